@@ -1,0 +1,1 @@
+"""One key-value API over edge, regional and cold tiers."""
