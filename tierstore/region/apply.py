@@ -1,0 +1,159 @@
+"""How a region changes: pure functions from rows and a batch to rows and outcomes.
+
+An adapter reads the replica's state and the rows of the batch's keys, calls these functions and
+writes what they return, in one transaction. All decisions are here, once, for every adapter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from tierstore.crdt import register
+from tierstore.errors import InvalidKeyError
+from tierstore.keys import check_key
+from tierstore.record import ELSEWHERE, REGISTER, Record
+from tierstore.region.batch import PUT, Delta, Poisoned
+from tierstore.region.protocol import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
+from tierstore.region.rows import EVENTUAL, ReplicaState, Row
+from tierstore.stamp import physical_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tierstore.region.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The region's clock and the limits by which arriving deltas are judged."""
+
+    now_ms: int
+    max_drift_ms: int = 60_000
+    horizon_ms: int = 7 * 86_400_000
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one batch does to the directory."""
+
+    writes: dict[str, Row] = field(default_factory=dict)
+    """Rows to store, each at a new feed position, in this order."""
+    outcomes: bytearray = field(default_factory=bytearray)
+    """One outcome code per delta."""
+    held: list[Delta] = field(default_factory=list)
+    """Deltas to keep until the region's clock gets to their stamp."""
+    aside: list[tuple[int, str, str]] = field(default_factory=list)
+    """(index of the delta, its outcome's name, why) of those kept for an operator."""
+
+
+def admit(state: ReplicaState | None, batch: Batch) -> tuple[str, str]:
+    """Whether to "apply" or "repeat" a batch, or that it is "fenced" or "retired"; and why."""
+    if state is None:
+        return "fenced", "the region does not know this replica"
+    if state.retired:
+        return "retired", "the replica was silent for longer than the horizon"
+    if batch.number == state.applied + 1:
+        if batch.predecessor == state.digest:
+            return "apply", ""
+        return "fenced", "the predecessor is not the batch that was applied last"
+    if batch.number == state.applied and batch.digest == state.digest:
+        return "repeat", ""
+    return "fenced", f"batch {batch.number} does not follow batch {state.applied}"
+
+
+def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
+    """What applying `batch` to `rows` (those of its keys that exist) writes and answers."""
+    plan = Plan()
+    for index, delta in enumerate(batch.deltas):
+        plan.outcomes.append(_plan_delta(plan, rows, index, delta, terms))
+    return plan
+
+
+def plan_release(rows: Mapping[str, Row], deltas: Sequence[Delta], terms: Terms) -> Plan:
+    """What applying deltas that were held until now writes."""
+    plan = Plan()
+    for delta in deltas:
+        plan.outcomes.append(_join(plan, rows, delta, terms))
+    return plan
+
+
+def is_collectable(row: Row, floor: int, terms: Terms) -> bool:
+    """Whether a dead row may be forgotten.
+
+    Every live replica must have seen it (its position is at or below `floor`), and no older write
+    may still wait in an outbox: its stamp, and its expiry, are older than horizon + max_drift.
+    """
+    if row.record.is_live(terms.now_ms) or row.position > floor:
+        return False
+    limit_ms = terms.now_ms - terms.horizon_ms - terms.max_drift_ms
+    died_ms = physical_ms(max(row.record.stamp, row.record.touch))
+    if row.record.payload is not None and row.record.expires_at_ms is not None:
+        died_ms = max(died_ms, row.record.expires_at_ms)
+    return died_ms < limit_ms
+
+
+def _plan_delta(
+    plan: Plan, rows: Mapping[str, Row], index: int, delta: Delta | Poisoned, terms: Terms
+) -> int:
+    reason = _find_poison(rows, delta)
+    if reason is not None or isinstance(delta, Poisoned):
+        plan.aside.append((index, "quarantined", reason or "it is not a delta"))
+        return QUARANTINED
+    written_ms = physical_ms(max(delta.record.stamp, delta.record.touch))
+    if written_ms > terms.now_ms + terms.max_drift_ms:
+        plan.held.append(delta)
+        return HELD
+    if written_ms < terms.now_ms - terms.horizon_ms:
+        plan.aside.append((index, "aside", "written longer ago than the horizon"))
+        return ASIDE
+    return _join(plan, rows, delta, terms)
+
+
+def _find_poison(rows: Mapping[str, Row], delta: Delta | Poisoned) -> str | None:
+    """Why a delta can never be applied, or None."""
+    if isinstance(delta, Poisoned):
+        return delta.reason
+    try:
+        check_key(delta.key)
+    except InvalidKeyError as exc:
+        return str(exc)
+    if delta.record.type != REGISTER:
+        return f"this version has no type {delta.record.type}"
+    row = rows.get(delta.key)
+    if row is None:
+        return None
+    if row.record.type != delta.record.type:
+        return f"the key has type {row.record.type}, the delta {delta.record.type}"
+    return None if row.consistency == EVENTUAL else "the key is strong"
+
+
+def _join(plan: Plan, rows: Mapping[str, Row], delta: Delta, terms: Terms) -> int:
+    row = plan.writes.get(delta.key) or rows.get(delta.key)
+    old = row.record if row is not None else None
+    new = (register.join if delta.op == PUT else register.touch)(old, delta.record)
+    if new is None or (new is old and not _is_same_version(old, delta.record)):
+        return SUPERSEDED
+    if new is not old and new != old:
+        plan.writes[delta.key] = _with_record(row, delta.key, new, terms)
+    return APPLIED
+
+
+def _is_same_version(old: Record | None, record: Record) -> bool:
+    return old is not None and (old.stamp, old.replica) == (record.stamp, record.replica)
+
+
+def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
+    size = len(key.encode()) + len(record.payload or b"")
+    if row is None:
+        return Row(
+            key,
+            record,
+            size=size,
+            created_ms=terms.now_ms,
+            accessed_ms=terms.now_ms,
+            entered_ms=terms.now_ms,
+        )
+    if record.payload == ELSEWHERE:
+        return replace(row, record=record, accessed_ms=terms.now_ms)
+    return replace(row, record=record, cold=None, size=size, accessed_ms=terms.now_ms)

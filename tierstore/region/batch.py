@@ -1,0 +1,172 @@
+"""Batches: how an edge replica's writes travel to its region, exactly once.
+
+A replica numbers its batches from 1 and puts the digest of its previous batch into each. The
+region applies number `applied + 1` with the matching predecessor, repeats its stored answer for
+the batch it applied last, and fences everything else: so a batch that was lost, repeated or sent
+by a clone is recognised. The body of a batch is fixed when it is frozen:
+
+    [format, replica, number, predecessor, deltas, heat]
+
+`heat` is [[key, reads, writes], …] since the last batch. A delta is a flat array
+
+    [key, op, type, generation, stamp, replica | nil, touch, expires_at_ms | nil,
+     metadata | nil, payload | nil]
+
+in which a nil replica stands for the batch's own.
+"""
+
+from __future__ import annotations
+
+from _blake2 import blake2b
+from tierstore.errors import CorruptionError, DecodingError
+from tierstore.record import DIGEST_BYTES, Record, find_fault, from_fields
+from tierstore.values.msgpack import pack, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+BATCH_FORMAT = 1
+FIRST_PREDECESSOR = b""  # of the batch with number 1
+
+PUT = 0
+"""The delta is a whole state, joined with the row's."""
+TOUCH = 1
+"""The delta only moves the expiry of the version that it names."""
+
+
+class Delta:
+    """One key's change within a batch. `record` of a TOUCH has no payload of its own."""
+
+    __slots__ = ("key", "op", "record")
+
+    def __init__(self, key: str, op: int, record: Record) -> None:
+        self.key = key
+        self.op = op
+        self.record = record
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Delta):
+            return NotImplemented
+        return (self.key, self.op, self.record) == (other.key, other.op, other.record)
+
+    def __hash__(self) -> int:
+        return hash((self.key, self.op))
+
+    def __repr__(self) -> str:
+        return f"Delta({self.key!r}, {'TOUCH' if self.op else 'PUT'}, {self.record!r})"
+
+
+class Poisoned:
+    """A delta that cannot be understood; the region quarantines it and goes on."""
+
+    __slots__ = ("key", "raw", "reason")
+
+    def __init__(self, key: str, raw: bytes, reason: str) -> None:
+        self.key = key
+        self.raw = raw
+        self.reason = reason
+
+
+class Batch:
+    """A frozen batch: its identity, its deltas, and the bytes that its digest covers."""
+
+    __slots__ = ("body", "deltas", "digest", "heat", "number", "predecessor", "replica")
+
+    def __init__(
+        self,
+        replica: int,
+        number: int,
+        predecessor: bytes,
+        deltas: list[Delta | Poisoned],
+        heat: list[tuple[str, int, int]],
+        body: bytes,
+    ) -> None:
+        self.replica = replica
+        self.number = number
+        self.predecessor = predecessor
+        self.deltas = deltas
+        self.heat = heat
+        self.body = body
+        self.digest = blake2b(body, digest_size=DIGEST_BYTES).digest()
+
+    def __repr__(self) -> str:
+        return f"Batch(replica={self.replica:x}, number={self.number}, {len(self.deltas)} deltas)"
+
+
+def freeze(
+    replica: int,
+    number: int,
+    predecessor: bytes,
+    deltas: list[Delta],
+    heat: list[tuple[str, int, int]],
+) -> Batch:
+    """The batch with this identity and content."""
+    wire = [_delta_fields(delta, replica) for delta in deltas]
+    body = pack([BATCH_FORMAT, replica, number, predecessor, wire, [list(h) for h in heat]])
+    return Batch(replica, number, predecessor, list(deltas), heat, body)
+
+
+def decode_batch(body: bytes) -> Batch:
+    """The batch in `body`.
+
+    A delta that makes no sense comes back as `Poisoned`. Raises CorruptionError if the body as a
+    whole is not a batch.
+    """
+    try:
+        fields = unpack(body)
+    except DecodingError as exc:
+        raise CorruptionError("a batch is not readable", object="batch") from exc
+    if not isinstance(fields, list) or len(fields) != 6 or fields[0] != BATCH_FORMAT:
+        raise CorruptionError("a batch has an unknown format", object="batch")
+    _, replica, number, predecessor, wire, heat = fields
+    if not (type(replica) is int and type(number) is int and type(predecessor) is bytes):
+        raise CorruptionError("a batch has a malformed header", object="batch")
+    if not (isinstance(wire, list) and isinstance(heat, list)):
+        raise CorruptionError("a batch has a malformed header", object="batch")
+    deltas = [_decode_delta(item, replica) for item in wire]
+    return Batch(replica, number, predecessor, deltas, [tuple(h) for h in heat], body)
+
+
+def encode_delta(delta: Delta, replica: int) -> bytes:
+    """The bytes of one delta written by `replica`, as the journal keeps them."""
+    return pack(_delta_fields(delta, replica))
+
+
+def decode_delta(raw: bytes, replica: int) -> Delta | Poisoned:
+    """The delta in `raw`, written by `replica`."""
+    try:
+        return _decode_delta(unpack(raw), replica)
+    except DecodingError as exc:
+        return Poisoned("", raw, str(exc))
+
+
+def _delta_fields(delta: Delta, replica: int) -> list[Any]:
+    record = delta.record
+    return [
+        delta.key,
+        delta.op,
+        record.type,
+        record.generation,
+        record.stamp,
+        None if record.replica == replica else record.replica,
+        record.touch,
+        record.expires_at_ms,
+        record.metadata or None,
+        record.payload,
+    ]
+
+
+def _decode_delta(fields: Any, batch_replica: int) -> Delta | Poisoned:
+    if not isinstance(fields, list) or len(fields) != 10 or type(fields[0]) is not str:
+        return Poisoned("", _repack(fields), "it is not a delta")
+    key, op, type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload = fields
+    replica = batch_replica if replica is None else replica
+    envelope = [type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload]
+    if (fault := find_fault(envelope)) is not None or op not in (PUT, TOUCH):
+        return Poisoned(key, _repack(fields), f"its {fault or 'op'} is out of bounds")
+    return Delta(key, op, from_fields(envelope[:7], payload))
+
+
+def _repack(fields: Any) -> bytes:
+    return pack(fields)

@@ -1,0 +1,193 @@
+"""The protocol of a regional tier.
+
+Every reply is one snapshot of the region and says how much of the asking replica's own writes it
+contains (`applied`), how far the feed had got (`position`), which life of the region answered
+(`incarnation`) and what time it was there (`now_ms`). The replica shows *that state plus its own
+batches above `applied`*; so no write of its own is ever seen twice nor missed.
+
+Every call takes `timeout_s`. An adapter raises `UnavailableError` when nothing happened,
+`DeadlineExceededError` when the time was up before anything happened, `OutcomeUnknownError` when
+a write may have happened, and `CorruptionError` for rows whose checksum fails. Driver exceptions
+never leave it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierstore.region.batch import Batch
+    from tierstore.region.capabilities import Capabilities
+    from tierstore.region.rows import RegionInfo, ReplicaState, Row
+
+
+@dataclass(slots=True)
+class ReadReply:
+    """The rows that exist among the keys asked for, as one snapshot."""
+
+    applied: int
+    position: int
+    incarnation: int
+    now_ms: int
+    rows: dict[str, Row]
+    corrupt: dict[str, str] = field(default_factory=dict)
+    """Keys whose row fails its checksum, with the reason; the other keys are unaffected."""
+
+
+@dataclass(slots=True)
+class ScanPage:
+    """Rows in key order. `next_key` is where the next page goes on, None after the last."""
+
+    applied: int
+    position: int
+    incarnation: int
+    now_ms: int
+    rows: list[Row]
+    next_key: str | None
+    corrupt: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Change:
+    """One row of the feed: which version a key has now."""
+
+    key: str
+    stamp: int
+    replica: int
+    touch: int
+    position: int
+
+
+@dataclass(slots=True)
+class ChangesPage:
+    """Changes in feed order after a cursor; at most one per key, its latest."""
+
+    applied: int
+    position: int
+    """The position of the region when it answered."""
+    incarnation: int
+    now_ms: int
+    changes: list[Change]
+    cursor: int
+    """Where the next page goes on; equal to `position` when there is no more."""
+    gap: bool = False
+    """The cursor asked for lies below what is still known: start again from `position`."""
+
+
+APPLIED, SUPERSEDED, HELD, QUARANTINED, ASIDE = 0, 1, 2, 3, 4
+"""Outcomes of one delta. *Superseded*: the row has a newer version. *Held*: stamped ahead of the
+region's clock, applied when that gets there. *Quarantined*: it makes no sense. *Aside*: older than
+the horizon; kept for the operator, not merged."""
+
+OUTCOME_NAMES = ("applied", "superseded", "held", "quarantined", "aside")
+
+
+@dataclass(slots=True)
+class BatchReply:
+    """What became of a batch."""
+
+    verdict: str
+    """"applied" (also when it is a repetition), "fenced" or "retired"."""
+    applied: int
+    position: int
+    incarnation: int
+    now_ms: int
+    outcomes: bytes = b""
+    """One outcome code per delta, in the batch's order."""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Registration:
+    """A replica's standing when it registers, or registers again."""
+
+    info: RegionInfo
+    state: ReplicaState
+    position: int
+    now_ms: int
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """What one maintenance step of the region did."""
+
+    released: int = 0
+    """Held deltas applied."""
+    retired: int = 0
+    """Replicas retired for silence."""
+    collected: int = 0
+    """Dead rows removed."""
+    floor: int = 0
+    """The position that every live replica has acknowledged."""
+
+
+@dataclass(slots=True)
+class AsideEntry:
+    """A delta or batch that was not merged and waits for an operator."""
+
+    kind: str
+    """"held", "quarantined", "aside" or "retired"."""
+    replica: int
+    number: int
+    key: str
+    reason: str
+    at_ms: int
+
+
+class Region(Protocol):
+    """A regional tier, as replicas use it. Safe to use from several threads."""
+
+    capabilities: Capabilities
+
+    def connect(self, timeout_s: float) -> RegionInfo:
+        """Make the region usable, creating it where there is none, and say who it is."""
+
+    def register(self, replica: int, timeout_s: float) -> Registration:
+        """Enter a replica, or return what is known of it. Idempotent."""
+
+    def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
+        """Apply a batch once, in one transaction, however often it is sent."""
+
+    def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
+        """The rows of `keys` in one snapshot; at most 1,000 keys."""
+
+    def changes(self, cursor: int, limit: int, replica: int, timeout_s: float) -> ChangesPage:
+        """Up to `limit` changes after `cursor`. Nothing ever appears behind a cursor."""
+
+    def scan(
+        self,
+        start: str,
+        end: str | None,
+        limit: int,
+        reverse: bool,
+        values: bool,
+        replica: int,
+        timeout_s: float,
+    ) -> ScanPage:
+        """Up to `limit` rows with `start` <= key < `end`, in byte order of UTF-8.
+
+        Tombstones are included. With `values` false, the payload of a record that has one is
+        `record.ELSEWHERE`, and checksums are not checked. When `reverse`, from the end down, and
+        `next_key` is an exclusive upper bound.
+        """
+
+    def acknowledge(self, replica: int, position: int, timeout_s: float) -> None:
+        """Note that a replica is alive and has everything up to `position`."""
+
+    def maintain(self, limit: int, timeout_s: float) -> Upkeep:
+        """One bounded step of upkeep: release held deltas, retire the silent, collect the dead."""
+
+    def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
+        """Keep the batch of a retired replica for the operator; never merged. Idempotent."""
+
+    def aside(self, limit: int, timeout_s: float) -> list[AsideEntry]:
+        """What waits for an operator, oldest first."""
+
+    def replicas(self, timeout_s: float) -> list[ReplicaState]:
+        """All replicas ever registered and not yet forgotten."""
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""

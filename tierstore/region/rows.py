@@ -1,0 +1,69 @@
+"""Rows of the directory: the only truth about a key in its region.
+
+Copies at the edge are copies; an object in the cold tier counts only if a row points at it.
+Versions and stamps change with writes, the placement `epoch` with moves: a move never makes a
+user's write fail, nor a write go unnoticed by a move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tierstore.record import Record
+
+EVENTUAL, STRONG = 0, 1
+CONSISTENCY_CODES = {"eventual": EVENTUAL, "strong": STRONG}
+
+
+@dataclass(slots=True)
+class Row:
+    """One key of the directory. Treated as immutable; change it with `dataclasses.replace`."""
+
+    key: str
+    record: Record
+    """The state; without payload if deleted, or if `cold` says where the payload is."""
+    consistency: int = EVENTUAL
+    cold: bytes | None = None
+    """An encoded pointer to the object that holds the payload, or None."""
+    size: int = 0
+    """Bytes of key and encoded value."""
+    position: int = 0
+    """The place in the feed of the last change of content."""
+    epoch: int = 0
+    """Counts moves between tiers."""
+    created_ms: int = 0
+    accessed_ms: int = 0
+    entered_ms: int = 0
+    """When the payload came to the tier it is in."""
+    heat: float = 0.0
+    """Decayed count of accesses at `accessed_ms`."""
+
+
+@dataclass(slots=True)
+class ReplicaState:
+    """What the region knows of one replica."""
+
+    replica: int
+    applied: int = 0
+    """The number of the last batch applied."""
+    digest: bytes = b""
+    """The digest of that batch: the predecessor that the next one must name."""
+    answer: bytes = b""
+    """The outcomes of that batch, one byte a delta, repeated if it is sent again."""
+    acknowledged: int = 0
+    """The feed position up to which the replica has everything."""
+    registered_ms: int = 0
+    seen_ms: int = 0
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegionInfo:
+    """Who a region is."""
+
+    region: str
+    """Its id, random, for ever."""
+    incarnation: int
+    """Its life between restores from backup: never the same numbers twice."""
