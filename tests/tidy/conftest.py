@@ -25,7 +25,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+        return ast.parse(self.text, str(self.path))
 
     def at(self, node: ast.AST) -> str:
         """Where `node` stands, as an editor understands it."""
