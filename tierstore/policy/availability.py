@@ -1,0 +1,56 @@
+"""What this version does not do yet. A later version deletes rows; nothing else changes.
+
+Compiled policies meet this table too, because another version may have compiled them.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tierstore.policy.model import Policy, Rule
+
+    RuleRow = tuple[str, Callable[[Rule], bool], str]
+    PolicyRow = tuple[str, Callable[[Policy], bool], str]
+
+_NOT_YET = "not available in this version"
+
+RULES: tuple[RuleRow, ...] = (
+    ("consistency", lambda rule: rule.consistency == "strong", f"strong is {_NOT_YET}"),
+    ("type", lambda rule: rule.type == "counter", f"counter is {_NOT_YET}"),
+    ("type", lambda rule: rule.type == "set", f"set is {_NOT_YET}"),
+    ("type", lambda rule: rule.type == "document", f"document is {_NOT_YET}"),
+    ("type", lambda rule: rule.type == "bounded_counter", f"bounded_counter is {_NOT_YET}"),
+)
+
+# An empty scheme means that only the environment knows the url: then opening decides.
+POLICY: tuple[PolicyRow, ...] = (
+    (
+        "tiers.edge.url",
+        lambda policy: policy.edge.url.scheme not in ("", "memory"),
+        f"an edge other than memory:// is {_NOT_YET}",
+    ),
+    (
+        "tiers.regional.url",
+        lambda policy: policy.regional.url.scheme not in ("", "sqlite"),
+        f"a region other than sqlite:///… is {_NOT_YET}",
+    ),
+    (
+        "coordinator.url",
+        lambda policy: str(policy.coordinator.url) != "regional",
+        f"a coordinator other than regional is {_NOT_YET}",
+    ),
+    ("security", lambda policy: bool(policy.security), f"security is {_NOT_YET}"),
+)
+
+
+def unavailable(policy: Policy) -> Iterator[tuple[str, str]]:
+    """The (path, text) of everything in `policy` that this version lacks."""
+    for path, lacks, text in POLICY:
+        if lacks(policy):
+            yield path, text
+    for rule in policy.rules:
+        for path, lacks_rule, text in RULES:
+            if lacks_rule(rule):
+                yield f"rules[{rule.index}].{path}", text
