@@ -26,7 +26,8 @@ def texts(root):
 
 
 @pytest.mark.parametrize(
-    "text", ["see iss" + "ue 12", "# TOD" + "O later", "open('/wor" + "k/main')", "cat ../share" + "d/x"]
+    "text",
+    ["see iss" + "ue 12", "# TOD" + "O later", "open('/wor" + "k/main')", "cat ../share" + "d/x"],
 )
 def test_the_scan_finds(text):
     assert BANNED.search(text)
