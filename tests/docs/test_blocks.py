@@ -70,7 +70,7 @@ def test_blocks(page, tmp_path, monkeypatch):
 def test_links(page):
     targets = _LINK.findall(page.read_text(encoding="utf-8"))
     broken = [target for target in targets if not (page.parent / target).exists()]
-    assert broken == []
+    assert not broken, "\n".join(broken)
 
 
 def test_every_page_is_in_the_index():

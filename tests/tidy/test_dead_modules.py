@@ -36,4 +36,4 @@ def test_no_module_is_dead(product, root):
     for source in product:
         used = used.union(*(uses(source, name) for name in imported(source)))
     dead = [s.module for s in product if s.module not in used and not s.module.endswith("__main__")]
-    assert dead == []
+    assert not dead, "\n".join(dead)

@@ -23,7 +23,7 @@ def test_all_is_sorted_and_without_repetition():
 
 def test_every_listed_name_can_be_imported():
     missing = [name for name in tierstore.__all__ if not hasattr(tierstore, name)]
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 def test_nothing_else_is_public():

@@ -54,7 +54,7 @@ def test_functions_are_short(product):
         for source, node in functions(product)
         if function_lines(node) > FUNCTION_LINES_MAX
     ]
-    assert long == []
+    assert not long, "\n".join(long)
 
 
 def test_nine_functions_of_ten_are_shorter(product):
@@ -68,7 +68,7 @@ def test_files_are_short(product):
         for source in product
         if source.text.count("\n") > FILE_LINES_MAX
     ]
-    assert long == []
+    assert not long, "\n".join(long)
 
 
 def test_nesting_is_shallow(product):
@@ -77,4 +77,4 @@ def test_nesting_is_shallow(product):
         for source, node in functions(product)
         if nesting(node) > NESTING_MAX
     ]
-    assert deep == []
+    assert not deep, "\n".join(deep)

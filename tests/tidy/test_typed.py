@@ -24,4 +24,4 @@ def test_nothing_imports_through_adapters(root):
                 found += [
                     f"{path}:{node.lineno}" for name in names if name.split(".")[0] == "adapters"
                 ]
-    assert found == []
+    assert not found, "\n".join(found)

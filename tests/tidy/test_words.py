@@ -39,4 +39,4 @@ def test_no_banned_words(root):
         for path, text in texts(root)
         for match in BANNED.finditer(text)
     ]
-    assert found == []
+    assert not found, "\n".join(found)
