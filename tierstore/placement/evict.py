@@ -14,8 +14,8 @@ What differs from the paper, and why (figures: docs/decisions/0002-eviction.md):
   never has two slots.
 * The ghost is two sets of hashes, the older dropped when the younger is full: no queue of its own.
 
-An entry costs eight bytes of queue here, up to 100 of ghost, and 50 more if it can expire. Calls
-need the owner's lock.
+An entry costs eight bytes of queue here and some 35 more if it can expire; a key in the ghost, of
+which there are up to 1.5 per entry of main, some 80. Calls need the owner's lock.
 """
 
 from __future__ import annotations
