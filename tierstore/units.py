@@ -43,6 +43,7 @@ _FORMAT_UNITS = ("d", "h", "min", "s", "ms")
 _RATE_UNITS = ("s", "min", "h", "d", "w")
 _DURATION_ADVICE = "units are ms, s, m or min, h, d, w"
 _SIZE_ADVICE = "units are B, KiB, MiB, GiB, TiB, or kB, MB, GB, TB for powers of 1000"
+_KINDS: dict[type, str] = {dict: "a mapping", list: "a list", tuple: "a list"}
 _NUMBER_CHARS_MAX = 20
 _SHOWN_CHARS_MAX = 40
 
@@ -55,7 +56,7 @@ def parse_duration_s(text: str) -> float:
     """
     try:
         seconds = _duration_s(text)
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         _refuse('a duration like "5min"', text, _DURATION_ADVICE)
     if seconds > DURATION_MAX_S:
         _refuse("a duration of at most 100 years", text)
@@ -70,7 +71,7 @@ def parse_size_bytes(text: str) -> int:
     try:
         numerator, divisor, unit = _leading_number(text)
         size_bytes, fraction = divmod(numerator * _SIZE_BYTES[unit], divisor)
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         _refuse('a size like "64KiB"', text, _SIZE_ADVICE)
     if fraction:
         _refuse("a whole number of bytes", text)
@@ -88,7 +89,7 @@ def parse_rate_per_s(text: str) -> float:
         amount, _, unit = text.partition("/")
         numerator, divisor, rest = _leading_number(amount)
         rate_per_s = numerator * 1000 / (divisor * _DURATION_MS[unit.strip(" ")])
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         _refuse('a rate like "6/h"', text)
     if rest:
         _refuse('a rate like "6/h"', text)
@@ -105,7 +106,7 @@ def parse_byte_rate_per_s(text: str) -> float:
     try:
         amount, _, unit = text.partition("/")
         return parse_size_bytes(amount) * 1000 / _DURATION_MS[unit.strip(" ")]
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         _refuse('a rate of bytes like "32MiB/s"', text)
 
 
@@ -171,7 +172,7 @@ def shown(value: object) -> str:
         return repr(value)
     if isinstance(value, int):
         return str(value) if abs(value) < 10**_SHOWN_CHARS_MAX else "a very large integer"
-    return f"a value of type {type(value).__name__}"
+    return _KINDS.get(type(value), f"a value of type {type(value).__name__}")
 
 
 def _checked_ttl_s(seconds: float, ttl: object) -> float:
@@ -194,7 +195,7 @@ def _duration_s(text: str) -> float:
         if not unit_ms or 0 < previous_ms <= unit_ms:
             raise ValueError
         total, divisor = total * power + number * unit_ms * divisor, divisor * power
-        previous_ms, rest = unit_ms, rest[end:]
+        previous_ms, rest = unit_ms, rest[end:].lstrip(" ")
     return total / (divisor * 1000)
 
 

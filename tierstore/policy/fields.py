@@ -45,6 +45,13 @@ def one_of(*words: str) -> Parser:
     return parse
 
 
+def version(value: object) -> int:
+    """1, the only version of the policy language so far."""
+    if _integer(value) != 1:
+        raise ValueError(f"expected 1, the version of the policy language, got {shown(value)}")
+    return 1
+
+
 def boolean(value: object) -> bool:
     """`true` or `false`."""
     if isinstance(value, bool):

@@ -32,8 +32,9 @@ class Hiding:
 def find_hidden(patterns: Sequence[str], items_max: int = ITEMS_MAX) -> Hiding:
     """Which of `patterns`, in order of precedence, never answer for any key."""
     automaton = Automaton(patterns)
-    answering, complete = _answers(automaton, items_max)
-    silent = frozenset(range(len(patterns))) - answering
+    wanted = frozenset(range(len(patterns)))
+    answering, complete = _answers(automaton, wanted, items_max)
+    silent = wanted - answering
     return Hiding(silent, frozenset()) if complete else Hiding(frozenset(), silent)
 
 
@@ -45,19 +46,18 @@ def first_hider(patterns: Sequence[str], position: int) -> int | None:
     return None
 
 
-def _answers(automaton: Automaton, items_max: int) -> tuple[set[int], bool]:
+def _answers(automaton: Automaton, wanted: frozenset[int], items_max: int) -> tuple[set[int], bool]:
+    """The patterns that answer for some key, and whether none can be missing."""
     answering = {automaton.root.decided}
     seen = {automaton.root.items}
     waiting = [automaton.root] if automaton.root.decided < 0 else []
-    while waiting:
+    while waiting and not answering.issuperset(wanted):
         for following in _successors(automaton, waiting.pop()):
-            if following.items in seen:
-                continue
-            seen.add(following.items)
-            items_max -= len(following.items) + 1
             answering.add(following.final)
-            if following.decided < 0:
+            items_max -= len(following.items) + 1
+            if following.decided < 0 and following.items not in seen:
                 waiting.append(following)
+            seen.add(following.items)
         if items_max < 0:
             return answering, False
     return answering, True

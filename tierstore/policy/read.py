@@ -66,30 +66,41 @@ def examine(
     """The policy that `data` spells, with all faults and warnings.
 
     A field at fault takes its default, so that the rest can be verified in the same run; what the
-    verifier then says about the same rule or section is left out.
+    verifier then says because of that default is left out.
     """
-    reader = _Reader(places or {}, list(earlier))
+    reader = _Reader(places or {}, list(earlier), {fault.path for fault in earlier})
     policy = replace(reader.policy(data), source=source, base_dir=os.path.abspath(base_dir or ""))
     faults, warnings = verify(policy, known_schemes=known_schemes)
-    spoiled = {_section(fault.path) for fault in reader.faults}
-    verified = [fault for fault in faults if _section(fault.path) not in spoiled]
+    sound = [
+        fault
+        for fault in faults
+        if not any(_spoils(read.path, fault.path) for read in reader.faults)
+    ]
     return Examined(
         policy,
-        (*reader.faults, *locate(verified, reader.places)),
+        (*reader.faults, *locate([*reader.contradicted, *sound], reader.places)),
         tuple(locate(warnings, reader.places)),
     )
 
 
-def _section(path: str) -> str:
-    """`rules[2]` or `tiers.edge`: as far as one faulty field may confuse the verifier."""
-    head, dot, rest = path.partition(".")
-    return f"{head}.{rest.partition('.')[0]}" if dot and head == "tiers" else head
+def _spoils(read: str, verified: str) -> bool:
+    """Whether a default in place of what is at fault at `read` may have led to `verified`."""
+    if not read or verified == read or verified.startswith((f"{read}.", f"{read}[")):
+        return True
+    section, _, rest = read.partition(".")
+    name = rest.partition(".")[0].partition("[")[0]
+    if section != verified.partition(".")[0]:
+        hint = {"tiers": ".place", "prices": ".hotness.cold"}.get(section)
+        return hint is not None and hint in verified
+    return not section.startswith("rules[") or name == "durability" or name not in RULE
 
 
 @dataclass(slots=True)
 class _Reader:
     places: Places
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault]
+    told: set[str]
+    contradicted: list[Fault] = field(default_factory=list)
 
     def policy(self, data: object) -> model.Policy:
         """The policy of `data`; faulty fields have their defaults."""
@@ -108,7 +119,7 @@ class _Reader:
     def rules(self, data: object) -> tuple[model.Rule, ...]:
         """The rules of a list, and the default rule after them."""
         if not isinstance(data, (list, tuple)):
-            self.fault("rules", f"expected a list of rules, got {_kind(data)}")
+            self.fault("rules", f"expected a list of rules, got {shown(data)}")
             data = ()
         declared = [self.rule(item, index) for index, item in enumerate(data)]
         return (*declared, model.default_rule(len(declared)))
@@ -129,7 +140,7 @@ class _Reader:
         """Faults for fields that the rest of the rule leaves no sense to."""
         for name, excluded, text in CONTRADICTIONS:
             if name in rule and excluded(rule):
-                self.fault(child(path, name), text)
+                self.contradicted.append(Fault(child(path, name), text))
 
     def fields(
         self, fields: Mapping[str, Field], data: object, path: str, also: tuple[str, ...] = ()
@@ -137,7 +148,8 @@ class _Reader:
         """The attributes that the mapping `data` sets; those at fault are left out."""
         found: dict[str, Any] = {}
         if not isinstance(data, Mapping):
-            self.fault(path, f"expected a mapping of {', '.join(fields)}, got {_kind(data)}")
+            names = ", ".join((*fields, *also))
+            self.fault(path, f"expected a mapping of {names}, got {shown(data)}")
             return found
         for name, value in data.items():
             below = child(path, name)
@@ -167,7 +179,7 @@ class _Reader:
             below = f"{path}[{index}]" if listed else path
             self.leaf(Leaf(str(index), field.parse), item, below, parsed)
         if not items:
-            self.fault(path, "expected at least one item, got an empty list; or remove the line")
+            self.fault(path, "expected at least one item, got an empty list")
         if items and len(parsed) == len(items):
             found[field.attribute] = tuple(parsed.values())
 
@@ -189,12 +201,8 @@ class _Reader:
         self.fault(path, text, self.places.get("key:" + path))
 
     def fault(self, path: str, text: str, place: tuple[int, int] | None = None) -> None:
-        """Notes that `path` is wrong."""
+        """Notes that `path` is wrong, unless the loader refused the value there already."""
+        if place is None and path in self.told:
+            return
         fault = Fault(path, text, *(place or (0, 0)))
         self.faults += locate([fault], self.places)
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return "a list" if isinstance(value, (list, tuple)) else shown(value)

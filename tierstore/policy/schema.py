@@ -110,7 +110,7 @@ RULE: Mapping[str, Field] = {
 }
 
 POLICY: Mapping[str, Field] = {
-    "version": Leaf("version", f.integer(1, 1)),
+    "version": Leaf("version", f.version),
     "tiers": Group(
         {
             "edge": Record(

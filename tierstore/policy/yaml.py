@@ -84,15 +84,16 @@ class _Builder:
         except _StopReadingError:
             self.fatal = True
         except yaml.MarkedYAMLError as exc:
-            self._syntax(exc.problem or exc.context or "not YAML", exc.problem_mark)
+            self._syntax(exc.problem or exc.context or "it cannot be read", exc.problem_mark)
         except yaml.reader.ReaderError as exc:
             before = text[: exc.position]
             line, column = before.count("\n") + 1, exc.position - before.rfind("\n")
-            self.faults.append(Fault("", f"character {exc.character!r} is refused", line, column))
+            code = exc.character if isinstance(exc.character, int) else ord(exc.character[:1])
+            self.faults.append(Fault("", f"U+{code:04X} is not allowed", line, column))
             self.fatal = True
         except (yaml.YAMLError, ValueError, OverflowError):
             # PyYAML lets chr() of an escape such as "\\UFFFFFFFF" raise what it will.
-            self._syntax("not YAML", None)
+            self._syntax("an escape names no character", None)
         return None
 
     def _document(self, events: Iterator[yaml.Event]) -> object:
@@ -147,6 +148,9 @@ class _Builder:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self._key(event, events, path, depth)
+            if key is None:
+                self._skip(events, path, depth + 1)
+                continue
             below = child(path, key)
             known = self.places.get("key:" + below)
             if known is None:
@@ -158,13 +162,15 @@ class _Builder:
                 self._skip(events, below, depth + 1)
         return mapping
 
-    def _key(self, event: yaml.Event, events: Iterator[yaml.Event], path: str, depth: int) -> str:
+    def _key(
+        self, event: yaml.Event, events: Iterator[yaml.Event], path: str, depth: int
+    ) -> str | None:
         if isinstance(event, yaml.ScalarEvent):
             self._admit(event, path, depth + 1)
             return event.value
         self._fault(event, path, "the name of a field must be plain text")
         self._skip(events, path, depth + 1, event)
-        return f"?{self._nodes}"
+        return None
 
     def _skip(
         self, events: Iterator[yaml.Event], path: str, depth: int, event: yaml.Event | None = None
