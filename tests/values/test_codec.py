@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tierstore import values
 from tierstore.errors import DecodingError
-from tierstore.values import fast, msgpack
+from tierstore.values import fast, msgpack, timestamp
 
 EDGES = [2**7, 2**8, 2**15, 2**16, 2**31, 2**32, 2**63]
 NEAR_EDGES = [sign * edge + step for edge in EDGES for sign in (1, -1) for step in (-1, 0, 1)]
@@ -175,6 +175,37 @@ def test_any_bytes_get_the_same_verdict_from_both(payload):
     check_same_verdict(payload)
 
 
+INSIDE = {"alone": b"", "item": b"\x91", "key": b"\x81", "value": b"\x81\xa1a"}
+FORMS = [f">{form}" for form in "BHIQbhiq"]
+
+
+@pytest.mark.parametrize("place", INSIDE)
+def test_every_opcode_gets_the_same_verdict_from_both(place):
+    tails = [byte * size for byte in (b"\x00", b"\x01", b"\xff") for size in range(18)]
+    for opcode in range(256):
+        for tail in tails:
+            check_same_verdict(INSIDE[place] + bytes((opcode,)) + tail)
+
+
+@pytest.mark.parametrize(("opcode", "form"), list(enumerate(FORMS, 0xCC)))
+def test_an_int_has_one_spelling(opcode, form):
+    for number in (0, 1, 127, -1, -32, -33, *NEAR_EDGES):
+        try:
+            payload = bytes((opcode,)) + struct.pack(form, number)
+        except struct.error:
+            continue
+        accepted = verdict(msgpack.unpack, payload) is not DecodingError
+        assert accepted is (msgpack.pack(number) == payload)
+        check_same_verdict(payload)
+
+
+@pytest.mark.parametrize("nanoseconds", [0, 999, 10**9 - 1, 10**9, 2**32 - 1])
+@pytest.mark.parametrize("edge", [timestamp.SECONDS_MIN, 0, timestamp.SECONDS_MAX])
+@pytest.mark.parametrize("step", [-1, 0, 1])
+def test_the_ends_of_time_get_the_same_verdict_from_both(nanoseconds, edge, step):
+    check_same_verdict(b"\xc7\x0c\xff" + struct.pack(">Iq", nanoseconds, edge + step))
+
+
 def check_same_verdict(payload):
     pure = verdict(msgpack.unpack, payload)
     assert alike(pure, verdict(fast.unpack, payload))
@@ -190,6 +221,9 @@ def test_a_payload_cut_short_or_too_long_is_refused(value, extra):
     for wrong in (*cuts, payload + bytes(extra)):
         for unpack in (msgpack.unpack, fast.unpack):
             assert verdict(unpack, wrong) is DecodingError
+    for cut in cuts:
+        with pytest.raises(DecodingError):
+            msgpack.unpack_from(cut, 0)
 
 
 def test_depth_64_is_read_and_65_refused():
@@ -236,7 +270,7 @@ def test_subclasses_and_naive_moments_are_not_shared():
         pass
 
     assert not values.is_immutable(Number(1))
-    assert not values.is_immutable(datetime.datetime(2020, 1, 1))  # noqa: DTZ001
+    assert not values.is_immutable(datetime.datetime(2020, 1, 1))
 
 
 def test_a_nan_keeps_its_bits():

@@ -48,7 +48,7 @@ def nested(depth):
 EAST = datetime.timezone(datetime.timedelta(hours=1))
 ENDLESS: list[object] = []
 ENDLESS.append(ENDLESS)
-NAIVE = datetime.datetime(2020, 1, 1)  # noqa: DTZ001
+NAIVE = datetime.datetime(2020, 1, 1)
 
 REFUSED = {
     "naive": (NAIVE, "naive datetime; give it a timezone"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import DecodeError
 from msgspec.msgpack import Decoder, Encoder
 
 from tierstore.errors import DecodingError
@@ -54,7 +53,7 @@ def unpack(payload: bytes) -> Any:
         problem = "nesting too deep, a key that is not a str, or an unknown extension"
     except RecursionError:
         problem = f"nesting deeper than {DEPTH_MAX}"
-    except (DecodeError, UnicodeDecodeError):
+    except (ValueError, OverflowError):  # of msgspec, of its UTF-8, of a year out of range
         problem = "truncated or not the wire format"
     raise DecodingError(f"malformed value: {problem}")
 
