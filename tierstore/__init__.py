@@ -1,1 +1,89 @@
-"""One key-value API over edge, regional and cold tiers."""
+"""One key-value API over edge, regional and cold tiers.
+
+    import tierstore
+
+    with tierstore.open("policy.yaml") as store:
+        store.put("profile/7", {"name": "Ada"})
+        store.get("profile/7")
+
+Names load when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tierstore.aio import AsyncStore as AsyncStore
+    from tierstore.aio import open_async as open_async
+    from tierstore.errors import ConsistencyMismatchError as ConsistencyMismatchError
+    from tierstore.errors import CorruptionError as CorruptionError
+    from tierstore.errors import DeadlineExceededError as DeadlineExceededError
+    from tierstore.errors import DecodingError as DecodingError
+    from tierstore.errors import EncodingError as EncodingError
+    from tierstore.errors import FencedError as FencedError
+    from tierstore.errors import InvalidArgumentError as InvalidArgumentError
+    from tierstore.errors import InvalidKeyError as InvalidKeyError
+    from tierstore.errors import NoMatchingRuleError as NoMatchingRuleError
+    from tierstore.errors import OutcomeUnknownError as OutcomeUnknownError
+    from tierstore.errors import OverloadedError as OverloadedError
+    from tierstore.errors import PolicyError as PolicyError
+    from tierstore.errors import StoreClosedError as StoreClosedError
+    from tierstore.errors import TierStoreError as TierStoreError
+    from tierstore.errors import TypeMismatchError as TypeMismatchError
+    from tierstore.errors import UnavailableError as UnavailableError
+    from tierstore.errors import ValueTooLargeError as ValueTooLargeError
+    from tierstore.keys import key as key
+    from tierstore.opening import open as open
+    from tierstore.store.results import CheckReport as CheckReport
+    from tierstore.store.results import Entry as Entry
+    from tierstore.store.results import Explanation as Explanation
+    from tierstore.store.results import Finding as Finding
+    from tierstore.store.results import Maintenance as Maintenance
+    from tierstore.store.results import Page as Page
+    from tierstore.store.results import Reading as Reading
+    from tierstore.store.scanning import Scan as Scan
+    from tierstore.store.store import Store as Store
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "aio": ("AsyncStore", "open_async"),
+    "errors": (
+        "ConsistencyMismatchError", "CorruptionError", "DeadlineExceededError", "DecodingError",
+        "EncodingError", "FencedError", "InvalidArgumentError", "InvalidKeyError",
+        "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError", "PolicyError",
+        "StoreClosedError", "TierStoreError", "TypeMismatchError", "UnavailableError",
+        "ValueTooLargeError",
+    ),
+    "keys": ("key",),
+    "opening": ("open",),
+    "store.results": (
+        "CheckReport", "Entry", "Explanation", "Finding", "Maintenance", "Page", "Reading",
+    ),
+    "store.scanning": ("Scan",),
+    "store.store": ("Store",),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - computed names cannot be sorted by the linter
+    "AsyncStore", "CheckReport", "ConsistencyMismatchError", "CorruptionError",
+    "DeadlineExceededError", "DecodingError", "EncodingError", "Entry", "Explanation",
+    "FencedError", "Finding", "InvalidArgumentError", "InvalidKeyError", "Maintenance",
+    "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError", "Page", "PolicyError",
+    "Reading", "Scan", "Store", "StoreClosedError", "TierStoreError", "TypeMismatchError",
+    "UnavailableError", "ValueTooLargeError", "key", "open", "open_async",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tierstore' has no attribute {name!r}")
+    module = __import__(f"tierstore.{home}", fromlist=[name])
+    value: object = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

@@ -19,7 +19,7 @@ MASK = "***"
 _ENV_OPEN = "${env:"
 _LOCAL_SCHEMES = ("file", "sqlite", "memory")
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-_HOST_CHARS = _NAME_CHARS + "-.,[]:"
+_HOST_CHARS = _NAME_CHARS + "-."
 _PATH_CHARS = _NAME_CHARS + "-./%~+=,"
 _SCHEME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789+.-"
 # Stands for the n-th environment reference while a url is masked; not allowed in urls themselves.
@@ -155,13 +155,15 @@ def _without_query(rest: str) -> str:
 def _is_address(address: str) -> bool:
     """Whether this is hosts, ports and a path, with nothing that could be a misplaced password."""
     hosts, _, path = address.removesuffix(MASK).rstrip("?#").partition("/")
-    if not _all_in(hosts, _HOST_CHARS) or not _all_in(path, _PATH_CHARS):
-        return False
-    return all(_all_in(_port(host), "0123456789") for host in hosts.split(","))
+    return _all_in(path, _PATH_CHARS) and all(map(_is_host, hosts.split(",")))
 
 
-def _port(host: str) -> str:
-    return host.rpartition("]")[2].partition(":")[2]
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        number, _, port = host[1:].partition("]")
+        return _all_in(number, "0123456789abcdefABCDEF:.") and _all_in(port, ":0123456789")
+    name, _, port = host.partition(":")
+    return _all_in(name, _HOST_CHARS) and _all_in(port, "0123456789")
 
 
 def _all_in(text: str, allowed: str) -> bool:

@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a policy says of time in a region."""
+
+    max_drift_ms: int = 60_000
+    horizon_ms: int = 7 * 86_400_000
+
+    def at(self, now_ms: int) -> Terms:
+        """The terms at a moment of the region's clock."""
+        return Terms(now_ms, self.max_drift_ms, self.horizon_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """The region's clock and the limits by which arriving deltas are judged."""
 

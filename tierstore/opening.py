@@ -1,0 +1,98 @@
+"""From a policy to a wired store: which adapter, which journal, which runtime."""
+
+from __future__ import annotations
+
+from tierstore.policy import load
+from tierstore.policy.match import Matcher
+from tierstore.policy.model import resolve_path
+from tierstore.replica.engine import Replica
+from tierstore.replica.link import RegionSource
+from tierstore.runtime import Runtime, fork
+from tierstore.store.core import Core
+from tierstore.store.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+
+    from tierstore.policy import Policy, PolicyLike
+    from tierstore.region.protocol import Region
+    from tierstore.tiers.journal.directory import JournalDirectory
+
+MS_PER_S = 1000
+
+
+def open(  # noqa: A001 - the public name is tierstore.open
+    policy: PolicyLike = None,
+    *,
+    base_dir: str | os.PathLike[str] | None = None,
+    connect: bool = False,
+    runtime: Runtime | None = None,
+) -> Store:
+    """A store over the tiers of `policy`: a path (YAML, or compiled JSON), a dict, or nothing.
+
+    Nothing means the embedded default in ./tierstore-data. Connects to nothing unless `connect`;
+    then it raises UnavailableError if a tier does not answer. Raises PolicyError, listing every
+    fault, if the policy cannot be used.
+    """
+    store = wire(load(policy, base_dir), runtime or Runtime())
+    if connect:
+        try:
+            store._core.connect()
+        except BaseException:
+            store.close(0.0)
+            raise
+    return store
+
+
+def wire(
+    policy: Policy,
+    runtime: Runtime,
+    *,
+    region: Region | None = None,
+    journals: JournalDirectory | None = None,
+) -> Store:
+    """A store made of these parts; `region` and `journals` default to what the policy names."""
+    matcher = Matcher(policy.rules)
+    replica = Replica(
+        policy,
+        runtime,
+        region_source(policy, runtime) if region is None else RegionSource(lambda: region),
+        journals if journals is not None else make_journals(policy),
+        matcher.rule_for,
+    )
+    fork.register(replica)
+    return Store(Core(policy, runtime, replica, matcher))
+
+
+def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
+    """The policy's regional tier; its adapter is imported and made at first use."""
+
+    def make() -> Region:
+        url = policy.regional.url
+        from tierstore.region.apply import Limits
+        from tierstore.tiers.registry import load_region
+
+        replication = policy.replication
+        limits = Limits(
+            max_drift_ms=round(replication.max_drift_s * MS_PER_S),
+            horizon_ms=round(replication.horizon_s * MS_PER_S),
+        )
+        adapter = load_region(url.scheme)
+        region: Region = adapter(
+            url.reveal(), runtime=runtime, limits=limits, base_dir=policy.base_dir
+        )
+        return region
+
+    return RegionSource(make)
+
+
+def make_journals(policy: Policy) -> JournalDirectory | None:
+    """The policy's journal directory, untouched; None if it has none."""
+    from tierstore.tiers.journal.directory import JournalDirectory
+
+    if policy.edge.journal is None:
+        return None
+    path = resolve_path(policy, policy.edge.journal)
+    return JournalDirectory(path, sync_always=policy.edge.journal_sync == "full")
+

@@ -1,0 +1,126 @@
+"""Adoption: draining the journals of processes that died.
+
+An orphaned file is flushed under the identity and the numbers of the process that wrote it, so
+that a batch which that process had sent already is recognised by the region.
+"""
+
+from __future__ import annotations
+
+from tierstore.errors import CorruptionError, UnavailableError
+from tierstore.replica.flush import Flusher
+from tierstore.replica.link import RegionLink
+from tierstore.replica.outbox import Outbox
+from tierstore.replica.state import ReplicaState
+from tierstore.replica.writes import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.policy.model import Policy, Rule
+    from tierstore.region.protocol import Registration
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.link import RegionSource
+    from tierstore.runtime import Runtime
+    from tierstore.tiers.journal.directory import JournalDirectory
+    from tierstore.tiers.journal.file import JournalFile, JournalState
+
+
+class Adopter:
+    """Finds orphaned journal files and drains them."""
+
+    def __init__(
+        self,
+        directory: JournalDirectory,
+        source: RegionSource,
+        policy: Policy,
+        runtime: Runtime,
+        rule_for: Callable[[str], Rule],
+    ) -> None:
+        self._directory = directory
+        self._source = source
+        self._policy = policy
+        self._runtime = runtime
+        self._rule_for = rule_for
+        self.failures: dict[str, str] = {}
+
+    def adopt(self, deadline: Deadline) -> int:
+        """How many orphaned files were drained. Damaged ones are skipped and noted.
+
+        Raises UnavailableError if the region does not take them in time.
+        """
+        adopted = 0
+        for journal in self._directory.orphans():
+            try:
+                state = journal.load(0)
+                if state.unflushed:
+                    self._drain(journal, state, deadline)
+                    adopted += 1
+                self.failures.pop(journal.path, None)
+            except CorruptionError as exc:
+                self._note(journal.path, str(exc))
+            finally:
+                journal.close()
+        return adopted
+
+    def _drain(self, journal: JournalFile, stored: JournalState, deadline: Deadline) -> None:
+        state = orphan_state(journal, stored, self._policy, self._runtime, self._source)
+        flusher = Flusher(state)
+
+        def on_registered(registration: Registration) -> None:
+            bind(state, stored, registration.info.region)
+            flusher.on_registered(registration)
+
+        state.link.on_registered = on_registered
+        writer = Writer(state, lambda _: None, lambda: None)
+        with state.lock:
+            writer.restore(stored.deltas, self._rule_for)
+        self._runtime.sometimes("journal adopted")
+        flusher.flush(deadline)
+
+    def _note(self, path: str, reason: str) -> None:
+        if self.failures.get(path) != reason:
+            self.failures[path] = reason
+            from tierstore.replica.log import log
+
+            log("error", "an orphaned journal cannot be drained: %s", reason)
+
+
+def orphan_state(
+    journal: JournalFile,
+    stored: JournalState,
+    policy: Policy,
+    runtime: Runtime,
+    source: RegionSource,
+) -> ReplicaState:
+    """The state of the process that wrote `journal`, as far as flushing needs it."""
+    state = ReplicaState(policy, runtime, stored.replica)
+    restore(state, journal, stored)
+    state.link = RegionLink(source, runtime, stored.replica)
+    return state
+
+
+def restore(state: ReplicaState, journal: JournalFile, stored: JournalState) -> None:
+    """Give `state` the identity, numbers and clock that `journal` holds."""
+    state.outbox = Outbox.restored(stored)
+    state.journal = journal
+    state.last_seq = stored.last_seq
+    state.corrupt = dict(stored.corrupt)
+    state.outbox.quarantined = dict(stored.quarantined)
+    state.clock.restore(stored.stamp)
+    for frozen in state.outbox.frozen:
+        for delta in frozen.deltas.values():
+            state.clock.restore(max(delta.record.stamp, delta.record.touch))
+
+
+def bind(state: ReplicaState, stored: JournalState, region: str) -> None:
+    """Tie the journal to the region that it met first; refuse any other."""
+    if stored.region is None and state.journal is not None:
+        with state.journal_lock:
+            state.journal.bind(region)
+        stored.region = region
+    if stored.region not in (None, region):
+        raise UnavailableError(
+            f"the journal belongs to region {stored.region}, this is {region}: point the policy"
+            " at the region it belongs to, or give this store another journal folder"
+        )

@@ -1,0 +1,310 @@
+"""The engine of a replica: its parts, when they start, and how they end.
+
+Nothing is opened before the first verb: that takes a journal file (or, if the folder holds none
+yet, a new identity) and restores what an earlier process left. The region is contacted by the
+first miss or flush, from a thread that starts then.
+"""
+
+from __future__ import annotations
+
+from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
+from tierstore.replica.deadline import Deadline
+from tierstore.replica.flush import Flusher
+from tierstore.replica.link import RegionLink
+from tierstore.replica.pull import Puller
+from tierstore.replica.reads import Reader
+from tierstore.replica.schedule import Schedule, Step
+from tierstore.replica.state import ReplicaState
+from tierstore.replica.writes import Writer
+from tierstore.runtime import fork, mint_replica_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.policy.model import Policy, Rule
+    from tierstore.region.protocol import Region, Registration
+    from tierstore.replica.adopt import Adopter
+    from tierstore.replica.link import RegionSource
+    from tierstore.runtime import Driver, Runtime
+    from tierstore.tiers.journal.directory import JournalDirectory
+    from tierstore.tiers.journal.file import JournalFile, JournalState
+
+ADOPT_INTERVAL_S = 10.0
+UPKEEP_INTERVAL_S = 60.0
+ACKNOWLEDGE_INTERVAL_S = 60.0
+UPKEEP_ROWS_MAX = 1000
+
+
+class Replica:
+    """One edge replica: state, parts, background steps."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        runtime: Runtime,
+        source: RegionSource,
+        journals: JournalDirectory | None,
+        rule_for: Callable[[str], Rule],
+    ) -> None:
+        self.policy = policy
+        self.runtime = runtime
+        self._source = source
+        self.on_rebuilt: Callable[[], None] = lambda: None
+        self._journals = journals
+        self._rule_for = rule_for
+        self._opening = runtime.lock()
+        self._driver: Driver | None = None
+        self._acknowledged_at_s = float("-inf")
+        self._build(ReplicaState(policy, runtime, mint_replica_id(runtime)))
+
+    def _build(self, state: ReplicaState) -> None:
+        self.state = state
+        self.is_open = False
+        self._stored: JournalState | None = None
+        state.link = RegionLink(self._source, self.runtime, state.replica)
+        state.link.on_registered = self._on_registered
+        self.reader = Reader(state)
+        self.flusher = Flusher(state, self._ensure_journal)
+        self.puller = Puller(state, self._rule_for)
+        self.writer = Writer(state, self._relieve, self._on_first_dirty, self._ensure_journal)
+        self.adopter = self._make_adopter()
+        self.schedule = Schedule(self.runtime, self._steps())
+
+    @property
+    def region(self) -> Region:
+        """The region's adapter."""
+        return self._source.get()
+
+    # Opening
+
+    def open(self) -> None:
+        """Take an identity; the first verb calls this. Later calls do nothing.
+
+        Raises UnavailableError or CorruptionError if the journal cannot be used.
+        """
+        if self.is_open:
+            return
+        with self._opening:
+            if self.state.closed:
+                raise StoreClosedError("the store is closed")
+            if not self.is_open:
+                self._open_journal()
+                self.is_open = True
+
+    def start(self) -> None:
+        """Start the background steps, if they are not running."""
+        if self._driver is None and not self.state.closed:
+            with self._opening:
+                if self._driver is None:
+                    self._driver = self.runtime.drive(self.schedule, "tierstore")
+
+    def _open_journal(self) -> None:
+        if self._journals is None or self._journals.is_unused():
+            return
+        journal, stored = self._journals.take(self.state.replica)
+        self._adopt_identity(journal, stored)
+
+    def _ensure_journal(self) -> None:
+        """Begin a journal of our own, where there was none to take when the store was opened."""
+        if self._journals is None or self.state.journal is not None:
+            return
+        with self._opening:
+            if self.state.journal is None:
+                journal, self._stored = self._journals.create(self.state.replica)
+                self.state.journal = journal
+                if self.state.link.registration is not None:
+                    self._bind(self.state.link.registration)
+
+    def _adopt_identity(self, journal: JournalFile, stored: JournalState) -> None:
+        try:
+            self._restore(journal, stored)
+        except BaseException:
+            self.state.journal = None
+            journal.close()
+            raise
+
+    def _restore(self, journal: JournalFile, stored: JournalState) -> None:
+        from tierstore.replica.adopt import restore
+
+        state = self.state
+        with state.lock:
+            restore(state, journal, stored)
+            self.writer.restore(stored.deltas, self._rule_for)
+            state.link.replica = stored.replica
+        self._stored = stored
+        if stored.unflushed:
+            self.runtime.sometimes("journal taken over with unflushed writes")
+
+    def _on_registered(self, registration: Registration) -> None:
+        self._bind(registration)
+        self.flusher.on_registered(registration)
+        self.puller.on_registered(registration)
+
+    def _bind(self, registration: Registration) -> None:
+        if self._stored is not None:
+            from tierstore.replica.adopt import bind
+
+            bind(self.state, self._stored, registration.info.region)
+
+    # Background
+
+    def _steps(self) -> list[Step]:
+        replication = self.policy.replication
+        state = self.state
+        has_unflushed = lambda: bool(state.outbox.dirty or state.outbox.frozen)  # noqa: E731
+        return [
+            Step("flush", replication.flush_s, self.flush, has_unflushed),
+            Step("pull", replication.pull_s, self.pull, lambda: self._follows_feed()),
+            Step("adopt", ADOPT_INTERVAL_S, self.adopt, lambda: self.adopter is not None),
+            Step("upkeep", UPKEEP_INTERVAL_S, self.upkeep, lambda: True),
+        ]
+
+    def _follows_feed(self) -> bool:
+        return bool(self.state.edge.resident)
+
+    def _on_first_dirty(self) -> None:
+        if self._driver is None:
+            self.runtime.sometimes("background started by a write")
+            self._driver = self.runtime.drive(self.schedule, "tierstore")
+
+    def deadline(self, timeout_s: float | None = None) -> Deadline:
+        """A deadline for one exchange with the region."""
+        return Deadline(
+            self.runtime, self.policy.timeouts.regional_s if timeout_s is None else timeout_s
+        )
+
+    def flush(self, timeout_s: float | None = None) -> None:
+        """Bring every write made so far to the region; see `Flusher.flush`."""
+        self.flusher.flush(self.deadline(timeout_s))
+
+    def pull(self, timeout_s: float | None = None) -> int:
+        """Bring the region's changes here; see `Puller.pull`."""
+        refreshed = self.puller.pull(self.deadline(timeout_s))
+        now = self.runtime.monotonic()
+        if now - self._acknowledged_at_s >= ACKNOWLEDGE_INTERVAL_S:
+            self._acknowledge()
+            self._acknowledged_at_s = now
+        return refreshed
+
+    def adopt(self) -> int:
+        """Drain journals of dead processes; returns how many."""
+        if self.adopter is None:
+            return 0
+        adopted = self.adopter.adopt(self.deadline())
+        self.state.tally.adopted += adopted
+        return adopted
+
+    def upkeep(self) -> None:
+        """One step of the region's own maintenance."""
+        self.state.link.register(self.deadline())
+        self.region.maintain(UPKEEP_ROWS_MAX, self.deadline().remaining_s())
+
+    def maintain(self, budget_s: float | None) -> list[TierStoreError]:
+        """Run every background step that is needed; returns what failed."""
+        return self.schedule.run_all(budget_s)
+
+    def _acknowledge(self) -> None:
+        state = self.state
+        state.link.register(self.deadline())
+        self.region.acknowledge(state.replica, state.cursor, self.deadline().remaining_s())
+
+    def _relieve(self, deadline: Deadline) -> None:
+        """Make room in the outbox by flushing in the caller's own time."""
+        self.runtime.sometimes("a write waited for room")
+        try:
+            self.flusher.flush(deadline)
+        except UnavailableError:
+            return
+
+    def _make_adopter(self) -> Adopter | None:
+        if self._journals is None:
+            return None
+        from tierstore.replica.adopt import Adopter
+
+        return Adopter(
+            self._journals, self._source, self.policy, self.runtime, self._rule_for
+        )
+
+    # Ending
+
+    def close(self, timeout_s: float) -> None:
+        """Flush, stop, release. Raises UnavailableError if `memory` writes could not be flushed.
+
+        Everything is released in any case; what is journaled stays for the next open.
+        """
+        failure = self._flush_at_close(timeout_s)
+        self.state.closed = True
+        if self._driver is not None:
+            self._driver.stop(timeout_s)
+            self._driver = None
+        lost = self._unjournaled() if failure is not None else 0
+        with self.state.journal_lock:
+            if self.state.journal is not None:
+                self.state.journal.close()
+        if self._source.made is not None:
+            self._source.made.close()
+        fork.unregister(self)
+        if lost:
+            raise UnavailableError(
+                f"{lost} unflushed writes were in memory only and are lost: {failure}"
+            ) from failure
+
+    def _flush_at_close(self, timeout_s: float) -> TierStoreError | None:
+        outbox = self.state.outbox
+        if not (outbox.dirty or outbox.frozen):
+            return None
+        try:
+            self.flusher.flush(self.deadline(timeout_s))
+            self._acknowledge()
+        except TierStoreError as exc:
+            return exc
+        return None
+
+    def _unjournaled(self) -> int:
+        """How many unflushed writes no journal has."""
+        state = self.state
+        if state.journal is None:
+            return state.outbox.unflushed
+        dirty = [e for e in state.outbox.dirty.values() if not self.writer.needs_journal(e.rule)]
+        frozen = [f for f in state.outbox.frozen if not (f.persisted and f.journaled)]
+        return len(dirty) + sum(len(f.deltas) for f in frozen)
+
+    def abandon(self) -> None:
+        """Release what an unclosed store holds, without flushing; its journal stays."""
+        self.state.closed = True
+        if self._driver is not None:
+            self._driver.stop(0.0)
+        if self.state.journal is not None:
+            self.state.journal.close()
+        if self._source.made is not None:
+            self._source.made.close()
+
+    # Forking
+
+    def before_fork(self) -> None:
+        """Let no I/O be under way, and close what a child must not inherit."""
+        self._opening.acquire()
+        self.state.flush_lock.acquire()
+        self.state.journal_lock.acquire()
+        self.state.lock.acquire()
+        if self.state.journal is not None:
+            self.state.journal.close_connection()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        self.state.lock.release()
+        self.state.journal_lock.release()
+        self.state.flush_lock.release()
+        self._opening.release()
+
+    def after_fork_in_child(self) -> None:
+        """Forget the parent's identity, writes and copies; take an own one at the next verb."""
+        if self.state.journal is not None:
+            self.state.journal.abandon_inherited()
+        self._opening = self.runtime.lock()
+        self._driver = None
+        closed = self.state.closed
+        self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))
+        self.state.closed = closed
+        self.on_rebuilt()

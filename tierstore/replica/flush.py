@@ -1,0 +1,252 @@
+"""Flushing: dirty writes become numbered batches, reach the journal, then the region, in order.
+
+A batch is written and synced to the journal before it is sent, and its number is never used for
+other content once it may have been sent. So a retry after a lost reply is recognised by the
+region, whichever process sends it.
+"""
+
+from __future__ import annotations
+
+from tierstore.edge.entry import CLEAN
+from tierstore.errors import FencedError, UnavailableError
+from tierstore.region.batch import encode_delta, freeze
+from tierstore.region.protocol import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.region.batch import Delta
+    from tierstore.region.protocol import BatchReply, Registration
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.outbox import Frozen
+    from tierstore.replica.state import ReplicaState
+
+QUARANTINED_KEYS_MAX = 10_000
+RETAIN_MS = 86_400_000
+
+
+class Flusher:
+    """Sends one replica's batches. One flush at a time, under `flush_lock`."""
+
+    def __init__(
+        self, state: ReplicaState, ensure_journal: Callable[[], None] = lambda: None
+    ) -> None:
+        self._state = state
+        self._ensure_journal = ensure_journal
+        self.fenced: str | None = None
+
+    def flush(self, deadline: Deadline) -> None:
+        """Everything written before this call is in the region when it returns.
+
+        Raises UnavailableError if the region does not take it in time (it stays queued),
+        FencedError if it never will.
+        """
+        state = self._state
+        if not state.flush_lock.acquire(True, deadline.remaining_s()):
+            raise UnavailableError("another flush is still under way")
+        try:
+            self._require_identity()
+            state.link.register(deadline)
+            self.freeze()
+            last_number = state.outbox.last_number
+            while state.outbox.frozen and state.outbox.frozen[0].number <= last_number:
+                self._send(state.outbox.frozen[0], deadline)
+        finally:
+            state.flush_lock.release()
+
+    def freeze(self) -> None:
+        """Turn dirty writes into batches, in memory and then in the journal."""
+        state = self._state
+        self._ensure_journal()
+        with state.journal_lock, state.lock:
+            fresh = state.outbox.take_dirty(state.policy.replication.batch, state.never_edge)
+            last_seq, stamp = state.last_seq, state.clock.last
+            for frozen in fresh:
+                self._release_entries(frozen)
+            state.edge.evict(state.now_ms())
+        self._build()
+        waiting = [frozen for frozen in state.outbox.frozen if not frozen.persisted]
+        if waiting and state.journal is not None:
+            from tierstore.tiers.journal.file import FrozenBatch
+
+            stored = [
+                FrozenBatch(f.number, f.batch.digest, f.batch if f.journaled else None)
+                for f in waiting
+                if f.batch is not None
+            ]
+            with state.journal_lock:
+                state.journal.freeze(stored, last_seq, stamp)
+        for frozen in waiting:
+            frozen.persisted = True
+
+    def on_registered(self, registration: Registration) -> None:
+        """Settle what the region already has, and see whether it is the one that we know."""
+        state = self._state
+        known = registration.state
+        if known.retired:
+            return  # the first batch sent will say so, and be set aside
+        if known.applied < state.outbox.acknowledged:
+            self._fence(
+                f"the region has batch {known.applied} of this replica but acknowledged"
+                f" {state.outbox.acknowledged}: it was restored from a backup"
+            )
+        with state.lock:
+            self._settle_up_to(known.applied, known.digest)
+            self._rebuild_lost()
+
+    def _build(self) -> None:
+        """Give every batch its bytes, which contain the digest of the one before."""
+        state = self._state
+        predecessor = state.outbox.digest
+        for frozen in list(state.outbox.frozen):
+            if frozen.batch is None:
+                deltas = list(frozen.deltas.values())
+                frozen.batch = freeze(state.replica, frozen.number, predecessor, deltas, [])
+            predecessor = frozen.batch.digest
+
+    def _settle_up_to(self, applied: int, digest: bytes) -> None:
+        """Acknowledge batches that the region applied without our seeing the answer, but for the
+        last one, which is sent again for its stored answer."""
+        state = self._state
+        while state.outbox.frozen and state.outbox.frozen[0].number <= applied:
+            frozen = state.outbox.frozen[0]
+            if frozen.number == applied and frozen.batch is not None:
+                return
+            own = frozen.batch.digest if frozen.batch is not None else digest
+            state.outbox.acknowledge(frozen, own)
+
+    def _rebuild_lost(self) -> None:
+        """Number anew what follows a batch whose content was never on disk and died in memory."""
+        frozen = self._state.outbox.frozen
+        if not any(f.batch is None and f.persisted for f in frozen):
+            return
+        for waiting in frozen:
+            waiting.batch, waiting.persisted, waiting.journaled = None, False, True
+
+    def _send(self, frozen: Frozen, deadline: Deadline) -> None:
+        state = self._state
+        batch = frozen.batch
+        assert batch is not None
+        sent_at_s = state.runtime.monotonic()
+        reply = state.link.call(
+            lambda timeout_s: state.link.region.apply(batch, timeout_s), deadline
+        )
+        if reply.verdict == "fenced":
+            self._fence(reply.reason)
+        if reply.verdict == "retired":
+            self._set_aside(frozen, reply, deadline)
+            return
+        with state.lock:
+            state.outbox.acknowledge(frozen, batch.digest)
+            held, refused = self._settle(frozen, reply.outcomes, sent_at_s)
+        state.tally.flushed += len(frozen.deltas)
+        self._note_acknowledged(frozen, batch.digest, held, refused)
+
+    def _settle(
+        self, frozen: Frozen, outcomes: bytes, sent_at_s: float
+    ) -> tuple[list[Delta], list[tuple[str, bytes, str]]]:
+        """What each outcome means here. Needs the lock."""
+        state = self._state
+        held: list[Delta] = []
+        refused: list[tuple[str, bytes, str]] = []
+        for delta, outcome in zip(frozen.deltas.values(), outcomes, strict=False):
+            if outcome == APPLIED:
+                self._confirm(delta, sent_at_s)
+            elif outcome == HELD:
+                state.outbox.held[delta.key] = delta
+                held.append(delta)
+            else:
+                self._forget(delta)
+                if outcome == SUPERSEDED:
+                    state.tally.lost_races += 1
+                else:
+                    self._quarantine(delta)
+                    raw = encode_delta(delta, state.replica)
+                    refused.append((delta.key, raw, OUTCOME_NAMES[outcome]))
+        return held, refused
+
+    def _confirm(self, delta: Delta, sent_at_s: float) -> None:
+        entry = self._state.edge.resident.get(delta.key)
+        if entry is not None and _shows(entry.stamp, entry.replica, delta):
+            entry.fetched_at = max(entry.fetched_at, sent_at_s)
+
+    def _forget(self, delta: Delta) -> None:
+        """Drop the copy of a write that lost: the region has something else."""
+        entry = self._state.edge.resident.get(delta.key)
+        if entry is None or entry.dirty != CLEAN:
+            return
+        if _shows(entry.stamp, entry.replica, delta):
+            self._state.edge.drop(entry)
+
+    def _quarantine(self, delta: Delta) -> None:
+        quarantined = self._state.outbox.quarantined
+        quarantined[delta.key] = max(delta.record.stamp, delta.record.touch)
+        if len(quarantined) > QUARANTINED_KEYS_MAX:
+            del quarantined[next(iter(quarantined))]
+        self._state.tally.quarantined += 1
+
+    def _release_entries(self, frozen: Frozen) -> None:
+        """Frozen writes are safe in their batch: their entries may be evicted from now on."""
+        state = self._state
+        for key in frozen.deltas:
+            entry = state.edge.resident.get(key)
+            if entry is not None and entry.dirty == CLEAN:
+                state.edge.admit(entry)
+
+    def _note_acknowledged(
+        self,
+        frozen: Frozen,
+        digest: bytes,
+        held: list[Delta],
+        refused: list[tuple[str, bytes, str]],
+    ) -> None:
+        """Tell the journal. If it cannot take it, the batch will merely be sent once more."""
+        state = self._state
+        if state.journal is None:
+            return
+        now = state.now_ms()
+        try:
+            with state.journal_lock:
+                state.journal.acknowledge(
+                    frozen.number, digest, now, held=held, quarantined=refused
+                )
+                if frozen.number % 64 == 0:
+                    limit = state.policy.limits.retained_bytes
+                    state.journal.trim(now - RETAIN_MS, limit)
+        except UnavailableError as exc:
+            from tierstore.replica.log import log
+
+            log("warning", "an acknowledgement was not noted: %s", exc)
+
+    def _set_aside(self, frozen: Frozen, reply: BatchReply, deadline: Deadline) -> None:
+        """Leave a batch of this retired identity with the region, for its operator."""
+        state = self._state
+        batch = frozen.batch
+        assert batch is not None
+        state.link.region.set_aside(batch, reply.reason, deadline.remaining_s())
+        with state.lock:
+            state.outbox.acknowledge(frozen, batch.digest)
+            for delta in frozen.deltas.values():
+                self._forget(delta)
+                self._quarantine(delta)
+        state.tally.set_aside += len(frozen.deltas)
+        self._note_acknowledged(frozen, batch.digest, [], [])
+
+    def _fence(self, reason: str) -> None:
+        self.fenced = reason
+        from tierstore.replica.log import log
+
+        log("error", "this replica was fenced: %s", reason)
+        self._require_identity()
+
+    def _require_identity(self) -> None:
+        if self.fenced is not None:
+            raise FencedError(
+                f"the region refuses this replica: {self.fenced}. Its unflushed writes stay in"
+                " the journal"
+            )
+
+
+def _shows(stamp: int, replica: int, delta: Delta) -> bool:
+    return (stamp, replica) == (delta.record.stamp, delta.record.replica)

@@ -1,0 +1,52 @@
+"""Showing what a reply of the region said: the only way into the table of resident copies."""
+
+from __future__ import annotations
+
+from tierstore.edge.entry import CLEAN, Entry, key_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tierstore.policy.model import Rule
+    from tierstore.record import Record
+    from tierstore.replica.state import ReplicaState
+
+
+def install(
+    state: ReplicaState, key: str, rule: Rule, shown: Record | None, fetched_at_s: float
+) -> None:
+    """Make `shown`, a row plus this replica's later writes, what reads of `key` find.
+
+    Needs the lock. A key without a row becomes a negative entry; a copy that may not be at the
+    edge is dropped.
+    """
+    entry = state.edge.resident.get(key)
+    if shown is None:
+        if entry is not None:
+            state.edge.drop(entry)
+        if state.negatives is not None:
+            state.negatives.add(key, rule, fetched_at_s)
+        return
+    if not state.is_edge_allowed(rule, key_size(key) + len(shown.payload or b"")):
+        if entry is not None and entry.dirty == CLEAN:
+            state.edge.drop(entry)
+        return
+    if entry is None:
+        entry = state.outbox.dirty.get(key) or Entry(key, rule)
+    _show(state, entry, shown)
+    entry.fetched_at = fetched_at_s
+    if key not in state.edge.resident:
+        state.edge.add(entry)
+    state.edge.evict(state.now_ms())
+
+
+def _show(state: ReplicaState, entry: Entry, shown: Record) -> None:
+    if entry.dirty != CLEAN and (entry.stamp, entry.replica) != (shown.stamp, shown.replica):
+        state.outbox.unmark(entry)  # the region has a newer version: ours has lost already
+    old_size = entry.size
+    entry.show(shown)
+    if entry.dirty != CLEAN:
+        state.outbox.dirty_bytes += entry.size - old_size
+    else:
+        state.edge.resized(entry, old_size)
+
+

@@ -1,0 +1,123 @@
+"""The link from one replica identity to its region: connecting, registering, noticing failure.
+
+A link connects at its first use. It knows what every reply says of the region: its incarnation,
+its clock (and so this machine's skew) and whether it can be reached at all.
+"""
+
+from __future__ import annotations
+
+from tierstore.errors import FencedError, UnavailableError
+from tierstore.runtime import now_ms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol, TypeVar
+
+    from tierstore.region.protocol import Region, Registration
+    from tierstore.replica.deadline import Deadline
+    from tierstore.runtime import Runtime
+
+    class Reply(Protocol):
+        """What every reply carries."""
+
+        incarnation: int
+        now_ms: int
+
+    R = TypeVar("R", bound=Reply)
+
+
+class RegionSource:
+    """A region that is made when it is first needed, so that its driver loads only then."""
+
+    def __init__(self, make: Callable[[], Region]) -> None:
+        self._make = make
+        self.made: Region | None = None
+
+    def get(self) -> Region:
+        """The region; raises PolicyError or UnavailableError if its adapter cannot be loaded."""
+        if self.made is None:
+            self.made = self._make()
+        return self.made
+
+
+class RegionLink:
+    """Calls to the region on behalf of one replica."""
+
+    def __init__(self, source: RegionSource, runtime: Runtime, replica: int) -> None:
+        self._source = source
+        self.replica = replica
+        self.registration: Registration | None = None
+        self.skew_ms = 0
+        self.failure: str | None = None
+        self._runtime = runtime
+        self._registering = runtime.lock()
+        self.on_registered: Callable[[Registration], None] = lambda _: None
+
+    @property
+    def region(self) -> Region:
+        """The adapter."""
+        return self._source.get()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the last call was answered."""
+        return self.failure is None
+
+    def register(self, deadline: Deadline) -> Registration:
+        """Connect and register, once; later calls return what the first one learned."""
+        if self.registration is not None:
+            return self.registration
+        if not self._registering.acquire(True, deadline.remaining_s()):
+            deadline.remaining_s()
+            raise UnavailableError("another thread is still connecting to the region")
+        try:
+            if self.registration is None:
+                registration = self._observed(self._connect, deadline)
+                self.on_registered(registration)
+                self.registration = registration
+            return self.registration
+        finally:
+            self._registering.release()
+
+    def call(self, send: Callable[[float], R], deadline: Deadline) -> R:
+        """The region's reply to `send(timeout_s)`, noting what it says of the region."""
+        registration = self.register(deadline)
+        sent_ms = now_ms(self._runtime)
+        reply = self._observed(lambda: send(deadline.remaining_s()), None)
+        self.skew_ms = (sent_ms + now_ms(self._runtime)) // 2 - reply.now_ms
+        if reply.incarnation != registration.info.incarnation:
+            raise FencedError(
+                f"region {registration.info.region} was restored from a backup (incarnation"
+                f" {reply.incarnation}, known here {registration.info.incarnation}): reopen"
+                " the store; its unflushed writes stay in the journal"
+            )
+        return reply
+
+    def forget(self) -> None:
+        """Register again at the next call."""
+        self.registration = None
+
+    def _connect(self, deadline: Deadline) -> Registration:
+        self.region.connect(deadline.remaining_s())
+        return self.region.register(self.replica, deadline.remaining_s())
+
+    def _observed(self, call: Callable[..., Any], argument: Any) -> Any:
+        try:
+            answer = call(argument) if argument is not None else call()
+        except UnavailableError as exc:
+            self._note(str(exc))
+            raise
+        self._note(None)
+        return answer
+
+    def _note(self, failure: str | None) -> None:
+        was, self.failure = self.failure, failure
+        if (was is None) is (failure is None):
+            return
+        from tierstore.replica.log import log
+
+        if failure is None:
+            log("info", "the region answers again")
+        else:
+            log("warning", "the region cannot be reached: %s", failure)

@@ -1,0 +1,241 @@
+"""The outbox: what was written here and may not be in the region yet.
+
+A write is *dirty*, then *frozen* into a numbered batch, then *acknowledged*. A reply of the region
+says how many of this replica's batches it contains; what the replica shows is that state joined
+with the batches above that number and the dirty writes: `overlay`. Acknowledged batches therefore
+stay until every request that was under way at their acknowledgement has ended.
+
+Pure bookkeeping, no I/O. All methods need the replica's lock.
+"""
+
+from __future__ import annotations
+
+from tierstore.crdt import register
+from tierstore.edge.entry import CLEAN, TOUCH_DIRTY
+from tierstore.region.batch import PUT, TOUCH, Delta
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tierstore.edge.entry import Entry
+    from tierstore.record import Record
+    from tierstore.region.batch import Batch
+    from tierstore.tiers.journal.file import JournalState
+
+DELTA_OVERHEAD_BYTES = 32
+BATCH_BYTES_MAX = 4 * 2**20
+
+
+class Frozen:
+    """A numbered batch on its way. `batch` is made, and `persisted`, outside the lock."""
+
+    __slots__ = ("batch", "deltas", "journaled", "number", "persisted", "size_bytes", "tick")
+
+    def __init__(self, number: int, deltas: dict[str, Delta], *, journaled: bool) -> None:
+        self.number = number
+        self.deltas = deltas
+        self.size_bytes = sum(delta_size(delta) for delta in deltas.values())
+        self.journaled = journaled
+        self.batch: Batch | None = None
+        self.persisted = False
+        self.tick = 0
+
+
+class Outbox:
+    """Dirty entries, frozen batches, and those acknowledged but still needed by an overlay."""
+
+    def __init__(self, replica: int, acknowledged: int = 0, digest: bytes = b"") -> None:
+        self.replica = replica
+        self.acknowledged = acknowledged
+        self.digest = digest  # of the batch numbered `acknowledged`
+        self.dirty: dict[str, Entry] = {}
+        self.dirty_bytes = 0
+        self.frozen: list[Frozen] = []
+        self.frozen_bytes = 0
+        self.held: dict[str, Delta] = {}
+        self.quarantined: dict[str, int] = {}  # key -> stamp of the write that was refused
+        self._recent: list[Frozen] = []
+        self._tickets: set[int] = set()
+        self._tick = 0
+
+    @classmethod
+    def restored(cls, state: JournalState) -> Outbox:
+        """The frozen and held part of a journal; its deltas are for the caller to apply."""
+        outbox = cls(state.replica, state.acknowledged, state.digest)
+        outbox.held = {delta.key: delta for delta in state.held}
+        for stored in state.batches:
+            deltas = stored.batch.deltas if stored.batch is not None else []
+            known = {delta.key: delta for delta in deltas if isinstance(delta, Delta)}
+            frozen = Frozen(stored.number, known, journaled=stored.batch is not None)
+            frozen.batch, frozen.persisted = stored.batch, True
+            outbox.frozen.append(frozen)
+            outbox.frozen_bytes += frozen.size_bytes
+        return outbox
+
+    @property
+    def unflushed_bytes(self) -> int:
+        """The bytes of all writes that the region has not acknowledged."""
+        return self.dirty_bytes + self.frozen_bytes
+
+    @property
+    def unflushed(self) -> int:
+        """How many writes the region has not acknowledged."""
+        return len(self.dirty) + sum(len(frozen.deltas) for frozen in self.frozen)
+
+    def mark(self, entry: Entry, dirty: int) -> None:
+        """Note that `entry` was written (or touched) since the last freeze."""
+        if entry.dirty == CLEAN:
+            self.dirty[entry.key] = entry
+            self.dirty_bytes += entry.size + DELTA_OVERHEAD_BYTES
+            entry.dirty = dirty
+        elif dirty != TOUCH_DIRTY:
+            entry.dirty = dirty
+
+    def unmark(self, entry: Entry) -> None:
+        """Forget a dirty write that a newer one, already in the region, has superseded."""
+        if entry.dirty != CLEAN and self.dirty.get(entry.key) is entry:
+            del self.dirty[entry.key]
+            self.dirty_bytes -= entry.size + DELTA_OVERHEAD_BYTES
+        entry.dirty = CLEAN
+
+    def take_dirty(self, batch_max: int, never_edge: frozenset[int]) -> list[Frozen]:
+        """Freeze all dirty writes into batches of at most `batch_max` deltas or 4 MiB.
+
+        Writes of the rules in `never_edge` get batches of their own, which no journal keeps.
+        """
+        taken, self.dirty, self.dirty_bytes = self.dirty, {}, 0
+        fresh: list[Frozen] = []
+        for journaled in (True, False):
+            chosen = [e for e in taken.values() if (e.rule.index in never_edge) is not journaled]
+            for chunk in _chunks(chosen, batch_max):
+                number = self.last_number + 1
+                deltas = {entry.key: as_delta(entry) for entry in chunk}
+                fresh.append(frozen := Frozen(number, deltas, journaled=journaled))
+                self.frozen.append(frozen)
+                self.frozen_bytes += frozen.size_bytes
+        for entry in taken.values():
+            entry.dirty = CLEAN
+        return fresh
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last batch frozen or acknowledged."""
+        return self.frozen[-1].number if self.frozen else self.acknowledged
+
+    def acknowledge(self, frozen: Frozen, digest: bytes) -> None:
+        """Move the oldest frozen batch among those that the region has."""
+        self.frozen.remove(frozen)
+        self.frozen_bytes -= frozen.size_bytes
+        self.acknowledged = frozen.number
+        self.digest = digest
+        if self._tickets:
+            frozen.tick = self._tick
+            self._recent.append(frozen)
+
+    def begin_request(self) -> int:
+        """Announce a request to the region whose reply will be overlaid; see `end_request`."""
+        self._tick += 1
+        self._tickets.add(self._tick)
+        return self._tick
+
+    def end_request(self, ticket: int) -> None:
+        """The reply was installed, or will never be."""
+        self._tickets.discard(ticket)
+        oldest = min(self._tickets, default=self._tick + 1)
+        self._recent = [frozen for frozen in self._recent if frozen.tick >= oldest]
+
+    def overlay(self, key: str, state: Record | None, applied: int) -> Record | None:
+        """`state`, as the region had it with batches up to `applied`, plus the later writes."""
+        for frozen in self._above(applied):
+            state = _joined(state, frozen.deltas.get(key))
+        state = _joined(state, self.held.get(key))
+        entry = self.dirty.get(key)
+        return state if entry is None else _joined(state, as_delta(entry))
+
+    def own_state(self, key: str) -> Record | None:
+        """The newest whole state of `key` written here and not acknowledged; None if none is."""
+        own: Record | None = None
+        for frozen in self.frozen:
+            delta = frozen.deltas.get(key)
+            if delta is not None and (own is not None or delta.op == PUT):
+                own = _joined(own, delta)
+        if (delta := self.held.get(key)) is not None:
+            own = _joined(own, delta)
+        entry = self.dirty.get(key)
+        if entry is not None and (own is not None or entry.dirty != TOUCH_DIRTY):
+            own = _joined(own, as_delta(entry))
+        return own
+
+    def pending_keys(self, applied: int) -> set[str]:
+        """Keys for which `overlay` may add something to a state that has batches to `applied`."""
+        keys = set(self.dirty) | set(self.held)
+        for frozen in self._above(applied):
+            keys.update(frozen.deltas)
+        return keys
+
+    def is_pending(self, key: str, stamp: int) -> bool:
+        """Whether the write of `key` at `stamp`, or a later one in its place, waits here."""
+        if (delta := self.held.get(key)) is not None and _written(delta) >= stamp:
+            return True
+        if (entry := self.dirty.get(key)) is not None and max(entry.stamp, entry.touch) >= stamp:
+            return True
+        waiting = (frozen.deltas.get(key) for frozen in self.frozen)
+        return any(delta is not None and _written(delta) >= stamp for delta in waiting)
+
+    def settle_held(self, key: str, state: Record | None) -> bool:
+        """Whether a held delta of `key` was forgotten because the region's `state` shows it."""
+        delta = self.held.get(key)
+        if delta is None or state is None or state.stamp < delta.record.stamp:
+            return False
+        del self.held[key]
+        return True
+
+    def _above(self, applied: int) -> Iterator[Frozen]:
+        for frozen in self._recent:
+            if frozen.number > applied:
+                yield frozen
+        for frozen in self.frozen:
+            if frozen.number > applied:
+                yield frozen
+
+
+def as_delta(entry: Entry) -> Delta:
+    """What a dirty entry says to the region."""
+    op = TOUCH if entry.dirty == TOUCH_DIRTY else PUT
+    record = entry.record()
+    if op == TOUCH:
+        record.payload = None
+        record.metadata = None
+    return Delta(entry.key, op, record)
+
+
+def delta_size(delta: Delta) -> int:
+    """The bytes that a delta counts for in the budget of unflushed writes."""
+    return len(delta.key) + len(delta.record.payload or b"") + DELTA_OVERHEAD_BYTES
+
+
+def _written(delta: Delta) -> int:
+    return max(delta.record.stamp, delta.record.touch)
+
+
+def _joined(state: Record | None, delta: Delta | None) -> Record | None:
+    if delta is None:
+        return state
+    if delta.op == PUT:
+        return register.join(state, delta.record)
+    return register.touch(state, delta.record)
+
+
+def _chunks(entries: list[Entry], count_max: int) -> Iterator[list[Entry]]:
+    chunk: list[Entry] = []
+    size = 0
+    for entry in entries:
+        entry_size = entry.size + DELTA_OVERHEAD_BYTES
+        if chunk and (len(chunk) >= count_max or size + entry_size > BATCH_BYTES_MAX):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += entry_size
+    if chunk:
+        yield chunk

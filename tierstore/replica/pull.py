@@ -1,0 +1,151 @@
+"""Pulling: bringing what others changed to the copies that are here.
+
+A pull asks which keys changed after the cursor, then reads those of them that are resident. The
+cursor moves on only after their new state shows. An answer that reached the region's current
+position bounds the age of every copy: none lags further behind than that request.
+"""
+
+from __future__ import annotations
+
+from tierstore.errors import UnavailableError
+from tierstore.replica.install import install
+from tierstore.replica.reads import READ_KEYS_MAX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.edge.entry import Entry
+    from tierstore.policy.model import Rule
+    from tierstore.region.protocol import Change, ChangesPage, ReadReply, Registration
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.fills import Flight
+    from tierstore.replica.state import ReplicaState
+
+PAGE = 1000
+
+
+class Puller:
+    """Keeps resident copies up with the region's feed. One pull at a time."""
+
+    def __init__(self, state: ReplicaState, rule_for: Callable[[str], Rule]) -> None:
+        self._state = state
+        self._rule_for = rule_for
+        self._lock = state.runtime.lock()
+
+    def on_registered(self, registration: Registration) -> None:
+        """Start at the region's current position: nothing that is older can be resident."""
+        state = self._state
+        with state.lock:
+            if state.cursor == 0:
+                state.cursor = registration.position
+
+    def pull(self, deadline: Deadline) -> int:
+        """The number of copies refreshed, once all changes so far are seen.
+
+        Raises UnavailableError if the region does not answer; the next pull goes on from there.
+        """
+        if not self._lock.acquire(True, deadline.remaining_s()):
+            raise UnavailableError("another pull is still under way")
+        try:
+            self._state.link.register(deadline)
+            refreshed = 0
+            while True:
+                sent_at_s = self._state.runtime.monotonic()
+                page = self._ask(deadline)
+                refreshed += self._take(page, deadline)
+                if page.gap or page.cursor >= page.position:
+                    self._state.pulled_at_s = sent_at_s
+                    return refreshed
+        finally:
+            self._lock.release()
+
+    def _ask(self, deadline: Deadline) -> ChangesPage:
+        state = self._state
+        return state.link.call(
+            lambda timeout_s: state.link.region.changes(
+                state.cursor, PAGE, state.replica, timeout_s
+            ),
+            deadline,
+        )
+
+    def _take(self, page: ChangesPage, deadline: Deadline) -> int:
+        state = self._state
+        if page.gap:
+            self._start_again(page.position)
+            return 0
+        with state.lock:
+            flights = [f for change in page.changes if (f := self._stale(change)) is not None]
+        for start in range(0, len(flights), READ_KEYS_MAX):
+            self._refresh(flights[start : start + READ_KEYS_MAX], deadline)
+        state.cursor = page.cursor
+        state.tally.pulled += len(flights)
+        return len(flights)
+
+    def _stale(self, change: Change) -> Flight | None:
+        """A flight for a resident copy that `change` makes old. Needs the lock."""
+        state = self._state
+        key = change.key
+        state.clock.merge(change.stamp)
+        if state.negatives is not None:
+            state.negatives.discard(key)
+        entry = state.edge.resident.get(key)
+        if entry is None:
+            state.fills.void(key)
+            return None
+        if _is_at_least(entry, change):
+            return None
+        return state.fills.claim(key)
+
+    def _refresh(self, flights: list[Flight], deadline: Deadline) -> None:
+        state = self._state
+        with state.lock:
+            ticket = state.outbox.begin_request()
+        sent_at_s = state.runtime.monotonic()
+        keys = [flight.key for flight in flights]
+        try:
+            reply = state.link.call(
+                lambda timeout_s: state.link.region.read(keys, state.replica, timeout_s), deadline
+            )
+            with state.lock:
+                for flight in flights:
+                    if state.fills.land(flight):
+                        self._install(flight.key, reply, sent_at_s)
+        finally:
+            with state.lock:
+                for flight in flights:
+                    if state.fills.flights.get(flight.key) is flight:
+                        state.fills.void(flight.key)
+                state.outbox.end_request(ticket)
+
+    def _install(self, key: str, reply: ReadReply, sent_at_s: float) -> None:
+        state = self._state
+        entry = state.edge.resident.get(key)
+        row = reply.rows.get(key)
+        if entry is None:
+            return
+        if key in reply.corrupt or (row is not None and row.cold is not None):
+            state.edge.drop(entry)  # a read that needs it will say what is wrong
+            return
+        record = None if row is None else row.record
+        state.outbox.settle_held(key, record)
+        shown = state.outbox.overlay(key, record, reply.applied)
+        install(state, key, self._rule_for(key), shown, sent_at_s)
+
+    def _start_again(self, position: int) -> None:
+        """The feed no longer reaches back to the cursor: every clean copy may be old."""
+        state = self._state
+        with state.lock:
+            state.edge.clear_clean()
+            state.fills.void_all()
+            if state.negatives is not None:
+                state.negatives.clear()
+            state.cursor = position
+
+
+def _is_at_least(entry: Entry, change: Change) -> bool:
+    if entry.stamp != change.stamp or entry.replica != change.replica:
+        return False
+    return entry.touch >= change.touch
+
+

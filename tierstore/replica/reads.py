@@ -1,0 +1,247 @@
+"""Reads that the resident table alone cannot answer: misses, ages, errors."""
+
+from __future__ import annotations
+
+from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
+from tierstore.record import ELSEWHERE
+from tierstore.replica.install import install
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tierstore.policy.model import Rule
+    from tierstore.record import Record
+    from tierstore.region.protocol import ReadReply
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.fills import Flight
+    from tierstore.replica.state import ReplicaState
+
+READ_KEYS_MAX = 1000
+
+
+class Answer:
+    """What a read found and where. `record` is None if the key is absent; `age_s` bounds its lag."""
+
+    __slots__ = ("age_s", "record", "stale", "tier")
+
+    def __init__(
+        self, record: Record | None, tier: str | None, age_s: float, stale: bool = False
+    ) -> None:
+        self.record = record
+        self.tier = tier
+        self.age_s = age_s
+        self.stale = stale
+
+
+class Reader:
+    """Answers reads from the edge where allowed, else from the region's directory."""
+
+    def __init__(self, state: ReplicaState) -> None:
+        self._state = state
+
+    def resolve(
+        self,
+        key: str,
+        rule: Rule,
+        max_age_s: float | None,
+        deadline: Deadline,
+        *,
+        counts: bool = True,
+    ) -> Answer:
+        """The state of `key`, no older than `max_age_s` and the rule allow.
+
+        Raises UnavailableError if the region is needed and does not answer, CorruptionError if
+        the only copies fail their checks.
+        """
+        bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
+        while True:
+            with self._state.lock:
+                answer = self._local(key, rule, bound_s)
+                if answer is not None:
+                    if counts:
+                        self._count(key)
+                    return answer
+                self._ensure_negatives()
+                flight = self._state.fills.lead(key)
+                following = None if flight else self._state.fills.follow(key)
+            if flight is not None:
+                return self._lead(flight, rule, bound_s, deadline)
+            assert following is not None
+            following.wait(deadline.remaining_s())
+            if following.error is not None:
+                return self._fall_back(key, rule, bound_s, following.error)
+            deadline.remaining_s()
+
+    def resolve_many(
+        self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
+    ) -> dict[str, Answer]:
+        """`resolve` for several keys, with one request a thousand keys that need the region."""
+        answers: dict[str, Answer] = {}
+        flights: list[Flight] = []
+        with self._state.lock:
+            self._ensure_negatives()
+            for key, rule in rules.items():
+                bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
+                if (answer := self._local(key, rule, bound_s)) is not None:
+                    answers[key] = answer
+                    self._count(key)
+                elif (flight := self._state.fills.lead(key)) is not None:
+                    flights.append(flight)
+        for start in range(0, len(flights), READ_KEYS_MAX):
+            chunk = flights[start : start + READ_KEYS_MAX]
+            try:
+                self._fetch(chunk, rules, answers, deadline)
+            except BaseException:
+                with self._state.lock:
+                    for flight in flights[start + READ_KEYS_MAX :]:
+                        self._state.fills.land(flight)
+                raise
+        for key, rule in rules.items():
+            if key not in answers:  # another reader's flight
+                answers[key] = self.resolve(key, rule, max_age_s, deadline)
+        return answers
+
+    def _local(self, key: str, rule: Rule, bound_s: float | None) -> Answer | None:
+        """The answer that needs no region, if there is one. Needs the lock."""
+        state = self._state
+        if key in state.corrupt:
+            raise CorruptionError(
+                f"key {key!r}: {state.corrupt[key]}; write it again to go on",
+                key=key,
+                tier="edge",
+                object=state.journal.path if state.journal else None,
+            )
+        entry = state.edge.resident.get(key)
+        if entry is not None:
+            age_s = state.age_s(entry)
+            if bound_s is None or age_s <= bound_s:
+                return Answer(entry.record(), "edge", age_s)
+            return None
+        if bound_s is None and (record := state.outbox.own_state(key)) is not None:
+            return Answer(record, "edge", float("inf"))
+        return self._known_absent(key, bound_s)
+
+    def _count(self, key: str) -> None:
+        entry = self._state.edge.resident.get(key)
+        if entry is not None:
+            entry.reads += 1
+
+    def _known_absent(self, key: str, bound_s: float | None) -> Answer | None:
+        state = self._state
+        fetched_at_s = state.negatives.fetched_at_s(key) if state.negatives is not None else None
+        if fetched_at_s is None or key in state.outbox.dirty:
+            return None
+        age_s = state.runtime.monotonic() - fetched_at_s
+        if bound_s is not None and age_s > bound_s:
+            return None
+        state.tally.negative_hits += 1
+        return Answer(None, None, age_s)
+
+    def _lead(
+        self, flight: Flight, rule: Rule, bound_s: float | None, deadline: Deadline
+    ) -> Answer:
+        answers: dict[str, Answer] = {}
+        try:
+            self._fetch([flight], {flight.key: rule}, answers, deadline)
+        except UnavailableError as exc:
+            return self._fall_back(flight.key, rule, bound_s, exc)
+        return answers[flight.key]
+
+    def _fetch(
+        self,
+        flights: list[Flight],
+        rules: dict[str, Rule],
+        answers: dict[str, Answer],
+        deadline: Deadline,
+    ) -> None:
+        """Read the flights' keys at the region, install what is current, and answer."""
+        state = self._state
+        with state.lock:
+            ticket = state.outbox.begin_request()
+        sent_at_s = state.runtime.monotonic()
+        keys = [flight.key for flight in flights]
+        try:
+            reply = state.link.call(
+                lambda timeout_s: state.link.region.read(keys, state.replica, timeout_s), deadline
+            )
+            with state.lock:
+                self._settle(flights, rules, reply, sent_at_s, answers)
+        except BaseException as exc:
+            shared = isinstance(exc, UnavailableError) and not isinstance(
+                exc, DeadlineExceededError
+            )
+            with state.lock:
+                for flight in flights:
+                    if state.fills.flights.get(flight.key) is flight:
+                        state.fills.land(flight, exc if shared else None)  # type: ignore[arg-type]
+            raise
+        finally:
+            with state.lock:
+                state.outbox.end_request(ticket)
+
+    def _settle(
+        self,
+        flights: list[Flight],
+        rules: dict[str, Rule],
+        reply: ReadReply,
+        sent_at_s: float,
+        answers: dict[str, Answer],
+    ) -> None:
+        state = self._state
+        age_s = state.runtime.monotonic() - sent_at_s
+        is_current = reply.position >= state.cursor
+        for flight in flights:
+            key = flight.key
+            if key in reply.corrupt and state.outbox.own_state(key) is None:
+                raise CorruptionError(
+                    f"key {key!r}: {reply.corrupt[key]}", key=key, tier="regional"
+                )
+            shown = self._shown(key, reply)
+            if state.fills.land(flight) and is_current:
+                install(state, key, rules[key], shown, sent_at_s)
+            else:
+                state.tally.fills_voided += 1
+            answers[key] = Answer(shown, "regional" if shown is not None else None, age_s)
+            if shown is not None and shown.is_live(state.now_ms()):
+                state.tally.regional += 1
+            else:
+                state.tally.absent += 1
+
+    def _shown(self, key: str, reply: ReadReply) -> Record | None:
+        """The row of `key` plus this replica's writes that the reply does not contain."""
+        state = self._state
+        row = reply.rows.get(key)
+        record = None if row is None else row.record
+        if record is not None:
+            if record.payload == ELSEWHERE:
+                raise CorruptionError(
+                    f"key {key!r} lies in the cold tier, which this version cannot read",
+                    key=key,
+                    tier="cold",
+                )
+            state.clock.merge(record.stamp)
+            state.outbox.settle_held(key, record)
+        return state.outbox.overlay(key, record, reply.applied)
+
+    def _fall_back(
+        self, key: str, rule: Rule, bound_s: float | None, error: UnavailableError
+    ) -> Answer:
+        """The copy at hand, if `stale_if_error` allows it while the region is unreachable."""
+        state = self._state
+        with state.lock:
+            entry = state.edge.resident.get(key)
+            if entry is not None and bound_s is not None:
+                age_s = state.age_s(entry)
+                if age_s <= bound_s + (rule.read.stale_if_error_s or 0.0):
+                    entry.reads += 1
+                    state.tally.stale += 1
+                    return Answer(entry.record(), "edge", age_s, stale=True)
+            state.tally.unavailable += 1
+        raise error
+
+    def _ensure_negatives(self) -> None:
+        if self._state.negatives is None:
+            from tierstore.replica.negatives import Negatives
+
+            self._state.negatives = Negatives(self._state.runtime)
+
+

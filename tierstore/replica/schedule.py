@@ -1,0 +1,92 @@
+"""Background work as explicit steps, each with its interval.
+
+A driver (a thread, or virtual time) calls `run_due`; so does `maintain`. A step that fails because
+the region is away is tried again later and later, with jitter, so that edges do not come back all
+at once.
+"""
+
+from __future__ import annotations
+
+from tierstore.errors import TierStoreError, UnavailableError
+from tierstore.runtime import jitter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.runtime import Runtime
+
+BACKOFF_S_MAX = 30.0
+
+
+class Step:
+    """One kind of background work."""
+
+    __slots__ = ("due_s", "failures", "interval_s", "is_needed", "name", "work")
+
+    def __init__(
+        self,
+        name: str,
+        interval_s: float,
+        work: Callable[[], object],
+        is_needed: Callable[[], bool],
+    ) -> None:
+        self.name = name
+        self.interval_s = interval_s
+        self.work = work
+        self.is_needed = is_needed
+        self.due_s = 0.0
+        self.failures = 0
+
+
+class Schedule:
+    """Steps and when each is due next."""
+
+    def __init__(self, runtime: Runtime, steps: list[Step]) -> None:
+        self._runtime = runtime
+        self._steps = steps
+        self.last_error: TierStoreError | None = None
+        now = runtime.monotonic()
+        for step in steps:
+            step.due_s = now + step.interval_s
+
+    def next_due(self) -> float:
+        """When the next step is due, on the monotonic clock."""
+        return min(step.due_s for step in self._steps)
+
+    def run_due(self) -> None:
+        """Run the steps that are due and needed."""
+        for step in self._steps:
+            if step.due_s <= self._runtime.monotonic():
+                self._run(step)
+
+    def run_all(self, budget_s: float | None = None) -> list[TierStoreError]:
+        """Run every step that is needed, due or not; returns what failed.
+
+        No further step begins once `budget_s` seconds have passed.
+        """
+        failures = []
+        started_s = self._runtime.monotonic()
+        for step in self._steps:
+            if budget_s is not None and self._runtime.monotonic() - started_s > budget_s:
+                break
+            if (error := self._run(step)) is not None:
+                failures.append(error)
+        return failures
+
+    def _run(self, step: Step) -> TierStoreError | None:
+        error: TierStoreError | None = None
+        if step.is_needed():
+            try:
+                step.work()
+            except TierStoreError as exc:
+                error = self.last_error = exc
+        step.failures = step.failures + 1 if isinstance(error, UnavailableError) else 0
+        step.due_s = self._runtime.monotonic() + self._pause_s(step)
+        return error
+
+    def _pause_s(self, step: Step) -> float:
+        if not step.failures:
+            return step.interval_s
+        longest_s = min(BACKOFF_S_MAX, step.interval_s * 2**step.failures)
+        return longest_s * (0.5 + jitter(self._runtime) / 2)

@@ -1,0 +1,100 @@
+"""The replica's state: what its threads share, and the one lock that guards it.
+
+`lock` is never held across I/O, so a resident read, which takes no lock, and a `memory` write,
+which takes this one, never wait for a tier. `journal_lock` serialises the journal and is taken
+before `lock`, never after.
+"""
+
+from __future__ import annotations
+
+from tierstore.edge.entry import NEVER_FETCHED
+from tierstore.edge.table import EdgeTable
+from tierstore.replica.fills import Fills
+from tierstore.replica.outbox import Outbox
+from tierstore.stamp import HybridClock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tierstore.edge.entry import Entry
+    from tierstore.policy.model import Policy, Rule
+    from tierstore.replica.link import RegionLink
+    from tierstore.replica.negatives import Negatives
+    from tierstore.runtime import Runtime
+    from tierstore.tiers.journal.file import JournalFile
+
+MS_PER_S = 1000
+
+
+class Tally:
+    """Counts since the store was opened, for `stats` and replays."""
+
+    __slots__ = (
+        "absent",
+        "adopted",
+        "fills",
+        "fills_voided",
+        "flushed",
+        "lost_races",
+        "negative_hits",
+        "pulled",
+        "quarantined",
+        "regional",
+        "set_aside",
+        "stale",
+        "unavailable",
+    )
+
+    def __init__(self) -> None:
+        for name in self.__slots__:
+            setattr(self, name, 0)
+
+    def as_dict(self) -> dict[str, int]:
+        """All counts by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class ReplicaState:
+    """Shared by the files of this package; made anew after a fork."""
+
+    def __init__(self, policy: Policy, runtime: Runtime, replica: int) -> None:
+        self.policy = policy
+        self.runtime = runtime
+        self.lock = runtime.lock()
+        self.journal_lock = runtime.lock()
+        self.flush_lock = runtime.lock()
+        self.clock = HybridClock(
+            runtime.time_ns, int(policy.replication.max_drift_s * MS_PER_S)
+        )
+        self.edge = EdgeTable(policy.edge.capacity_bytes)
+        self.outbox = Outbox(replica)
+        self.journal: JournalFile | None = None
+        self.last_seq = 0
+        self.corrupt: dict[str, str] = {}
+        self.cursor = 0
+        self.pulled_at_s = float("-inf")
+        self.tally = Tally()
+        self.fills = Fills(runtime)
+        self.negatives: Negatives | None = None
+        self.link: RegionLink
+        self.closed = False
+        self.never_edge = frozenset(r.index for r in policy.rules if not r.place.allows("edge"))
+
+    @property
+    def replica(self) -> int:
+        """This replica's id."""
+        return self.outbox.replica
+
+    def now_ms(self) -> int:
+        """The wall clock."""
+        return self.runtime.time_ns() // 1_000_000
+
+    def is_edge_allowed(self, rule: Rule, size: int) -> bool:
+        """Whether a copy of `size` bytes may be resident under `rule`."""
+        return rule.index not in self.never_edge and size <= rule.edge_max_value_bytes
+
+    def age_s(self, entry: Entry) -> float:
+        """How far `entry` may lag behind the region's row: see docs/guarantees.md."""
+        compared_at_s = entry.fetched_at
+        if compared_at_s > NEVER_FETCHED:
+            compared_at_s = max(compared_at_s, self.pulled_at_s)
+        return self.runtime.monotonic() - compared_at_s

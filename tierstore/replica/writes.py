@@ -1,0 +1,279 @@
+"""Writes: stamped here, acknowledged here, carried to the region by the outbox.
+
+With `durability: memory` a write is acknowledged once it shows; with `journal` it is committed to
+the journal first; `regional` then also waits for the region.
+"""
+
+from __future__ import annotations
+
+from tierstore.edge.entry import (
+    AGE,
+    CLEAN,
+    DECODE,
+    PUT_DIRTY,
+    TOMBSTONE,
+    TOUCH_DIRTY,
+    Entry,
+    key_size,
+)
+from tierstore.errors import OverloadedError, UnavailableError
+from tierstore.record import Record
+from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
+from tierstore.values import encode, encoded_size, is_immutable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from tierstore.policy.model import Rule
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.state import ReplicaState
+
+MS_PER_S = 1000
+
+
+class Write:
+    """One key's put or delete, checked and encoded, not yet stamped."""
+
+    __slots__ = ("guard", "key", "metadata", "rule", "size", "ttl_ms", "value")
+
+    def __init__(
+        self,
+        key: str,
+        rule: Rule,
+        value: Any,
+        ttl_ms: int | None,
+        metadata: dict[str, str] | None,
+        *,
+        delete: bool = False,
+    ) -> None:
+        self.key = key
+        self.rule = rule
+        self.ttl_ms = ttl_ms
+        self.metadata = metadata
+        self.guard = 0 if rule.read.max_age_s is None else AGE
+        self.value = value
+        if delete:
+            self.guard |= TOMBSTONE
+            self.size = key_size(key)
+        elif is_immutable(value):
+            self.size = key_size(key) + encoded_size(value)
+        else:
+            self.value = encode(value)
+            self.guard |= DECODE
+            self.size = key_size(key) + len(self.value)
+
+    def payload(self) -> bytes | None:
+        """The encoded value; None for a delete."""
+        if self.guard & TOMBSTONE:
+            return None
+        payload: bytes = self.value if self.guard & DECODE else encode(self.value)
+        return payload
+
+
+class Writer:
+    """Applies writes to the resident table, the journal and the outbox."""
+
+    def __init__(
+        self,
+        state: ReplicaState,
+        relieve: Callable[[Deadline], None],
+        on_first_dirty: Callable[[], None],
+        ensure_journal: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._state = state
+        self._ensure_journal = ensure_journal
+        self._has_journal = state.policy.edge.journal is not None
+        self._relieve = relieve
+        self._on_first_dirty = on_first_dirty
+        self._skew_ms_max = int(state.policy.replication.max_drift_s * MS_PER_S)
+
+    def write(self, writes: Sequence[Write], deadline: Deadline | None) -> list[int]:
+        """Acknowledge writes at this replica, all of them or none; returns their stamps."""
+        self._admit(sum(write.size for write in writes), deadline)
+        state = self._state
+        journaled = [write for write in writes if self.needs_journal(write.rule)]
+        if not journaled:
+            with state.lock:
+                stamps = [state.clock.tick() for _ in writes]
+                self._show_all(writes, stamps)
+            return stamps
+        self._ensure_journal()
+        with state.journal_lock:
+            with state.lock:
+                stamps = [state.clock.tick() for _ in writes]
+            self._append(writes, stamps)
+            with state.lock:
+                self._show_all(writes, stamps)
+        return stamps
+
+    def touch(self, key: str, rule: Rule, target: Record, ttl_ms: int | None) -> int | None:
+        """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
+        self._admit(0, None)
+        state = self._state
+        if not self.needs_journal(rule):
+            with state.lock:
+                stamp = state.clock.tick()
+                return stamp if self._show_touch(key, rule, target, stamp, ttl_ms) else None
+        self._ensure_journal()
+        with state.journal_lock:
+            with state.lock:
+                stamp = state.clock.tick()
+            touched = _touched(target, stamp, ttl_ms)
+            assert state.journal is not None
+            raw = encode_delta(Delta(key, TOUCH, touched), state.replica)
+            state.last_seq = state.journal.append(key, raw)
+            with state.lock:
+                return stamp if self._show_touch(key, rule, target, stamp, ttl_ms) else None
+
+    def restore(self, deltas: Sequence[Delta], rule_for: Callable[[str], Rule]) -> None:
+        """Show deltas that an earlier process left in the journal. Needs the lock."""
+        state = self._state
+        for delta in deltas:
+            record, key = delta.record, delta.key
+            state.clock.restore(max(record.stamp, record.touch))
+            entry = self._entry(key, rule_for(key))
+            if delta.op == PUT:
+                if record.stamp > entry.stamp:
+                    self._replace(entry, record)
+            elif (entry.stamp, entry.replica) in ((record.stamp, record.replica), (0, 0)):
+                entry.stamp, entry.replica = record.stamp, record.replica
+                entry.touch, entry.expires_at = record.touch, record.expires_at_ms
+                state.outbox.mark(entry, TOUCH_DIRTY)
+
+    def _replace(self, entry: Entry, record: Record) -> None:
+        state = self._state
+        state.outbox.unmark(entry)
+        entry.show(record)
+        state.outbox.mark(entry, PUT_DIRTY)
+        if state.is_edge_allowed(entry.rule, entry.size):
+            state.edge.add(entry)
+
+    def _admit(self, size: int, deadline: Deadline | None) -> None:
+        """Refuse what must not be accepted now, before anything happens."""
+        state = self._state
+        skew_ms = state.link.skew_ms
+        if abs(skew_ms) > self._skew_ms_max:
+            raise UnavailableError(
+                f"this machine's clock is {skew_ms / MS_PER_S:+.1f} s off the region's, beyond"
+                f" max_drift ({self._skew_ms_max / MS_PER_S:g} s): set the clock"
+            )
+        bound = state.policy.limits.unflushed_bytes
+        if state.outbox.unflushed_bytes + size <= bound:
+            return
+        if deadline is not None and state.outbox.unflushed_bytes:
+            self._relieve(deadline)
+        if state.outbox.unflushed_bytes + size > bound:
+            raise OverloadedError(
+                f"{state.outbox.unflushed_bytes} bytes wait for the region, limits.unflushed is"
+                f" {bound}: slow down, or see why the region does not take them"
+            )
+
+    def needs_journal(self, rule: Rule) -> bool:
+        """Whether writes under `rule` are journaled before they are acknowledged."""
+        if not self._has_journal or rule.index in self._state.never_edge:
+            return False
+        return rule.durability != "memory"
+
+    def _append(self, writes: Sequence[Write], stamps: Sequence[int]) -> None:
+        state = self._state
+        assert state.journal is not None
+        rows = [
+            (write.key, encode_delta(self._delta(write, stamp), state.replica))
+            for write, stamp in zip(writes, stamps, strict=True)
+            if self.needs_journal(write.rule)
+        ]
+        if len(rows) == 1:
+            state.last_seq = state.journal.append(*rows[0])
+        else:
+            state.last_seq = state.journal.append_many(rows)
+
+    def _delta(self, write: Write, stamp: int) -> Delta:
+        record = Record(
+            stamp,
+            self._state.replica,
+            write.payload(),
+            _expiry(stamp, write.ttl_ms),
+            0,
+            write.metadata,
+        )
+        return Delta(write.key, PUT, record)
+
+    def _show_all(self, writes: Sequence[Write], stamps: Sequence[int]) -> None:
+        state = self._state
+        was_clean = not state.outbox.dirty
+        for write, stamp in zip(writes, stamps, strict=True):
+            self._show(write, stamp)
+        state.edge.evict(state.now_ms())
+        if was_clean:
+            self._on_first_dirty()
+
+    def _show(self, write: Write, stamp: int) -> None:
+        """Make a stamped write what this replica shows. Needs the lock."""
+        state = self._state
+        key = write.key
+        self._forget_reads(key)
+        entry = self._entry(key, write.rule)
+        if entry.stamp > stamp:
+            return  # a newer version arrived while the journal was written: ours has lost
+        state.edge.pin(entry)
+        if entry.dirty != CLEAN:
+            state.outbox.dirty_bytes += write.size - entry.size
+        entry.value = write.value
+        entry.guard = write.guard
+        entry.stamp = stamp
+        entry.replica = state.replica
+        entry.touch = 0
+        entry.expires_at = _expiry(stamp, write.ttl_ms)
+        entry.metadata = write.metadata
+        entry.size = write.size
+        entry.writes += 1
+        state.outbox.mark(entry, PUT_DIRTY)
+        if state.is_edge_allowed(write.rule, write.size):
+            state.edge.resident[key] = entry
+        else:
+            state.edge.drop(entry)
+
+    def _show_touch(
+        self, key: str, rule: Rule, target: Record, stamp: int, ttl_ms: int | None
+    ) -> bool:
+        state = self._state
+        entry = self._entry(key, rule)
+        if entry.stamp == 0:  # not resident: only the outbox needs to know
+            entry.stamp, entry.replica = target.stamp, target.replica
+        if (entry.stamp, entry.replica) != (target.stamp, target.replica):
+            return False
+        self._forget_reads(key)
+        was_clean = not state.outbox.dirty
+        state.edge.pin(entry)
+        entry.touch = stamp
+        entry.expires_at = _expiry(stamp, ttl_ms)
+        entry.writes += 1
+        state.outbox.mark(entry, TOUCH_DIRTY)
+        if was_clean:
+            self._on_first_dirty()
+        return True
+
+    def _entry(self, key: str, rule: Rule) -> Entry:
+        state = self._state
+        entry = state.edge.resident.get(key) or state.outbox.dirty.get(key)
+        return entry if entry is not None else Entry(key, rule)
+
+    def _forget_reads(self, key: str) -> None:
+        state = self._state
+        state.fills.void(key)
+        if state.negatives is not None:
+            state.negatives.discard(key)
+        if state.corrupt:
+            state.corrupt.pop(key, None)
+
+
+def _touched(target: Record, stamp: int, ttl_ms: int | None) -> Record:
+    return Record(
+        target.stamp, target.replica, None, _expiry(stamp, ttl_ms), stamp, type=target.type
+    )
+
+
+def _expiry(stamp: int, ttl_ms: int | None) -> int | None:
+    return None if ttl_ms is None else (stamp >> 16) + ttl_ms

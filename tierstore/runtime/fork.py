@@ -1,0 +1,61 @@
+"""What happens to open stores when the process forks.
+
+SQLite connections and locks must not be inherited by a child (sqlite.org/howtocorrupt.html,
+section 2.6). Objects registered here are told before and after `os.fork`: in the parent they
+close what must not be shared and go on; in the child they forget what was the parent's.
+"""
+
+from __future__ import annotations
+
+import os
+from _weakref import ref
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class ForkAware(Protocol):
+        """An object with something that must not cross a fork."""
+
+        def before_fork(self) -> None: ...
+        def after_fork_in_parent(self) -> None: ...
+        def after_fork_in_child(self) -> None: ...
+
+
+_aware: list[ref[ForkAware]] = []
+_hooked = False
+
+
+def register(aware: ForkAware) -> None:
+    """Tell `aware` of every fork from now on, as long as it is alive."""
+    global _hooked
+    if not _hooked and hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+        _hooked = True
+    _aware[:] = [known for known in _aware if known() is not None]
+    _aware.append(ref(aware))
+
+
+def unregister(aware: ForkAware) -> None:
+    """Never tell `aware` again."""
+    _aware[:] = [known for known in _aware if known() not in (None, aware)]
+
+
+def _alive() -> list[ForkAware]:
+    return [aware for known in _aware if (aware := known()) is not None]
+
+
+def _before() -> None:
+    # The newest first: a store takes its locks before the adapters that it calls take theirs.
+    for aware in reversed(_alive()):
+        aware.before_fork()
+
+
+def _in_parent() -> None:
+    for aware in _alive():
+        aware.after_fork_in_parent()
+
+
+def _in_child() -> None:
+    for aware in _alive():
+        aware.after_fork_in_child()

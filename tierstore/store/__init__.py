@@ -1,0 +1,1 @@
+"""What users hold: the store, its receipts, scans and explanations."""

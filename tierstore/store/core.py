@@ -1,0 +1,176 @@
+"""What all views of one open store share."""
+
+from __future__ import annotations
+
+from _weakref import ref
+from tierstore.errors import NoMatchingRuleError, OutcomeUnknownError, TierStoreError
+from tierstore.policy.match import Matcher
+from tierstore.replica.deadline import Deadline
+from tierstore.store.operation import encode_operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tierstore.edge.entry import Entry
+    from tierstore.policy.model import Policy, Rule
+    from tierstore.record import Record
+    from tierstore.replica.engine import Replica
+    from tierstore.replica.writes import Write
+    from tierstore.runtime import Runtime
+    from tierstore.store.results import Outcome
+    from tierstore.store.store import Store
+
+
+class Core:
+    """The policy, the engine and the matching of keys to rules."""
+
+    def __init__(
+        self, policy: Policy, runtime: Runtime, replica: Replica, matcher: Matcher
+    ) -> None:
+        self.policy = policy
+        self.runtime = runtime
+        self.replica = replica
+        self.matcher = matcher
+        self._views: list[ref[Store]] = []
+        weak = ref(self)
+        replica.on_rebuilt = lambda: _rebind(weak)
+
+    # Views
+
+    def attach(self, view: Store) -> None:
+        """Give a view its look-up, now and whenever the store opens, closes or forks."""
+        self._views = [known for known in self._views if known() is not None]
+        self._views.append(ref(view))
+        view._lookup = self._make_lookup(view._prefix)
+
+    def rebind(self) -> None:
+        """Give every view its look-up anew."""
+        for known in self._views:
+            if (view := known()) is not None:
+                view._lookup = self._make_lookup(view._prefix)
+
+    def _make_lookup(self, prefix: str) -> Callable[[str], Entry | None]:
+        replica = self.replica
+        if not replica.is_open or replica.state.closed:
+            return _find_nothing  # the verb then takes the long way, which opens or refuses
+        resident_get = replica.state.edge.resident.get
+        if not prefix:
+            return resident_get
+        return lambda key: resident_get(prefix + key)
+
+    # Opening and closing
+
+    def open(self) -> None:
+        """Take an identity; see `Replica.open`."""
+        self.replica.open()
+        self.rebind()
+
+    def connect(self) -> None:
+        """Open, and contact the region. Raises UnavailableError if it does not answer."""
+        self.open()
+        self.replica.state.link.register(self.deadline(None))
+        self.replica.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Flush and release everything; once."""
+        if self.replica.state.closed:
+            return
+        try:
+            self.replica.close(timeout_s)
+        finally:
+            self.rebind()
+
+    def __del__(self) -> None:
+        replica = getattr(self, "replica", None)
+        if replica is None or replica.state.closed or not replica.is_open:
+            return
+        import warnings
+
+        waiting = replica.state.outbox.unflushed
+        warnings.warn(
+            f"a tierstore store of {self.policy.source} was not closed"
+            + (f": {waiting} writes were not flushed" if waiting else ""),
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+        replica.abandon()
+
+    # Verbs
+
+    def rule_for(self, key: str) -> Rule:
+        """The rule of a key. Raises NoMatchingRuleError if `strict_keys` demands a declared one."""
+        rule = self.matcher.rule_for(key)
+        if self.policy.strict_keys and rule is self.policy.rules[-1]:
+            raise NoMatchingRuleError(
+                f"no rule of {self.policy.source} matches {key!r} and strict_keys is on: add one"
+            )
+        return rule
+
+    def deadline(self, timeout_s: float | None) -> Deadline:
+        """When a verb must have answered: `timeout_s`, else what the policy says of the region."""
+        default_s = self.policy.timeouts.regional_s
+        return Deadline(self.runtime, default_s if timeout_s is None else timeout_s)
+
+    def write(self, writes: Sequence[Write], timeout_s: float | None) -> None:
+        """Acknowledge writes at the durability that their rules declare.
+
+        Raises OutcomeUnknownError if the region did not confirm a `regional` one in time; it
+        stays queued.
+        """
+        deadline = self.deadline(timeout_s)
+        stamps = self.replica.writer.write(writes, deadline)
+        for write, stamp in zip(writes, stamps, strict=True):
+            if write.rule.durability == "regional":
+                self.confirm(write.key, stamp, deadline)
+
+    def touch(
+        self, key: str, rule: Rule, target: Record, ttl_ms: int | None, timeout_s: float | None
+    ) -> bool:
+        """Move the expiry of the version that `target` is; False if another came meanwhile."""
+        stamp = self.replica.writer.touch(key, rule, target, ttl_ms)
+        if stamp is not None and rule.durability == "regional":
+            self.confirm(key, stamp, self.deadline(timeout_s))
+        return stamp is not None
+
+    def outcome(
+        self, replica: int, stamp: int, key: str, timeout_s: float | None
+    ) -> Outcome:
+        """What became of the write of `key` at `stamp` by `replica`."""
+        state = self.replica.state
+        with state.lock:
+            if state.outbox.quarantined.get(key) == stamp:
+                return "quarantined"
+            if replica == state.replica and state.outbox.is_pending(key, stamp):
+                return "pending"
+        deadline = self.deadline(timeout_s)
+        reply = state.link.call(
+            lambda left_s: self.replica.region.read([key], state.replica, left_s), deadline
+        )
+        row = reply.rows.get(key)
+        known = row is not None and max(row.record.stamp, row.record.touch) >= stamp
+        return "applied" if known else "unknown"
+
+    def confirm(self, key: str, stamp: int, deadline: Deadline) -> None:
+        """Return once the region has the write of `key` at `stamp`."""
+        outbox = self.replica.state.outbox
+        if not outbox.is_pending(key, stamp):
+            return
+        try:
+            self.replica.flusher.flush(deadline)
+        except TierStoreError as exc:
+            raise OutcomeUnknownError(
+                f"the region did not confirm the write of {key!r} in time ({exc}); it stays"
+                " queued: store.outcome(error.operation_id) tells what became of it",
+                operation_id=encode_operation(outbox.replica, stamp, key),
+            ) from exc
+
+
+def _find_nothing(key: str) -> None:
+    return None
+
+
+def _rebind(core: ref[Core]) -> None:
+    if (alive := core()) is not None:
+        alive.rebind()

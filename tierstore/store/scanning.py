@@ -1,0 +1,132 @@
+"""Scans as users see them: an iterator of entries, or of pages that can be resumed."""
+
+from __future__ import annotations
+
+from tierstore.errors import CorruptionError, DecodingError
+from tierstore.record import Record, version
+from tierstore.replica.scan import scan_page
+from tierstore.store.arguments import positive_int
+from tierstore.store.cursor import decode_cursor, encode_cursor
+from tierstore.store.results import Entry, Page
+from tierstore.values import decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tierstore.store.core import Core
+
+PAGE_SIZE = 1000
+PAGE_SIZE_MAX = 10_000
+MS_PER_S = 1000
+
+
+class Scan:
+    """The keys of a prefix in order. Iterate it for entries, or `pages()` for resumable pages."""
+
+    def __init__(
+        self,
+        core: Core,
+        view: str,
+        prefix: str,
+        start: str | None,
+        end: str | None,
+        *,
+        reverse: bool,
+        limit: int | None,
+        values: bool,
+        cursor: str | None,
+        timeout_s: float | None,
+    ) -> None:
+        self._core = core
+        self._view = view  # the key prefix of a prefixed view, cut off again from what is found
+        self._prefix = view + prefix
+        self._reverse = reverse
+        self._limit = None if limit is None else positive_int("limit", limit)
+        self._values = values
+        self._timeout_s = timeout_s
+        low, high = self._prefix, _after_prefix(self._prefix)
+        self._low = low if start is None else _later(low, view + start)
+        self._high = high if end is None else _earlier(high, view + end)
+        if cursor is not None:
+            bound = decode_cursor(cursor, self._prefix, reverse)
+            if reverse:
+                self._high = _earlier(self._high, bound)
+            else:
+                self._low = _later(self._low, bound)
+
+    def __iter__(self) -> Iterator[Entry]:
+        for page in self.pages():
+            yield from page.entries
+
+    def pages(self, size: int = PAGE_SIZE) -> Iterator[Page]:
+        """The scan in pages of at most `size` entries, each one snapshot, some perhaps empty.
+
+        Raises UnavailableError when the region does not answer.
+        """
+        size = min(positive_int("size", size), PAGE_SIZE_MAX)
+        low, high, left = self._low, self._high, self._limit
+        while high is None or low.encode() < high.encode():
+            count = size if left is None else min(size, left)
+            found, next_key = scan_page(
+                self._core.replica.state,
+                low,
+                high,
+                count,
+                self._core.deadline(self._timeout_s),
+                reverse=self._reverse,
+                values=self._values,
+            )
+            if len(found) > count:  # own writes came on top of a full page
+                next_key = found[count - 1][0] if self._reverse else found[count][0]
+                found = found[:count]
+            if left is not None:
+                left -= len(found)
+            ended = next_key is None or left == 0
+            more = None if next_key is None else self._cursor(next_key)
+            yield Page(tuple(self._entry(*item) for item in found), more)
+            if ended or next_key is None:
+                return
+            low, high = (low, next_key) if self._reverse else (next_key, high)
+
+    def _cursor(self, bound: str) -> str:
+        return encode_cursor(self._prefix, self._reverse, bound)
+
+    def _entry(self, key: str, record: Record) -> Entry:
+        value = None
+        if self._values and record.payload is not None:
+            try:
+                value = decode(record.payload)
+            except DecodingError as exc:
+                raise CorruptionError(f"key {key!r}: {exc}", key=key) from exc
+        expires_at_ms = record.expires_at_ms
+        return Entry(
+            key[len(self._view) :],
+            value,
+            version(record),
+            None if expires_at_ms is None else expires_at_ms / MS_PER_S,
+            dict(record.metadata or {}),
+        )
+
+
+def _after_prefix(prefix: str) -> str | None:
+    """The lowest string above every string that starts with `prefix`, None if there is none.
+
+    In code points, whose order is that of UTF-8 bytes; surrogates are not characters.
+    """
+    for index in range(len(prefix) - 1, -1, -1):
+        point = ord(prefix[index])
+        if point < 0x10FFFF:
+            following = 0xE000 if point == 0xD7FF else point + 1
+            return prefix[:index] + chr(following)
+    return None
+
+
+def _later(left: str, right: str) -> str:
+    return max(left, right)
+
+
+def _earlier(left: str | None, right: str | None) -> str | None:
+    if left is None or right is None:
+        return left if right is None else right
+    return min(left, right)

@@ -1,0 +1,381 @@
+"""The store: the verbs, checked and handed to the engine.
+
+A store and its views (`prefixed`) share one core. A view differs only in how it looks a key up.
+"""
+
+from __future__ import annotations
+
+from tierstore.errors import (
+    CorruptionError,
+    DecodingError,
+    StoreClosedError,
+)
+from tierstore.keys import check_key, check_prefix
+from tierstore.record import format_version
+from tierstore.replica.writes import Write
+from tierstore.store.arguments import (
+    OMITTED,
+    check_metadata,
+    check_size,
+    seconds,
+    ttl_ms,
+)
+from tierstore.store.operation import decode_operation
+from tierstore.store.results import Maintenance, Reading
+from tierstore.values import decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Self
+
+    from tierstore.edge.entry import Entry
+    from tierstore.policy.model import Rule
+    from tierstore.replica.reads import Answer
+    from tierstore.store.arguments import TTL, Omitted
+    from tierstore.store.core import Core
+    from tierstore.store.results import CheckReport, Explanation, Outcome
+    from tierstore.store.scanning import Scan
+
+CLOSE_TIMEOUT_S = 5.0
+MS_PER_S = 1000
+
+
+class Store:
+    """One key-value API over the tiers of a policy. Thread-safe; made by `tierstore.open`.
+
+    Reads and writes of resident keys are local. Every verb takes `timeout=`, in seconds, for the
+    case that it needs a tier further away.
+    """
+
+    def __init__(self, core: Core, prefix: str = "") -> None:
+        self._core = core
+        self._prefix = prefix
+        self._lookup: Callable[[str], Entry | None]
+        self._time_ns = core.runtime.time_ns
+        core.attach(self)
+
+    # Reading
+
+    def get(
+        self,
+        key: str,
+        default: Any = None,
+        *,
+        type: Any = None,
+        max_age: float | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """The value of `key`, or `default` if it is absent.
+
+        `type` converts it (dataclass, msgspec, attrs, TypedDict, pydantic). A mutable value is a
+        fresh object. With `max_age` seconds, a copy that may lag further behind is not served.
+
+        Raises UnavailableError when the region is needed and does not answer, never `default`;
+        DecodingError if the value does not fit `type`; CorruptionError; InvalidKeyError.
+        """
+        try:
+            entry = self._lookup(key)
+        except TypeError:
+            entry = None
+        if entry is not None and not entry.guard and type is None and max_age is None:
+            expires_at = entry.expires_at
+            if expires_at is None or expires_at > self._time_ns() // 1_000_000:
+                entry.reads += 1
+                return entry.value
+        answer = self._resolve(key, max_age, timeout)
+        value = self._value(key, answer, default)
+        if type is None or value is default:
+            return value
+        from tierstore.values.typed import convert
+
+        return convert(value, type)
+
+    def read(
+        self, key: str, *, max_age: float | None = None, timeout: float | None = None
+    ) -> Reading:
+        """The value of `key` with its receipt. Raises what `get` raises."""
+        full, rule = self._locate(key)
+        answer = self._resolve(key, max_age, timeout)
+        record = answer.record
+        now_ms = self._time_ns() // 1_000_000
+        replica = f"{self._core.replica.state.replica:x}"
+        age_s = answer.age_s if answer.age_s < 1e17 else None
+        if record is None or not record.is_live(now_ms):
+            return Reading(
+                None, False, None, None, age_s, None, {}, rule.name, replica, answer.stale
+            )
+        expires_at = None if record.expires_at_ms is None else record.expires_at_ms / MS_PER_S
+        return Reading(
+            self._value(full, answer, None),
+            True,
+            format_version(record.stamp, record.replica),
+            answer.tier,
+            age_s,
+            expires_at,
+            dict(record.metadata or {}),
+            rule.name,
+            replica,
+            answer.stale,
+        )
+
+    def exists(self, key: str, *, timeout: float | None = None) -> bool:
+        """Whether `key` has a value. Does not count as a use of it."""
+        answer = self._resolve(key, None, timeout, counts=False)
+        return answer.record is not None and answer.record.is_live(self._time_ns() // 1_000_000)
+
+    def get_many(
+        self,
+        keys: Iterable[str],
+        *,
+        max_age: float | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """The values of those of `keys` that exist.
+
+        Raises UnavailableError if any of them cannot be answered.
+        """
+        found: dict[str, Any] = {}
+        rest: dict[str, Rule] = {}
+        names: dict[str, str] = {}
+        now_ms = self._time_ns() // 1_000_000
+        max_age_s = seconds("max_age", max_age)
+        for key in keys:
+            full, rule = self._locate(key)
+            entry = self._lookup(key)
+            if entry is None or entry.guard or max_age_s is not None:
+                rest[full], names[full] = rule, key
+            elif entry.expires_at is None or entry.expires_at > now_ms:
+                entry.reads += 1
+                found[key] = entry.value
+        if rest:
+            core = self._core
+            answers = core.replica.reader.resolve_many(rest, max_age_s, core.deadline(timeout))
+            core.replica.start()
+            for full, answer in answers.items():
+                value = self._value(full, answer, OMITTED)
+                if value is not OMITTED:
+                    found[names[full]] = value
+        return found
+
+    def scan(
+        self,
+        prefix: str = "",
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+        values: bool = True,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> Scan:
+        """The entries whose keys start with `prefix`, within [start, end), in byte order.
+
+        Own unflushed writes are included. Each page is one snapshot, the whole scan is not; a key
+        present throughout appears exactly once. `.pages(size)` gives resumable pages.
+        """
+        from tierstore.store.scanning import Scan
+
+        for bound in (prefix, start, end):
+            if bound is not None:
+                check_prefix(bound)
+        self._open()
+        return Scan(
+            self._core,
+            self._prefix,
+            prefix,
+            start,
+            end,
+            reverse=reverse,
+            limit=limit,
+            values=values,
+            cursor=cursor,
+            timeout_s=timeout,
+        )
+
+    # Writing
+
+    def put(
+        self,
+        key: str,
+        value: Any,
+        ttl: TTL | Omitted = OMITTED,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Replace the value, the TTL and the metadata of `key`.
+
+        `ttl` is seconds, a timedelta or text such as "30d"; None never expires; omitted, the
+        rule's. Returns once the write has the durability that the rule declares.
+
+        Raises EncodingError, ValueTooLargeError, InvalidKeyError, InvalidArgumentError before any
+        I/O; UnavailableError if nothing happened; OutcomeUnknownError if the region did not
+        confirm a `regional` write; OverloadedError if too much waits for the region.
+        """
+        self._core.write([self._write(key, value, ttl, metadata)], timeout)
+
+    def put_many(
+        self,
+        items: Mapping[str, Any],
+        ttl: TTL | Omitted = OMITTED,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """`put` for several keys with one journal commit: atomic on this replica, only there."""
+        writes = [self._write(key, value, ttl, metadata) for key, value in items.items()]
+        if writes:
+            self._core.write(writes, timeout)
+
+    def delete(self, key: str, *, timeout: float | None = None) -> None:
+        """Let `key` be absent, whether it existed or not. Raises what `put` raises."""
+        self.delete_many([key], timeout=timeout)
+
+    def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
+        """`delete` for several keys with one journal commit."""
+        located = [self._locate(key) for key in keys]
+        writes = [Write(full, rule, None, None, None, delete=True) for full, rule in located]
+        if writes:
+            self._core.write(writes, timeout)
+
+    def touch(
+        self, key: str, ttl: TTL | Omitted = OMITTED, *, timeout: float | None = None
+    ) -> bool:
+        """Give the present value of `key` a new TTL; False if there is none. Keeps the version."""
+        full, rule = self._locate(key)
+        lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
+        for _ in range(8):
+            answer = self._resolve(key, None, timeout, counts=False)
+            record = answer.record
+            if record is None or not record.is_live(self._time_ns() // 1_000_000):
+                return False
+            if self._core.touch(full, rule, record, lifetime_ms, timeout):
+                return True
+        return False
+
+    # The store itself
+
+    def prefixed(self, prefix: str) -> Store:
+        """A view of this store in which every key is preceded by `prefix`."""
+        check_prefix(prefix)
+        return Store(self._core, self._prefix + prefix)
+
+    def explain(self, key: str, *, timeout: float | None = None) -> Explanation:
+        """Where `key` is, what is declared for it, and why. `str()` of it reads as a report."""
+        from tierstore.store.inspect import explain
+
+        full, _ = self._locate(key)
+        return explain(self._core, full, key, timeout)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and sizes of this replica, as plain data."""
+        from tierstore.store.inspect import stats
+
+        self._open()
+        return stats(self._core)
+
+    def check(self, *, timeout: float | None = None) -> CheckReport:
+        """Whether journal and region can be used now, and what waits for an operator."""
+        from tierstore.store.inspect import check
+
+        self._open()
+        return check(self._core, timeout)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return once everything written so far is in the region. Raises UnavailableError."""
+        self._open()
+        self._core.replica.flush(timeout)
+
+    def maintain(self, budget: float | None = None) -> Maintenance:
+        """Run every background step now, in this thread, for about `budget` seconds at most."""
+        self._open()
+        return Maintenance(tuple(self._core.replica.maintain(seconds("budget", budget))))
+
+    def outcome(self, operation_id: str, *, timeout: float | None = None) -> Outcome:
+        """What became of an unconfirmed write: "applied", "pending", "quarantined", "unknown".
+
+        "applied" includes that a later write has replaced it. Raises UnavailableError if only the
+        region can tell and it does not answer.
+        """
+        self._open()
+        return self._core.outcome(*decode_operation(operation_id), timeout)
+
+    def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
+        """Flush and release everything. Idempotent; closes all views.
+
+        What is journaled stays for the next open. Raises UnavailableError, after everything is
+        released, if writes that were in memory only could not be flushed in time.
+        """
+        self._core.close(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __contains__(self, key: str) -> bool:
+        return self.exists(key)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a store cannot be pickled: open the policy again where it is needed")
+
+    def __repr__(self) -> str:
+        prefix = f" prefixed {self._prefix!r}" if self._prefix else ""
+        return f"<tierstore.Store {self._core.policy.source}{prefix}>"
+
+    # Inside
+
+    def _open(self) -> None:
+        replica = self._core.replica
+        if replica.state.closed:
+            raise StoreClosedError("the store is closed")
+        if not replica.is_open:
+            self._core.open()
+
+    def _locate(self, key: str) -> tuple[str, Rule]:
+        check_key(key)
+        full = self._prefix + key
+        if self._prefix:
+            check_key(full)
+        self._open()
+        return full, self._core.rule_for(full)
+
+    def _resolve(
+        self, key: str, max_age: float | None, timeout: float | None, *, counts: bool = True
+    ) -> Answer:
+        full, rule = self._locate(key)
+        core = self._core
+        max_age_s = seconds("max_age", max_age)
+        answer = core.replica.reader.resolve(
+            full, rule, max_age_s, core.deadline(seconds("timeout", timeout)), counts=counts
+        )
+        if answer.tier != "edge":
+            core.replica.start()
+        return answer
+
+    def _value(self, key: str, answer: Answer, default: Any) -> Any:
+        record = answer.record
+        if record is None or record.payload is None:
+            return default
+        if not record.is_live(self._time_ns() // 1_000_000):
+            return default
+        try:
+            return decode(record.payload)
+        except DecodingError as exc:
+            raise CorruptionError(f"key {key!r}: {exc}", key=key, tier=answer.tier) from exc
+
+    def _write(
+        self,
+        key: str,
+        value: Any,
+        ttl: TTL | Omitted,
+        metadata: Mapping[str, str] | None,
+    ) -> Write:
+        full, rule = self._locate(key)
+        lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
+        write = Write(full, rule, value, lifetime_ms, check_metadata(metadata))
+        check_size(key, write.size, self._core.policy.limits.value_bytes)
+        return write

@@ -1,0 +1,341 @@
+"""One journal file: unflushed deltas and frozen batches of one replica, in SQLite.
+
+Appends commit in WAL mode without a sync (they survive the process, not a power cut, unless
+`sync_always`); a freeze syncs, since the region must never know of a batch that the journal can
+forget.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tierstore.errors import CorruptionError, TierStoreError
+from tierstore.region.batch import Batch, Delta, Poisoned, decode_batch, decode_delta
+from tierstore.tiers.journal.errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tierstore.tiers.journal.lock import FileLock
+
+JOURNAL_FORMAT = 1
+CHECKED_PAGES_MAX = 4096  # 16 MiB
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE deltas (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, delta BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE batches (number INTEGER PRIMARY KEY, digest BLOB NOT NULL, body BLOB, size INTEGER NOT NULL, acknowledged_ms INTEGER);
+CREATE TABLE held (key TEXT PRIMARY KEY, delta BLOB NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE quarantine (id INTEGER PRIMARY KEY, key TEXT NOT NULL, delta BLOB NOT NULL, reason TEXT NOT NULL);
+"""  # noqa: E501
+
+_APPEND = "INSERT INTO deltas (key, delta, checksum) VALUES (?, ?, ?)"
+_FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
+
+
+@dataclass(slots=True)
+class FrozenBatch:
+    """A batch as the journal keeps it; `batch` is None where the body must not touch the disk."""
+
+    number: int
+    digest: bytes
+    batch: Batch | None
+
+
+@dataclass(slots=True)
+class JournalState:
+    """All that a journal knows when it is opened."""
+
+    replica: int
+    region: str | None
+    """The id of the only region that may get these deltas; None before first contact."""
+    stamp: int
+    """No lower stamp may ever be issued again."""
+    acknowledged: int
+    """The number of the last batch that the region acknowledged."""
+    digest: bytes
+    """Its digest."""
+    deltas: list[Delta] = field(default_factory=list)
+    last_seq: int = 0
+    batches: list[FrozenBatch] = field(default_factory=list)
+    held: list[Delta] = field(default_factory=list)
+    quarantined: dict[str, int] = field(default_factory=dict)
+    """Keys with a write that the region refused for good, and the stamp of that write."""
+    corrupt: dict[str, str] = field(default_factory=dict)
+    """Keys whose unflushed delta fails its checksum, with the reason."""
+
+    @property
+    def unflushed(self) -> int:
+        """How many deltas and batches the region may not have."""
+        return len(self.deltas) + len(self.batches)
+
+
+class JournalFile:
+    """An open journal file. Its owner serialises calls; every call either commits or raises."""
+
+    def __init__(self, path: str, lock: FileLock, *, sync_always: bool = False) -> None:
+        self.path = path
+        self._lock = lock
+        self._sync_always = sync_always
+        self._connection: sqlite3.Connection | None = None
+
+    def load(self, new_replica: int) -> JournalState:
+        """What the file holds; an empty file becomes the journal of `new_replica`.
+
+        Raises CorruptionError if the file as a whole is damaged or of an unknown format.
+        """
+        with translated(self.path):
+            connection = self._connect()
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                self._create(connection, new_replica)
+            self._check_format(connection)
+            return _load_state(connection, self.path)
+
+    def append(self, key: str, delta: bytes) -> int:
+        """Commit one delta; returns its sequence number."""
+        try:
+            connection = self._connection or self._connect()
+            cursor = connection.execute(_APPEND, (key, delta, _checksum(key, delta)))
+        except (sqlite3.Error, OSError):
+            with translated(self.path):
+                raise
+        return cursor.lastrowid or 0
+
+    def append_many(self, deltas: Iterable[tuple[str, bytes]]) -> int:
+        """Commit several deltas at once; returns the last sequence number."""
+        rows = [(key, delta, _checksum(key, delta)) for key, delta in deltas]
+        with translated(self.path):
+            connection = self._connect()
+            with _Transaction(connection):
+                connection.executemany(_APPEND, rows)
+            row = connection.execute("SELECT coalesce(max(seq), 0) FROM deltas").fetchone()
+        return int(row[0])
+
+    def freeze(self, batches: Sequence[FrozenBatch], last_seq: int, stamp: int) -> None:
+        """Replace the deltas up to `last_seq` by the batches they went into, and sync."""
+        rows = [_batch_row(frozen) for frozen in batches]
+        with translated(self.path):
+            connection = self._connect()
+            connection.execute("PRAGMA synchronous=FULL")
+            try:
+                with _Transaction(connection):
+                    connection.executemany(_FREEZE, rows)
+                    connection.execute("DELETE FROM deltas WHERE seq <= ?", (last_seq,))
+                    _set(connection, stamp=stamp)
+            finally:
+                self._set_sync(connection)
+
+    def bind(self, region: str) -> None:
+        """Note the region that these deltas belong to, for ever."""
+        with translated(self.path), _Transaction(connection := self._connect()):
+            _set(connection, region=region)
+
+    def acknowledge(
+        self,
+        number: int,
+        digest: bytes,
+        now_ms: int,
+        *,
+        held: Sequence[Delta] = (),
+        settled: Sequence[str] = (),
+        quarantined: Sequence[tuple[str, bytes, str]] = (),
+    ) -> None:
+        """Note that the region has batch `number`, which is retained from now on.
+
+        `held` deltas stay unflushed in the region's care until named in `settled`.
+        """
+        from tierstore.region.batch import encode_delta
+
+        with translated(self.path), _Transaction(connection := self._connect()):
+            connection.execute(
+                "UPDATE batches SET acknowledged_ms = ? WHERE number <= ? AND acknowledged_ms IS NULL",
+                (now_ms, number),
+            )
+            _set(connection, acknowledged=number, digest=digest)
+            for delta in held:
+                raw = encode_delta(delta, 0)
+                connection.execute(
+                    "INSERT OR REPLACE INTO held VALUES (?, ?, ?)",
+                    (delta.key, raw, _checksum(delta.key, raw)),
+                )
+            connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in settled])
+            connection.executemany(
+                "INSERT INTO quarantine (key, delta, reason) VALUES (?, ?, ?)", quarantined
+            )
+
+    def settle(self, keys: Sequence[str]) -> None:
+        """Forget held deltas whose row has shown them."""
+        with translated(self.path), _Transaction(connection := self._connect()):
+            connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in keys])
+
+    def trim(self, oldest_ms: int, retained_bytes_max: int) -> None:
+        """Drop acknowledged batches from before `oldest_ms` or beyond the size bound."""
+        with translated(self.path), _Transaction(connection := self._connect()):
+            connection.execute("DELETE FROM batches WHERE acknowledged_ms < ?", (oldest_ms,))
+            connection.execute(
+                "DELETE FROM batches WHERE acknowledged_ms IS NOT NULL AND number <= coalesce(("
+                "SELECT number FROM (SELECT number, sum(size) OVER (ORDER BY number DESC) AS total"
+                " FROM batches) WHERE total > ? ORDER BY number DESC LIMIT 1), -1)",
+                (retained_bytes_max,),
+            )
+
+    def reach(self) -> tuple[int, int | None]:
+        """How many acknowledged batches are retained, and when the oldest was acknowledged."""
+        with translated(self.path):
+            row = self._connect().execute(
+                "SELECT count(*), min(acknowledged_ms) FROM batches"
+                " WHERE acknowledged_ms IS NOT NULL"
+            ).fetchone()
+        return int(row[0]), row[1]
+
+    def close_connection(self) -> None:
+        """Close the connection; the next call opens another. The lock stays."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the file and give up its lock. Idempotent."""
+        try:
+            with translated(self.path):
+                self.close_connection()
+        finally:
+            self._lock.release()
+
+    def abandon_inherited(self) -> None:
+        """In a forked child: drop the parent's lock descriptor without unlocking."""
+        self._lock.close_inherited()
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, timeout=1.0
+            )
+            try:
+                connection.execute("PRAGMA journal_mode=WAL").fetchone()
+                self._set_sync(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _set_sync(self, connection: sqlite3.Connection) -> None:
+        connection.execute(f"PRAGMA synchronous={'FULL' if self._sync_always else 'NORMAL'}")
+
+    def _create(self, connection: sqlite3.Connection, replica: int) -> None:
+        with _Transaction(connection):
+            for statement in _SCHEMA.strip().split("\n"):
+                connection.execute(statement)
+            _set(connection, replica=replica, stamp=0, acknowledged=0, digest=b"", region=None)
+            connection.execute(f"PRAGMA user_version={JOURNAL_FORMAT}")
+
+    def _check_format(self, connection: sqlite3.Connection) -> None:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found != JOURNAL_FORMAT:
+            raise CorruptionError(
+                f"journal {self.path} has format {found}, this version of tierstore reads"
+                f" {JOURNAL_FORMAT}: open it with the version that wrote it, and flush",
+                tier="edge",
+                object=self.path,
+            )
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when an exception leaves the block."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+def _load_state(connection: sqlite3.Connection, path: str) -> JournalState:
+    _check_pages(connection, path)
+    meta = dict(connection.execute("SELECT name, value FROM meta"))
+    try:
+        state = JournalState(
+            int(meta["replica"]),
+            meta["region"],
+            int(meta["stamp"]),
+            int(meta["acknowledged"]),
+            bytes(meta["digest"]),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise CorruptionError(f"journal {path} lost its header", tier="edge", object=path) from exc
+    for seq, key, raw, checksum in connection.execute("SELECT * FROM deltas ORDER BY seq"):
+        if state.last_seq not in (0, seq - 1):
+            raise CorruptionError(f"journal {path} lost a write", tier="edge", object=path)
+        state.last_seq = seq
+        _load_delta(state, state.deltas, key, raw, checksum)
+    for key, raw, checksum in connection.execute("SELECT * FROM held"):
+        _load_delta(state, state.held, key, raw, checksum)
+    for key, raw in connection.execute("SELECT key, delta FROM quarantine ORDER BY id"):
+        delta = decode_delta(raw, state.replica)
+        if isinstance(delta, Delta):
+            state.quarantined[key] = max(delta.record.stamp, delta.record.touch)
+    query = "SELECT number, digest, body FROM batches WHERE acknowledged_ms IS NULL ORDER BY number"
+    for number, digest, body in connection.execute(query):
+        state.batches.append(_load_batch(number, digest, body, path))
+    return state
+
+
+def _check_pages(connection: sqlite3.Connection, path: str) -> None:
+    """Find damage that would hide rows; only in small files, as it reads all of them."""
+    if connection.execute("PRAGMA page_count").fetchone()[0] > CHECKED_PAGES_MAX:
+        return
+    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if damage != "ok":
+        raise CorruptionError(f"journal {path} is damaged: {damage}", tier="edge", object=path)
+
+
+def _load_delta(
+    state: JournalState, into: list[Delta], key: str, raw: bytes, checksum: int
+) -> None:
+    delta = decode_delta(raw, state.replica) if checksum == _checksum(key, raw) else None
+    if delta is None or isinstance(delta, Poisoned) or delta.key != key:
+        state.corrupt[key] = "an unflushed write in the journal fails its checksum"
+        return
+    state.corrupt.pop(key, None)  # a later write of the key replaces the damaged one
+    into.append(delta)
+
+
+def _load_batch(number: int, digest: bytes, body: bytes | None, path: str) -> FrozenBatch:
+    if body is None:
+        return FrozenBatch(number, digest, None)
+    try:
+        batch = decode_batch(body)
+    except TierStoreError as exc:
+        raise CorruptionError(
+            f"batch {number} in journal {path} is damaged", tier="edge", object=path
+        ) from exc
+    if batch.digest != digest or batch.number != number:
+        raise CorruptionError(
+            f"batch {number} in journal {path} fails its digest", tier="edge", object=path
+        )
+    return FrozenBatch(number, digest, batch)
+
+
+def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:
+    body = None if frozen.batch is None else frozen.batch.body
+    return frozen.number, frozen.digest, body, len(body or b"")
+
+
+def _set(connection: sqlite3.Connection, **values: object) -> None:
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+
+
+def _checksum(key: str, delta: bytes) -> int:
+    return zlib.crc32(delta, zlib.crc32(key.encode()))

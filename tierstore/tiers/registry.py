@@ -1,0 +1,52 @@
+"""Which adapter serves which URL scheme, as strings, so that no driver is imported before use."""
+
+from __future__ import annotations
+
+from tierstore.errors import PolicyError, UnavailableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+REGIONS = {"sqlite": "tierstore_sql.region:SqlRegion"}
+
+EXTRAS = {"tierstore_sql": ""}
+"""The extra that installs an adapter's driver; empty if the base install has it."""
+
+
+def load_region(scheme: str) -> type[Any]:
+    """The adapter class of a regional tier with this URL scheme.
+
+    Raises PolicyError for a scheme that nothing serves, UnavailableError naming the package to
+    install if the driver is missing.
+    """
+    target = REGIONS.get(scheme) or _from_entry_points(scheme)
+    if target is None:
+        known = ", ".join(sorted(REGIONS))
+        raise PolicyError(f"no adapter serves {scheme}: as a regional tier (known: {known})")
+    return _load(target)
+
+
+def _load(target: str) -> type[Any]:
+    import importlib
+
+    module, _, name = target.partition(":")
+    try:
+        adapter: type[Any] = getattr(importlib.import_module(module), name)
+    except ImportError as exc:
+        extra = EXTRAS.get(module.partition(".")[0], "")
+        package = f"tierstore[{extra}]" if extra else "tierstore"
+        raise UnavailableError(
+            f"{exc.name or module} is not installed: pip install '{package}'"
+        ) from exc
+    return adapter
+
+
+def _from_entry_points(scheme: str) -> str | None:
+    """Adapters of other distributions; looked up last, since the look-up takes 18 ms."""
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="tierstore.adapters"):
+        if point.name == scheme:
+            return point.value
+    return None
