@@ -62,10 +62,12 @@ def test_rate_round_trips(count, unit):
 @given(st.text(max_size=12) | st.text("0123456789.-+eE/ hdmswkKMGiB", max_size=12))
 def test_any_text_is_read_or_refused_with_value_error(text):
     for parse in PARSERS:
+        told = ""
         try:
             assert parse(text) >= 0
         except ValueError as exc:
-            assert str(exc).startswith("expected ")
+            told = str(exc)
+        assert told == "" or told.startswith("expected ")
 
 
 @pytest.mark.parametrize("value", [5, 5.0, None, True, b"5s", ["5s"], timedelta(1)])

@@ -51,7 +51,8 @@ CASES = [
     (
         "  - {match: [a/**, b, a/c]}",
         [
-            '1:23: rules[0].match[2]: this pattern never applies: "a/**" of rules[0] takes all its keys'
+            '1:23: rules[0].match[2]: this pattern never applies: "a/**" of rules[0] takes all its'
+            " keys"
         ],
     ),
     ("  - {match: a, hotness: {hot: 6/h, cold: 1/d}, min_residency: {regional: 7d}}", []),
