@@ -164,3 +164,9 @@ def test_loading_imports_nothing_slow(tmp_path):
     )
     slow = {"dataclasses", "typing", "re", "json", "enum", "functools", "yaml", "datetime"}
     assert slow & set(done.stdout.split()) == set()
+
+
+def test_the_library_that_compiled_is_named():
+    import tierstore
+
+    assert json.loads(TEXT)["library"] == tierstore.__version__

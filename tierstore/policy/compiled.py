@@ -8,6 +8,7 @@ edited by hand from one that the verifier has seen; white space does not matter.
 from __future__ import annotations
 
 import os
+import sys
 import zlib
 
 from tierstore.errors import PolicyError
@@ -88,9 +89,8 @@ def _checksum(values: dict[str, Any]) -> str:
 
 
 def _library_version() -> str:
-    import tierstore
-
-    return str(getattr(tierstore, "__version__", "0"))
+    # The package itself stands above all layers, so it is looked up rather than imported.
+    return str(vars(sys.modules[__name__.partition(".")[0]])["__version__"])
 
 
 class _Context:
