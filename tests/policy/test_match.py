@@ -202,3 +202,20 @@ def test_the_hider_is_named(patterns, hider):
     last = len(patterns) - 1
     assert find_hidden(patterns).hidden == {last}
     assert first_hider(patterns, last) == hider
+
+
+@given(pattern_lists, st.lists(keys.map("/".join), min_size=1, max_size=20))
+def test_equal_sets_of_places_are_one_state(patterns, keys):
+    automaton = Automaton(patterns)
+    for key in keys:
+        automaton.first_match(key)
+    assert all(list(items) == sorted(set(items)) for items in automaton._states)
+
+
+@pytest.mark.parametrize("pattern", ["a/**", "a/**/b/**", "**/a/**"])
+def test_a_sure_answer_ends_the_search(pattern):
+    automaton = Automaton(["x", pattern, "*/y", "**"])
+    state = automaton.root
+    for segment in "a", "b":
+        state = automaton.step(state, segment)
+    assert state.decided == 1
