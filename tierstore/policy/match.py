@@ -141,11 +141,12 @@ class Automaton:
         return self._remember(closed) if found is None else found
 
     def _closure(self, items: list[int]) -> tuple[int, ...]:
-        """`items` and what `**` reaches by standing for nothing, up to the first sure answer."""
+        """`items` and what `**` reaches by standing for nothing, up to the first sure answer.
+
+        No place comes twice: the one after a `**` is reached in no other way than from here.
+        """
         closed: list[int] = []
         for item in sorted(items):
-            if closed and item <= closed[-1]:
-                continue
             if self._segments[item] is MANY and self._segments[item + 1] is _END:
                 sure = self._owners[item]
                 earlier = [place for place in closed if self._owners[place] < sure]
