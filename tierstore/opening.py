@@ -80,7 +80,7 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
         )
         adapter = load_region(url.scheme)
         region: Region = adapter(
-            url.reveal(), runtime=runtime, limits=limits, base_dir=policy.base_dir
+            url.reveal(), runtime=runtime, terms=limits, base_dir=policy.base_dir
         )
         return region
 

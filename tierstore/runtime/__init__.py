@@ -51,6 +51,9 @@ REPLICA_ID_BITS = 53  # a replica id can also serve as a pycrdt client id, which
 class Runtime:
     """The real clock, randomness and threads of this process."""
 
+    inline = False
+    """Whether what may wait runs in its caller: there are no threads to hand it to."""
+
     time_ns = staticmethod(time.time_ns)
     monotonic = staticmethod(time.monotonic)
 

@@ -32,6 +32,8 @@ class ManualRuntime(Runtime):
     `sometimes`.
     """
 
+    inline = True
+
     def __init__(self, *, start_s: float = DEFAULT_START_S, seed: int = 0) -> None:
         self._wall_ns = int(start_s * NS_PER_S)
         self._elapsed_ns = 0
@@ -51,10 +53,10 @@ class ManualRuntime(Runtime):
         """Let `delay_s` virtual seconds pass, running background steps as they fall due."""
         end_ns = self._elapsed_ns + round(delay_s * NS_PER_S)
         while True:
-            driver = min(self._drivers, key=ManualDriver.due_s, default=None)
-            if driver is None or round(driver.due_s() * NS_PER_S) > end_ns:
+            driver = min(self._drivers, key=ManualDriver.due_ns, default=None)
+            if driver is None or driver.due_ns() > end_ns:
                 break
-            self._move_to(round(driver.due_s() * NS_PER_S))
+            self._move_to(driver.due_ns())
             driver.run()
         self._move_to(end_ns)
 
@@ -107,10 +109,11 @@ class ManualDriver:
         self._steps = steps
         self._woken = False
 
-    def due_s(self) -> float:
-        """When these steps next want to run, in virtual seconds."""
-        now = self._runtime.monotonic()
-        return now if self._woken else max(self._steps.next_due(), now)
+    def due_ns(self) -> int:
+        """When these steps next want to run, in virtual nanoseconds."""
+        if self._woken:
+            return 0
+        return int(self._steps.next_due() * NS_PER_S) + 1  # never a rounding error too early
 
     def run(self) -> None:
         """Run what is due now."""

@@ -1,0 +1,19 @@
+"""For tests of programs that use tierstore: a store in memory, and virtual time.
+
+    >>> from tierstore.testing import ManualRuntime, memory_store
+    >>> runtime = ManualRuntime()
+    >>> store = memory_store({"rules": [{"match": "session/*", "ttl": "1h"}]}, runtime=runtime)
+    >>> store.put("session/7", "Ada")
+    >>> runtime.advance(3601)
+    >>> store.exists("session/7")
+    False
+    >>> store.close()
+"""
+
+from __future__ import annotations
+
+from tierstore.runtime.manual import ManualRuntime
+from tierstore.testing.memory_region import MemoryRegion
+from tierstore.testing.stores import memory_store
+
+__all__ = ["ManualRuntime", "MemoryRegion", "memory_store"]

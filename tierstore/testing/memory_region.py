@@ -1,0 +1,252 @@
+"""A region in a dict: the protocol without a database, for tests and simulation.
+
+It uses the same pure functions as every adapter, so it differs from one only in where rows are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tierstore.record import ELSEWHERE
+from tierstore.region.apply import Limits, admit, is_collectable, plan_apply, plan_release
+from tierstore.region.batch import Delta
+from tierstore.region.capabilities import Capabilities
+from tierstore.region.protocol import (
+    AsideEntry,
+    BatchReply,
+    Change,
+    ChangesPage,
+    ReadReply,
+    Registration,
+    ScanPage,
+    Upkeep,
+)
+from tierstore.region.rows import RegionInfo, ReplicaState, Row
+from tierstore.runtime import now_ms
+from tierstore.stamp import physical_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierstore.region.apply import Plan
+    from tierstore.region.batch import Batch
+    from tierstore.runtime import Runtime
+
+
+class MemoryRegion:
+    """A region that lives as long as this object. Closing it only counts; it can be shared."""
+
+    capabilities = Capabilities(durable=False, shared=False, cas=True, ordered_scan=True)
+
+    def __init__(self, runtime: Runtime, limits: Limits | None = None) -> None:
+        self._runtime = runtime
+        self._limits = limits or Limits()
+        self._lock = runtime.lock()
+        self._info = RegionInfo(runtime.random_bytes(8).hex(), 1)
+        self._position = 0
+        self._floor = 0
+        self._replicas: dict[int, ReplicaState] = {}
+        self._held: list[Delta] = []
+        self._aside: dict[tuple[str, int, int, int], AsideEntry] = {}
+        self.rows: dict[str, Row] = {}
+        self.closed_count = 0
+
+    def connect(self, timeout_s: float) -> RegionInfo:
+        """Who this region is."""
+        return self._info
+
+    def register(self, replica: int, timeout_s: float) -> Registration:
+        """Enter a replica, or return what is known of it."""
+        with self._lock:
+            now = self._now_ms()
+            state = self._replicas.get(replica)
+            if state is None:
+                state = ReplicaState(replica, acknowledged=self._position, registered_ms=now)
+                self._replicas[replica] = state
+            state.seen_ms = now
+            return Registration(self._info, replace(state), self._position, now)
+
+    def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
+        """Apply a batch once."""
+        with self._lock:
+            state = self._replicas.get(batch.replica)
+            verdict, reason = admit(state, batch)
+            if state is None or verdict in ("fenced", "retired"):
+                return self._batch_reply(verdict, state, reason)
+            state.seen_ms = self._now_ms()
+            if verdict == "apply":
+                rows = {d.key: self.rows[d.key] for d in batch.deltas if d.key in self.rows}
+                plan = plan_apply(rows, batch, self._limits.at(self._now_ms()))
+                self._store(plan)
+                for index, kind, why in plan.aside:
+                    self._keep(kind, batch, index, batch.deltas[index].key, why)
+                state.applied, state.digest = batch.number, batch.digest
+                state.answer = bytes(plan.outcomes)
+            return self._batch_reply("applied", state, "")
+
+    def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
+        """The rows of `keys`."""
+        with self._lock:
+            rows = {key: self.rows[key] for key in keys if key in self.rows}
+            return ReadReply(
+                self._applied(replica),
+                self._position,
+                self._info.incarnation,
+                self._now_ms(),
+                rows,
+            )
+
+    def changes(self, cursor: int, limit: int, replica: int, timeout_s: float) -> ChangesPage:
+        """Up to `limit` changes after `cursor`."""
+        with self._lock:
+            gap = cursor < self._floor or cursor > self._position
+            later = sorted(
+                (row for row in self.rows.values() if row.position > cursor),
+                key=lambda row: row.position,
+            )
+            changes = [_change(row) for row in later[:limit]]
+            full = len(later) > limit
+            return ChangesPage(
+                self._applied(replica),
+                self._position,
+                self._info.incarnation,
+                self._now_ms(),
+                [] if gap else changes,
+                changes[-1].position if full and not gap else self._position,
+                gap,
+            )
+
+    def scan(
+        self,
+        start: str,
+        end: str | None,
+        limit: int,
+        reverse: bool,
+        values: bool,
+        replica: int,
+        timeout_s: float,
+    ) -> ScanPage:
+        """Up to `limit` rows in [start, end) in byte order."""
+        with self._lock:
+            keys = sorted(
+                (key for key in self.rows if start <= key and (end is None or key < end)),
+                reverse=reverse,
+            )
+            rows = [self._scanned(key, values) for key in keys[:limit]]
+            following = keys[limit] if len(keys) > limit else None
+            bound = keys[limit - 1] if reverse and following is not None else following
+            return ScanPage(
+                self._applied(replica),
+                self._position,
+                self._info.incarnation,
+                self._now_ms(),
+                rows,
+                bound,
+            )
+
+    def acknowledge(self, replica: int, position: int, timeout_s: float) -> None:
+        """Note that a replica has everything up to `position`."""
+        with self._lock:
+            state = self._replicas.get(replica)
+            if state is not None and not state.retired:
+                state.acknowledged = max(state.acknowledged, position)
+                state.seen_ms = self._now_ms()
+
+    def maintain(self, limit: int, timeout_s: float) -> Upkeep:
+        """Release held deltas, retire the silent, collect the dead."""
+        with self._lock:
+            terms = self._limits.at(self._now_ms())
+            due = [
+                delta
+                for delta in self._held
+                if physical_ms(max(delta.record.stamp, delta.record.touch)) <= terms.now_ms
+            ]
+            self._held = [delta for delta in self._held if delta not in due]
+            self._store(plan_release(self.rows, due, terms))
+            retired = [
+                state
+                for state in self._replicas.values()
+                if not state.retired and state.seen_ms < terms.now_ms - terms.horizon_ms
+            ]
+            for state in retired:
+                state.retired = True
+            live = [s.acknowledged for s in self._replicas.values() if not s.retired]
+            floor = min(live, default=self._position)
+            dead = [row for row in self.rows.values() if is_collectable(row, floor, terms)]
+            for row in dead[:limit]:
+                del self.rows[row.key]
+                self._floor = max(self._floor, row.position)
+            return Upkeep(len(due), len(retired), len(dead[:limit]), floor)
+
+    def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
+        """Keep a retired replica's batch."""
+        with self._lock:
+            for index, delta in enumerate(batch.deltas):
+                self._keep("retired", batch, index, delta.key, reason)
+
+    def aside(self, limit: int, timeout_s: float) -> list[AsideEntry]:
+        """What waits for an operator."""
+        with self._lock:
+            return list(self._aside.values())[:limit]
+
+    def replicas(self, timeout_s: float) -> list[ReplicaState]:
+        """All replicas known."""
+        with self._lock:
+            return [replace(state) for state in self._replicas.values()]
+
+    def close(self) -> None:
+        """Count that a store let go; the rows stay for the others."""
+        self.closed_count += 1
+
+    def _store(self, plan: Plan) -> None:
+        for row in plan.writes.values():
+            self._position += 1
+            self.rows[row.key] = replace(row, position=self._position)
+        self._held.extend(plan.held)
+
+    def _keep(self, kind: str, batch: Batch, index: int, key: str, reason: str) -> None:
+        self._aside.setdefault(
+            (kind, batch.replica, batch.number, index),
+            AsideEntry(kind, batch.replica, batch.number, key, reason, self._now_ms()),
+        )
+
+    def _scanned(self, key: str, values: bool) -> Row:
+        row = self.rows[key]
+        if values or row.record.payload is None:
+            return row
+        record = row.record
+        bare = type(record)(
+            record.stamp,
+            record.replica,
+            ELSEWHERE,
+            record.expires_at_ms,
+            record.touch,
+            record.metadata,
+            record.type,
+            record.generation,
+        )
+        return replace(row, record=bare)
+
+    def _batch_reply(self, verdict: str, state: ReplicaState | None, reason: str) -> BatchReply:
+        return BatchReply(
+            verdict,
+            state.applied if state is not None else 0,
+            self._position,
+            self._info.incarnation,
+            self._now_ms(),
+            state.answer if state is not None and verdict == "applied" else b"",
+            reason,
+        )
+
+    def _applied(self, replica: int) -> int:
+        state = self._replicas.get(replica)
+        return 0 if state is None else state.applied
+
+    def _now_ms(self) -> int:
+        return now_ms(self._runtime)
+
+
+def _change(row: Row) -> Change:
+    record = row.record
+    return Change(row.key, record.stamp, record.replica, record.touch, row.position)

@@ -1,0 +1,38 @@
+"""Stores without files, servers or threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tierstore.frozen import replace
+from tierstore.opening import wire
+from tierstore.policy import load
+from tierstore.runtime.manual import ManualRuntime
+from tierstore.testing.memory_region import MemoryRegion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tierstore.policy import PolicyLike
+    from tierstore.region.protocol import Region
+    from tierstore.runtime import Runtime
+    from tierstore.store.store import Store
+
+
+def memory_store(
+    policy: PolicyLike | Mapping[str, Any] = None,
+    *,
+    region: Region | None = None,
+    runtime: Runtime | None = None,
+) -> Store:
+    """A store with the rules of `policy` and tiers in this process's memory.
+
+    Nothing is written to disk: rules that ask for a journal keep their writes in memory until
+    they are flushed. Give two stores the same `region` for two replicas that share it. Time is
+    virtual unless a `runtime` is given: `runtime.advance(s)` lets it pass and runs background
+    steps. Raises PolicyError.
+    """
+    runtime = runtime or ManualRuntime()
+    loaded = load(policy)
+    unjournaled = replace(loaded, edge=replace(loaded.edge, journal=None))
+    return wire(unjournaled, runtime, region=region or MemoryRegion(runtime))
