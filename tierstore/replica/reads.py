@@ -19,7 +19,7 @@ READ_KEYS_MAX = 1000
 
 
 class Answer:
-    """What a read found and where. `record` is None if the key is absent; `age_s` bounds its lag."""
+    """What a read found and where. `record` None: absent. `age_s` bounds how far it lags."""
 
     __slots__ = ("age_s", "record", "stale", "tier")
 
@@ -70,6 +70,17 @@ class Reader:
             if following.error is not None:
                 return self._fall_back(key, rule, bound_s, following.error)
             deadline.remaining_s()
+
+    def resolve_local(
+        self, key: str, rule: Rule, max_age_s: float | None, *, counts: bool = True
+    ) -> Answer | None:
+        """What `resolve` answers if it needs no region, else None. Never waits for a tier."""
+        with self._state.lock:
+            bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
+            answer = self._local(key, rule, bound_s)
+            if answer is not None and counts:
+                self._count(key)
+        return answer
 
     def resolve_many(
         self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline

@@ -176,6 +176,10 @@ class Writer:
             return False
         return rule.durability != "memory"
 
+    def is_local(self, rule: Rule) -> bool:
+        """Whether a write under `rule` is acknowledged without I/O."""
+        return rule.durability != "regional" and not self.needs_journal(rule)
+
     def _append(self, writes: Sequence[Write], stamps: Sequence[int]) -> None:
         state = self._state
         assert state.journal is not None

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from _weakref import ref
-from tierstore.errors import NoMatchingRuleError, OutcomeUnknownError, TierStoreError
+
+from tierstore.errors import (
+    NoMatchingRuleError,
+    OutcomeUnknownError,
+    OverloadedError,
+    StoreClosedError,
+    TierStoreError,
+)
 from tierstore.policy.match import Matcher
 from tierstore.replica.deadline import Deadline
 from tierstore.store.operation import encode_operation
@@ -11,6 +18,7 @@ from tierstore.store.operation import encode_operation
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Protocol
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Policy, Rule
@@ -19,7 +27,12 @@ if TYPE_CHECKING:
     from tierstore.replica.writes import Write
     from tierstore.runtime import Runtime
     from tierstore.store.results import Outcome
-    from tierstore.store.store import Store
+
+    class View(Protocol):
+        """What looks keys up in the resident table: a store, sync or async."""
+
+        _prefix: str
+        _lookup: Callable[[str], Entry | None]
 
 
 class Core:
@@ -32,13 +45,13 @@ class Core:
         self.runtime = runtime
         self.replica = replica
         self.matcher = matcher
-        self._views: list[ref[Store]] = []
+        self._views: list[ref[View]] = []
         weak = ref(self)
         replica.on_rebuilt = lambda: _rebind(weak)
 
     # Views
 
-    def attach(self, view: Store) -> None:
+    def attach(self, view: View) -> None:
         """Give a view its look-up, now and whenever the store opens, closes or forks."""
         self._views = [known for known in self._views if known() is not None]
         self._views.append(ref(view))
@@ -65,6 +78,17 @@ class Core:
         """Take an identity; see `Replica.open`."""
         self.replica.open()
         self.rebind()
+
+    def refuse_closed(self) -> None:
+        """Raise StoreClosedError after `close`."""
+        if self.replica.state.closed:
+            raise StoreClosedError("the store is closed")
+
+    def ensure_open(self) -> None:
+        """Open unless that was done. Raises StoreClosedError after `close`."""
+        self.refuse_closed()
+        if not self.replica.is_open:
+            self.open()
 
     def connect(self) -> None:
         """Open, and contact the region. Raises UnavailableError if it does not answer."""
@@ -124,6 +148,19 @@ class Core:
         for write, stamp in zip(writes, stamps, strict=True):
             if write.rule.durability == "regional":
                 self.confirm(write.key, stamp, deadline)
+
+    def write_now(self, writes: Sequence[Write]) -> bool:
+        """Acknowledge writes of an open store that need no I/O, or return False, nothing done.
+
+        False means that `write` would use the journal or the region, or wait for room.
+        """
+        if not all(self.replica.writer.is_local(write.rule) for write in writes):
+            return False
+        try:
+            self.replica.writer.write(writes, None)
+        except OverloadedError:
+            return False
+        return True
 
     def touch(
         self, key: str, rule: Rule, target: Record, ttl_ms: int | None, timeout_s: float | None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from tierstore.store.core import Core
 
+    Place = tuple[str, str | None, int | None]
+    """What is left of a scan: from, up to but without, and at most how many entries."""
+
 PAGE_SIZE = 1000
 PAGE_SIZE_MAX = 10_000
 MS_PER_S = 1000
@@ -44,7 +47,7 @@ class Scan:
         self._reverse = reverse
         self._limit = None if limit is None else positive_int("limit", limit)
         self._values = values
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         low, high = self._prefix, _after_prefix(self._prefix)
         self._low = low if start is None else _later(low, view + start)
         self._high = high if end is None else _earlier(high, view + end)
@@ -64,30 +67,45 @@ class Scan:
 
         Raises UnavailableError when the region does not answer.
         """
+        at: Place | None = self.begin()
+        while at is not None:
+            page, at = self.page(at, size, self.timeout_s)
+            if page is not None:
+                yield page
+
+    def begin(self) -> Place:
+        """Where the first page begins."""
+        return self._low, self._high, self._limit
+
+    def page(
+        self, at: Place, size: int, timeout_s: float | None
+    ) -> tuple[Page | None, Place | None]:
+        """The page at `at`, None if nothing can be there, and where the next one is, if any."""
+        low, high, left = at
         size = min(positive_int("size", size), PAGE_SIZE_MAX)
-        low, high, left = self._low, self._high, self._limit
-        while high is None or low.encode() < high.encode():
-            count = size if left is None else min(size, left)
-            found, next_key = scan_page(
-                self._core.replica.state,
-                low,
-                high,
-                count,
-                self._core.deadline(self._timeout_s),
-                reverse=self._reverse,
-                values=self._values,
-            )
-            if len(found) > count:  # own writes came on top of a full page
-                next_key = found[count - 1][0] if self._reverse else found[count][0]
-                found = found[:count]
-            if left is not None:
-                left -= len(found)
-            ended = next_key is None or left == 0
-            more = None if next_key is None else self._cursor(next_key)
-            yield Page(tuple(self._entry(*item) for item in found), more)
-            if ended or next_key is None:
-                return
-            low, high = (low, next_key) if self._reverse else (next_key, high)
+        if high is not None and low.encode() >= high.encode():
+            return None, None
+        self._core.ensure_open()
+        count = size if left is None else min(size, left)
+        found, next_key = scan_page(
+            self._core.replica.state,
+            low,
+            high,
+            count,
+            self._core.deadline(timeout_s),
+            reverse=self._reverse,
+            values=self._values,
+        )
+        if len(found) > count:  # own writes came on top of a full page
+            next_key = found[count - 1][0] if self._reverse else found[count][0]
+            found = found[:count]
+        if left is not None:
+            left -= len(found)
+        more = None if next_key is None else self._cursor(next_key)
+        page = Page(tuple(self._entry(*item) for item in found), more)
+        if next_key is None or left == 0:
+            return page, None
+        return page, (low, next_key, left) if self._reverse else (next_key, high, left)
 
     def _cursor(self, bound: str) -> str:
         return encode_cursor(self._prefix, self._reverse, bound)

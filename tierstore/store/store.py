@@ -5,13 +5,8 @@ A store and its views (`prefixed`) share one core. A view differs only in how it
 
 from __future__ import annotations
 
-from tierstore.errors import (
-    CorruptionError,
-    DecodingError,
-    StoreClosedError,
-)
+from tierstore.errors import CorruptionError, DecodingError
 from tierstore.keys import check_key, check_prefix
-from tierstore.record import format_version
 from tierstore.replica.writes import Write
 from tierstore.store.arguments import (
     OMITTED,
@@ -21,7 +16,7 @@ from tierstore.store.arguments import (
     ttl_ms,
 )
 from tierstore.store.operation import decode_operation
-from tierstore.store.results import Maintenance, Reading
+from tierstore.store.results import Maintenance
 from tierstore.values import decode
 
 TYPE_CHECKING = False
@@ -34,11 +29,10 @@ if TYPE_CHECKING:
     from tierstore.replica.reads import Answer
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.core import Core
-    from tierstore.store.results import CheckReport, Explanation, Outcome
+    from tierstore.store.results import CheckReport, Explanation, Outcome, Reading
     from tierstore.store.scanning import Scan
 
 CLOSE_TIMEOUT_S = 5.0
-MS_PER_S = 1000
 
 
 class Store:
@@ -83,46 +77,17 @@ class Store:
             if expires_at is None or expires_at > self._time_ns() // 1_000_000:
                 entry.reads += 1
                 return entry.value
-        answer = self._resolve(key, max_age, timeout)
-        value = self._value(key, answer, default)
-        if type is None or value is default:
-            return value
-        from tierstore.values.typed import convert
-
-        return convert(value, type)
+        return self._converted(key, self._resolve(key, max_age, timeout), default, type)
 
     def read(
         self, key: str, *, max_age: float | None = None, timeout: float | None = None
     ) -> Reading:
         """The value of `key` with its receipt. Raises what `get` raises."""
-        full, rule = self._locate(key)
-        answer = self._resolve(key, max_age, timeout)
-        record = answer.record
-        now_ms = self._time_ns() // 1_000_000
-        replica = f"{self._core.replica.state.replica:x}"
-        age_s = answer.age_s if answer.age_s < 1e17 else None
-        if record is None or not record.is_live(now_ms):
-            return Reading(
-                None, False, None, None, age_s, None, {}, rule.name, replica, answer.stale
-            )
-        expires_at = None if record.expires_at_ms is None else record.expires_at_ms / MS_PER_S
-        return Reading(
-            self._value(full, answer, None),
-            True,
-            format_version(record.stamp, record.replica),
-            answer.tier,
-            age_s,
-            expires_at,
-            dict(record.metadata or {}),
-            rule.name,
-            replica,
-            answer.stale,
-        )
+        return self._reading(key, self._resolve(key, max_age, timeout))
 
     def exists(self, key: str, *, timeout: float | None = None) -> bool:
         """Whether `key` has a value. Does not count as a use of it."""
-        answer = self._resolve(key, None, timeout, counts=False)
-        return answer.record is not None and answer.record.is_live(self._time_ns() // 1_000_000)
+        return self._is_live(self._resolve(key, None, timeout, counts=False))
 
     def get_many(
         self,
@@ -135,27 +100,9 @@ class Store:
 
         Raises UnavailableError if any of them cannot be answered.
         """
-        found: dict[str, Any] = {}
-        rest: dict[str, Rule] = {}
-        names: dict[str, str] = {}
-        now_ms = self._time_ns() // 1_000_000
-        max_age_s = seconds("max_age", max_age)
-        for key in keys:
-            full, rule = self._locate(key)
-            entry = self._lookup(key)
-            if entry is None or entry.guard or max_age_s is not None:
-                rest[full], names[full] = rule, key
-            elif entry.expires_at is None or entry.expires_at > now_ms:
-                entry.reads += 1
-                found[key] = entry.value
+        found, rest = self._gather(keys, max_age)
         if rest:
-            core = self._core
-            answers = core.replica.reader.resolve_many(rest, max_age_s, core.deadline(timeout))
-            core.replica.start()
-            for full, answer in answers.items():
-                value = self._value(full, answer, OMITTED)
-                if value is not OMITTED:
-                    found[names[full]] = value
+            found.update(self._fetch(rest, max_age, timeout))
         return found
 
     def scan(
@@ -180,7 +127,7 @@ class Store:
         for bound in (prefix, start, end):
             if bound is not None:
                 check_prefix(bound)
-        self._open()
+        self._core.refuse_closed()
         return Scan(
             self._core,
             self._prefix,
@@ -249,7 +196,7 @@ class Store:
         for _ in range(8):
             answer = self._resolve(key, None, timeout, counts=False)
             record = answer.record
-            if record is None or not record.is_live(self._time_ns() // 1_000_000):
+            if record is None or not self._is_live(answer):
                 return False
             if self._core.touch(full, rule, record, lifetime_ms, timeout):
                 return True
@@ -329,11 +276,7 @@ class Store:
     # Inside
 
     def _open(self) -> None:
-        replica = self._core.replica
-        if replica.state.closed:
-            raise StoreClosedError("the store is closed")
-        if not replica.is_open:
-            self._core.open()
+        self._core.ensure_open()
 
     def _locate(self, key: str) -> tuple[str, Rule]:
         check_key(key)
@@ -355,6 +298,58 @@ class Store:
         if answer.tier != "edge":
             core.replica.start()
         return answer
+
+    def _gather(
+        self, keys: Iterable[str], max_age: float | None
+    ) -> tuple[dict[str, Any], dict[str, Rule]]:
+        """What is plainly resident, by key as asked for; the rules of the rest, by full key."""
+        found: dict[str, Any] = {}
+        rest: dict[str, Rule] = {}
+        now_ms = self._time_ns() // 1_000_000
+        for key in keys:
+            full, rule = self._locate(key)
+            entry = self._lookup(key)
+            if entry is None or entry.guard or max_age is not None:
+                rest[full] = rule
+            elif entry.expires_at is None or entry.expires_at > now_ms:
+                entry.reads += 1
+                found[key] = entry.value
+        return found, rest
+
+    def _fetch(
+        self, rules: dict[str, Rule], max_age: float | None, timeout: float | None
+    ) -> dict[str, Any]:
+        core = self._core
+        answers = core.replica.reader.resolve_many(
+            rules, seconds("max_age", max_age), core.deadline(seconds("timeout", timeout))
+        )
+        core.replica.start()
+        return self._found(answers)
+
+    def _found(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
+        """The values that `answers` hold, by key as asked for."""
+        values = {full: self._value(full, answer, OMITTED) for full, answer in answers.items()}
+        cut = len(self._prefix)
+        return {full[cut:]: value for full, value in values.items() if value is not OMITTED}
+
+    def _converted(self, key: str, answer: Answer, default: Any, type: Any) -> Any:
+        value = self._value(key, answer, default)
+        if type is None or value is default:
+            return value
+        from tierstore.values.typed import convert
+
+        return convert(value, type)
+
+    def _reading(self, key: str, answer: Answer) -> Reading:
+        from tierstore.store.receipt import make_reading
+
+        full, rule = self._locate(key)
+        value = self._value(full, answer, None)
+        return make_reading(self._core.replica.state, rule, answer, value, self._is_live(answer))
+
+    def _is_live(self, answer: Answer) -> bool:
+        record = answer.record
+        return record is not None and record.is_live(self._time_ns() // 1_000_000)
 
     def _value(self, key: str, answer: Answer, default: Any) -> Any:
         record = answer.record
