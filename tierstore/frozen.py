@@ -33,7 +33,8 @@ def frozen(cls: type[T]) -> type[T]:
     skipped = {*names, "__dict__", "__weakref__"}
     namespace: dict[str, Any] = {k: v for k, v in cls.__dict__.items() if k not in skipped}
     namespace.update(_METHODS, __slots__=names, __match_args__=names, _defaults=defaults)
-    return type(cls)(cls.__name__, cls.__bases__, namespace)
+    made: type[T] = type(cls.__name__, cls.__bases__, namespace)
+    return made
 
 
 def replace(instance: T, **changes: object) -> T:
@@ -73,7 +74,8 @@ def _values(self: Any) -> tuple[object, ...]:
 def _eq(self: Any, other: object) -> bool:
     if type(other) is not type(self):
         return NotImplemented
-    return _values(self) == _values(other)
+    same: bool = _values(self) == _values(other)
+    return same
 
 
 def _hash(self: Any) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MS_PER_S = 1000
 
 
-def open(  # noqa: A001 - the public name is tierstore.open
+def open(
     policy: PolicyLike = None,
     *,
     base_dir: str | os.PathLike[str] | None = None,
@@ -95,4 +95,3 @@ def make_journals(policy: Policy) -> JournalDirectory | None:
         return None
     path = resolve_path(policy, policy.edge.journal)
     return JournalDirectory(path, sync_always=policy.edge.journal_sync == "full")
-

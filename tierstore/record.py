@@ -2,8 +2,10 @@
 
 A record is immutable. Its *version* is (stamp, replica), equal wherever the record travels. A
 `payload` of None is a tombstone; `ELSEWHERE` stands for one that exists but is not carried along,
-because it lies in an object or was not asked for (no encoded value is empty). The *envelope* is a msgpack array that starts with its format
-number and ends with a digest of all the rest:
+because it lies in an object or was not asked for (no encoded value is empty).
+
+The *envelope* is a msgpack array that starts with its format number and ends with a digest of all
+the rest:
 
     [format, type, generation, stamp, replica, touch, expires_at_ms, metadata, payload, digest]
 
@@ -14,6 +16,7 @@ payload lies in an object can change without reading that object.
 from __future__ import annotations
 
 from _blake2 import blake2b
+
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.stamp import STAMP_MAX
 from tierstore.values.msgpack import pack, unpack
@@ -155,7 +158,7 @@ def decode(envelope: bytes, *, key: str | None = None, tier: str | None = None) 
         raise _corrupt("is not an envelope", key, tier)
     if fields[0] != ENVELOPE_FORMAT:
         raise _corrupt(f"has format {fields[0]!r}; this version reads 1", key, tier)
-    if len(fields) != 10 or (fault := find_fault(fields[1:9])) is not None:
+    if len(fields) != 10 or find_fault(fields[1:9]) is not None:
         raise _corrupt("has malformed fields", key, tier)
     record = from_fields(fields[1:8], fields[8])
     if digest(record) != fields[9]:

@@ -6,7 +6,7 @@ writes what they return, in one transaction. All decisions are here, once, for e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tierstore.crdt import register
@@ -142,6 +142,9 @@ def _find_poison(rows: Mapping[str, Row], delta: Delta | Poisoned) -> str | None
 
 def _join(plan: Plan, rows: Mapping[str, Row], delta: Delta, terms: Terms) -> int:
     row = plan.writes.get(delta.key) or rows.get(delta.key)
+    if row is None and delta.op == PUT:
+        plan.writes[delta.key] = _with_record(None, delta.key, delta.record, terms)
+        return APPLIED
     old = row.record if row is not None else None
     new = (register.join if delta.op == PUT else register.touch)(old, delta.record)
     if new is None or (new is old and not _is_same_version(old, delta.record)):
@@ -158,14 +161,13 @@ def _is_same_version(old: Record | None, record: Record) -> bool:
 def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
     size = len(key.encode()) + len(record.payload or b"")
     if row is None:
-        return Row(
-            key,
-            record,
-            size=size,
-            created_ms=terms.now_ms,
-            accessed_ms=terms.now_ms,
-            entered_ms=terms.now_ms,
-        )
+        now_ms = terms.now_ms
+        return Row(key, record, EVENTUAL, None, size, 0, 0, now_ms, now_ms, now_ms)
     if record.payload == ELSEWHERE:
-        return replace(row, record=record, accessed_ms=terms.now_ms)
-    return replace(row, record=record, cold=None, size=size, accessed_ms=terms.now_ms)
+        cold, size = row.cold, row.size
+    else:
+        cold = None
+    return Row(
+        key, record, row.consistency, cold, size, row.position, row.epoch, row.created_ms,
+        terms.now_ms, row.entered_ms, row.heat,
+    )  # fmt: skip

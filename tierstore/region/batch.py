@@ -18,6 +18,7 @@ in which a nil replica stands for the batch's own.
 from __future__ import annotations
 
 from _blake2 import blake2b
+
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.record import DIGEST_BYTES, Record, find_fault, from_fields
 from tierstore.values.msgpack import pack, unpack

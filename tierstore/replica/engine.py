@@ -222,9 +222,7 @@ class Replica:
             return None
         from tierstore.replica.adopt import Adopter
 
-        return Adopter(
-            self._journals, self._source, self.policy, self.runtime, self._rule_for
-        )
+        return Adopter(self._journals, self._source, self.policy, self.runtime, self._rule_for)
 
     # Ending
 

@@ -5,15 +5,16 @@ brings may then be older than what is known, so it answers its reader but is not
 lease of Nishtala et al., "Scaling Memcache at Facebook", NSDI'13, section 3.2.1, within one
 process.) One flight per key: later readers wait for it, and if its leader fails, one of them leads.
 
-All methods but `Flight.wait` need the replica's lock.
+All methods but `Flight.wait` and `Fills.fail` need the replica's lock.
 """
 
 from __future__ import annotations
 
+from tierstore.errors import DeadlineExceededError, UnavailableError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tierstore.errors import UnavailableError
-    from tierstore.runtime import Event, Runtime
+    from tierstore.runtime import Event, Lock, Runtime
 
 
 class Flight:
@@ -75,6 +76,20 @@ class Fills:
         """Void every flight."""
         for key in list(self.flights):
             self.void(key)
+
+    def fail(self, flights: list[Flight], error: BaseException, lock: Lock) -> None:
+        """End those of `flights` that are still under way, because their leader failed.
+
+        Followers share the news that the region is away; from anything else, such as a short
+        deadline of the leader's own, one of them takes over. Takes the replica's lock itself.
+        """
+        shared = isinstance(error, UnavailableError) and not isinstance(
+            error, DeadlineExceededError
+        )
+        with lock:
+            for flight in flights:
+                if self.flights.get(flight.key) is flight:
+                    self.land(flight, error if shared else None)  # type: ignore[arg-type]
 
     def land(self, flight: Flight, error: UnavailableError | None = None) -> bool:
         """End a flight; True if what it brought may be installed.

@@ -48,5 +48,3 @@ def _show(state: ReplicaState, entry: Entry, shown: Record) -> None:
         state.outbox.dirty_bytes += entry.size - old_size
     else:
         state.edge.resized(entry, old_size)
-
-

@@ -73,7 +73,7 @@ class RegionLink:
             raise UnavailableError("another thread is still connecting to the region")
         try:
             if self.registration is None:
-                registration = self._observed(self._connect, deadline)
+                registration: Registration = self._observed(lambda: self._connect(deadline))
                 self.on_registered(registration)
                 self.registration = registration
             return self.registration
@@ -84,7 +84,7 @@ class RegionLink:
         """The region's reply to `send(timeout_s)`, noting what it says of the region."""
         registration = self.register(deadline)
         sent_ms = now_ms(self._runtime)
-        reply = self._observed(lambda: send(deadline.remaining_s()), None)
+        reply: R = self._observed(lambda: send(deadline.remaining_s()))
         self.skew_ms = (sent_ms + now_ms(self._runtime)) // 2 - reply.now_ms
         if reply.incarnation != registration.info.incarnation:
             raise FencedError(
@@ -102,9 +102,9 @@ class RegionLink:
         self.region.connect(deadline.remaining_s())
         return self.region.register(self.replica, deadline.remaining_s())
 
-    def _observed(self, call: Callable[..., Any], argument: Any) -> Any:
+    def _observed(self, call: Callable[[], Any]) -> Any:
         try:
-            answer = call(argument) if argument is not None else call()
+            answer = call()
         except UnavailableError as exc:
             self._note(str(exc))
             raise

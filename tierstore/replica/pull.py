@@ -8,6 +8,7 @@ position bounds the age of every copy: none lags further behind than that reques
 from __future__ import annotations
 
 from tierstore.errors import UnavailableError
+from tierstore.replica.exchange import read_rows
 from tierstore.replica.install import install
 from tierstore.replica.reads import READ_KEYS_MAX
 
@@ -98,25 +99,21 @@ class Puller:
         return state.fills.claim(key)
 
     def _refresh(self, flights: list[Flight], deadline: Deadline) -> None:
-        state = self._state
-        with state.lock:
-            ticket = state.outbox.begin_request()
-        sent_at_s = state.runtime.monotonic()
-        keys = [flight.key for flight in flights]
         try:
-            reply = state.link.call(
-                lambda timeout_s: state.link.region.read(keys, state.replica, timeout_s), deadline
+            read_rows(
+                self._state,
+                [flight.key for flight in flights],
+                deadline,
+                lambda reply, sent_at_s: self._settle(flights, reply, sent_at_s),
             )
-            with state.lock:
-                for flight in flights:
-                    if state.fills.land(flight):
-                        self._install(flight.key, reply, sent_at_s)
-        finally:
-            with state.lock:
-                for flight in flights:
-                    if state.fills.flights.get(flight.key) is flight:
-                        state.fills.void(flight.key)
-                state.outbox.end_request(ticket)
+        except BaseException as exc:
+            self._state.fills.fail(flights, exc, self._state.lock)
+            raise
+
+    def _settle(self, flights: list[Flight], reply: ReadReply, sent_at_s: float) -> None:
+        for flight in flights:
+            if self._state.fills.land(flight):
+                self._install(flight.key, reply, sent_at_s)
 
     def _install(self, key: str, reply: ReadReply, sent_at_s: float) -> None:
         state = self._state
@@ -147,5 +144,3 @@ def _is_at_least(entry: Entry, change: Change) -> bool:
     if entry.stamp != change.stamp or entry.replica != change.replica:
         return False
     return entry.touch >= change.touch
-
-

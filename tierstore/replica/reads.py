@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
+from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.record import ELSEWHERE
+from tierstore.replica.exchange import read_rows
 from tierstore.replica.install import install
 
 TYPE_CHECKING = False
@@ -97,15 +98,12 @@ class Reader:
                     self._count(key)
                 elif (flight := self._state.fills.lead(key)) is not None:
                     flights.append(flight)
-        for start in range(0, len(flights), READ_KEYS_MAX):
-            chunk = flights[start : start + READ_KEYS_MAX]
-            try:
-                self._fetch(chunk, rules, answers, deadline)
-            except BaseException:
-                with self._state.lock:
-                    for flight in flights[start + READ_KEYS_MAX :]:
-                        self._state.fills.land(flight)
-                raise
+        try:
+            for start in range(0, len(flights), READ_KEYS_MAX):
+                self._fetch(flights[start : start + READ_KEYS_MAX], rules, answers, deadline)
+        except BaseException as exc:
+            self._state.fills.fail(flights, exc, self._state.lock)
+            raise
         for key, rule in rules.items():
             if key not in answers:  # another reader's flight
                 answers[key] = self.resolve(key, rule, max_age_s, deadline)
@@ -165,29 +163,16 @@ class Reader:
         deadline: Deadline,
     ) -> None:
         """Read the flights' keys at the region, install what is current, and answer."""
-        state = self._state
-        with state.lock:
-            ticket = state.outbox.begin_request()
-        sent_at_s = state.runtime.monotonic()
-        keys = [flight.key for flight in flights]
         try:
-            reply = state.link.call(
-                lambda timeout_s: state.link.region.read(keys, state.replica, timeout_s), deadline
+            read_rows(
+                self._state,
+                [flight.key for flight in flights],
+                deadline,
+                lambda reply, sent_at_s: self._settle(flights, rules, reply, sent_at_s, answers),
             )
-            with state.lock:
-                self._settle(flights, rules, reply, sent_at_s, answers)
         except BaseException as exc:
-            shared = isinstance(exc, UnavailableError) and not isinstance(
-                exc, DeadlineExceededError
-            )
-            with state.lock:
-                for flight in flights:
-                    if state.fills.flights.get(flight.key) is flight:
-                        state.fills.land(flight, exc if shared else None)  # type: ignore[arg-type]
+            self._state.fills.fail(flights, exc, self._state.lock)
             raise
-        finally:
-            with state.lock:
-                state.outbox.end_request(ticket)
 
     def _settle(
         self,
@@ -254,5 +239,3 @@ class Reader:
             from tierstore.replica.negatives import Negatives
 
             self._state.negatives = Negatives(self._state.runtime)
-
-

@@ -88,5 +88,5 @@ class Schedule:
     def _pause_s(self, step: Step) -> float:
         if not step.failures:
             return step.interval_s
-        longest_s = min(BACKOFF_S_MAX, step.interval_s * 2**step.failures)
+        longest_s = min(BACKOFF_S_MAX, step.interval_s * 2.0 ** min(step.failures, 16))
         return longest_s * (0.5 + jitter(self._runtime) / 2)

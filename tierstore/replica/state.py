@@ -31,7 +31,6 @@ class Tally:
     __slots__ = (
         "absent",
         "adopted",
-        "fills",
         "fills_voided",
         "flushed",
         "lost_races",
@@ -43,6 +42,19 @@ class Tally:
         "stale",
         "unavailable",
     )
+
+    absent: int  # reads that the region answered with "no such key"
+    adopted: int  # journals of dead processes drained
+    fills_voided: int  # replies not installed because something newer was known
+    flushed: int  # deltas acknowledged by the region
+    lost_races: int  # of them, those that a newer write had beaten
+    negative_hits: int  # absences answered without the region
+    pulled: int  # copies refreshed from the feed
+    quarantined: int  # writes that the region refused for good
+    regional: int  # reads that the region answered with a value
+    set_aside: int  # writes of a retired identity, left to the operator
+    stale: int  # reads served beyond their age while the region was away
+    unavailable: int  # reads that could not be answered
 
     def __init__(self) -> None:
         for name in self.__slots__:
@@ -62,9 +74,7 @@ class ReplicaState:
         self.lock = runtime.lock()
         self.journal_lock = runtime.lock()
         self.flush_lock = runtime.lock()
-        self.clock = HybridClock(
-            runtime.time_ns, int(policy.replication.max_drift_s * MS_PER_S)
-        )
+        self.clock = HybridClock(runtime.time_ns, int(policy.replication.max_drift_s * MS_PER_S))
         self.edge = EdgeTable(policy.edge.capacity_bytes)
         self.outbox = Outbox(replica)
         self.journal: JournalFile | None = None

@@ -14,7 +14,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     class Lock(Protocol):
         """What `_thread.allocate_lock()` returns."""
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
         def release(self) -> None: ...
         def __enter__(self) -> bool: ...
-        def __exit__(self, *_: object) -> None: ...
+        def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None: ...
 
     class Event(Protocol):
         """The part of `threading.Event` that tierstore uses."""

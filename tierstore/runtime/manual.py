@@ -1,10 +1,10 @@
 """Virtual time without threads: for tests, replays and simulation.
 
-    >>> runtime = ManualRuntime(seed=7)
-    >>> start = runtime.monotonic()
-    >>> runtime.advance(2.5)
-    >>> runtime.monotonic() - start
-    2.5
+>>> runtime = ManualRuntime(seed=7)
+>>> start = runtime.monotonic()
+>>> runtime.advance(2.5)
+>>> runtime.monotonic() - start
+2.5
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class ManualRuntime(Runtime):
         self._drivers: list[ManualDriver] = []
         self.reached: Counter[str] = Counter()
 
-    def time_ns(self) -> int:  # type: ignore[override]
+    def time_ns(self) -> int:
         """The virtual wall clock."""
         return self._wall_ns
 
-    def monotonic(self) -> float:  # type: ignore[override]
+    def monotonic(self) -> float:
         """Virtual seconds since the start; unaffected by `jump`."""
         return self._elapsed_ns / NS_PER_S
 

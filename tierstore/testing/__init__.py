@@ -1,13 +1,13 @@
 """For tests of programs that use tierstore: a store in memory, and virtual time.
 
-    >>> from tierstore.testing import ManualRuntime, memory_store
-    >>> runtime = ManualRuntime()
-    >>> store = memory_store({"rules": [{"match": "session/*", "ttl": "1h"}]}, runtime=runtime)
-    >>> store.put("session/7", "Ada")
-    >>> runtime.advance(3601)
-    >>> store.exists("session/7")
-    False
-    >>> store.close()
+>>> from tierstore.testing import ManualRuntime, memory_store
+>>> runtime = ManualRuntime()
+>>> store = memory_store({"rules": [{"match": "session/*", "ttl": "1h"}]}, runtime=runtime)
+>>> store.put("session/7", "Ada")
+>>> runtime.advance(3601)
+>>> store.exists("session/7")
+False
+>>> store.close()
 """
 
 from __future__ import annotations

@@ -151,7 +151,8 @@ class JournalFile:
 
         with translated(self.path), _Transaction(connection := self._connect()):
             connection.execute(
-                "UPDATE batches SET acknowledged_ms = ? WHERE number <= ? AND acknowledged_ms IS NULL",
+                "UPDATE batches SET acknowledged_ms = ?"
+                " WHERE number <= ? AND acknowledged_ms IS NULL",
                 (now_ms, number),
             )
             _set(connection, acknowledged=number, digest=digest)
@@ -185,10 +186,14 @@ class JournalFile:
     def reach(self) -> tuple[int, int | None]:
         """How many acknowledged batches are retained, and when the oldest was acknowledged."""
         with translated(self.path):
-            row = self._connect().execute(
-                "SELECT count(*), min(acknowledged_ms) FROM batches"
-                " WHERE acknowledged_ms IS NOT NULL"
-            ).fetchone()
+            row = (
+                self._connect()
+                .execute(
+                    "SELECT count(*), min(acknowledged_ms) FROM batches"
+                    " WHERE acknowledged_ms IS NOT NULL"
+                )
+                .fetchone()
+            )
         return int(row[0]), row[1]
 
     def close_connection(self) -> None:

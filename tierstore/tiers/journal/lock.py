@@ -57,4 +57,4 @@ def _lock(descriptor: int) -> None:
         return
     import msvcrt
 
-    msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
