@@ -1,0 +1,192 @@
+"""Reading and writing the directory inside a transaction."""
+
+from __future__ import annotations
+
+from tierstore.errors import CorruptionError
+from tierstore.record import REPLICA_MAX
+from tierstore.region.batch import Batch, Poisoned, encode_delta
+from tierstore.region.rows import ReplicaState
+from tierstore_sql import statements
+from tierstore_sql.rows import (
+    PLAIN_COLUMNS,
+    decode_bare_row,
+    decode_key,
+    decode_row,
+    encode_bound,
+    encode_row,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from tierstore.region.protocol import ScanPage
+    from tierstore.region.rows import Row
+    from tierstore_sql.dialects import Sqlite
+    from tierstore_sql.rows import Stored
+
+PAGE_BYTES_MAX = 4 << 20
+PLAIN_WIDTH = len(PLAIN_COLUMNS)
+
+
+class Ledger:
+    """The one-row state of the region within a write transaction, and how it changes."""
+
+    def __init__(self, connection: sqlite3.Connection, time_ms: int) -> None:
+        self.connection = connection
+        found = connection.execute(statements.REGION).fetchone()
+        if found is None or type(found[1]) is not bytes or {*map(type, found[2:])} != {int}:
+            raise _damaged()
+        self.region = found[1].decode()
+        self.incarnation: int = found[2]
+        self.position: int = found[3]
+        self.now_ms = time_ms
+        """The clock, by which writes are judged."""
+        self.time_ms = max(found[4], time_ms)
+        """The clock, which never goes back even when `now_ms` was set back."""
+        self.floor: int = found[5]
+        self.forgotten: int = found[6]
+        """The highest position at which a row was collected: older cursors missed that."""
+        self.aside_total: int = found[7]
+
+    def replica(self, replica: int) -> ReplicaState | None:
+        """What is known of a replica, None if it never registered."""
+        if not 0 <= replica <= REPLICA_MAX:
+            return None
+        found = self.connection.execute(statements.REPLICA, (replica,)).fetchone()
+        return None if found is None else _replica_state(found)
+
+    def see(self, state: ReplicaState) -> None:
+        """Write the state of a replica that is alive now, and the region's own."""
+        if not state.retired:
+            state.seen_ms = max(state.seen_ms, self.time_ms)
+        columns = (
+            state.replica, state.applied, state.digest, state.answer, state.acknowledged,
+            state.registered_ms, state.seen_ms, int(state.retired),
+        )  # fmt: skip
+        self.connection.execute(statements.PUT_REPLICA, columns)
+        self.save()
+
+    def save(self) -> None:
+        """Write the region's own row."""
+        self.connection.execute(
+            statements.SET_REGION,
+            (self.position, self.time_ms, self.floor, self.forgotten, self.aside_total),
+        )
+
+    def put_rows(self, rows: Iterable[Row]) -> None:
+        """Write rows, each at the next feed position."""
+        full: list[Stored] = []
+        plain = self._encode_plain(rows, full)
+        self.connection.executemany(statements.PUT_PLAIN_ROW, plain)
+        if full:
+            self.connection.executemany(statements.PUT_ROW, full)
+
+    def _encode_plain(self, rows: Iterable[Row], full: list[Stored]) -> Iterator[Stored]:
+        """The columns of the plain rows; those of the others go into `full`."""
+        for row in rows:
+            self.position += 1
+            columns = encode_row(row, self.position)
+            if len(columns) == PLAIN_WIDTH:
+                yield columns
+            else:
+                full.append(columns)
+
+
+def read_standing(connection: sqlite3.Connection, replica: int) -> tuple[int, int, int, int]:
+    """(position, incarnation, forgotten, number of the last batch of `replica` applied)."""
+    found = connection.execute(statements.STANDING, (replica,)).fetchone()
+    if found is None or {*map(type, found[:3])} != {int}:
+        raise _damaged()
+    return found[0], found[1], found[2], found[3] or 0
+
+
+def read_replicas(connection: sqlite3.Connection) -> list[ReplicaState]:
+    """All replicas, by id."""
+    return [_replica_state(found) for found in connection.execute(statements.REPLICAS)]
+
+
+def read_rows(
+    connection: sqlite3.Connection, dialect: Sqlite, keys: Sequence[str]
+) -> tuple[dict[str, Row], dict[str, str]]:
+    """The rows that `keys` have, and why those that are damaged cannot be read."""
+    rows: dict[str, Row] = {}
+    corrupt: dict[str, str] = {}
+    for start in range(0, len(keys), dialect.keys_max):
+        names = {encode_bound(key): key for key in keys[start : start + dialect.keys_max]}
+        condition, width = dialect.in_keys(len(names))
+        parameters = [*map(bytearray, names)]
+        parameters += parameters[-1:] * (width - len(names))
+        found = connection.execute(statements.READ_MANY + condition, parameters)
+        for raw_key, *columns in found:
+            key = _asked(names, raw_key)
+            try:
+                rows[key] = decode_row(key, raw_key, *columns)
+            except CorruptionError as error:
+                corrupt[key] = str(error)
+    return rows, corrupt
+
+
+def fill_page(
+    page: ScanPage,
+    connection: sqlite3.Connection,
+    start: str,
+    end: str | None,
+    limit: int,
+    *,
+    reverse: bool,
+    values: bool,
+) -> None:
+    """Put into `page` the rows from `start` to below `end`, and where the next page goes on."""
+    statement = statements.scan(bounded=end is not None, reverse=reverse, values=values)
+    bounds = [encode_bound(bound) for bound in (start, end) if bound is not None]
+    size_bytes = 0
+    key = ""
+    for raw_key, *columns in connection.execute(statement, (*bounds, limit + 1)):
+        count = len(page.rows) + len(page.corrupt)
+        if count and (count >= limit or size_bytes > PAGE_BYTES_MAX):
+            page.next_key = key if reverse else decode_key(raw_key)
+            return
+        key = decode_key(raw_key)
+        size_bytes += len(columns[-1] or b"") if values else 0
+        _add(page, key, raw_key, columns, values=values)
+
+
+def poison(batch: Batch, corrupt: Mapping[str, str]) -> Batch:
+    """`batch` with the deltas of damaged rows replaced, so that they wait for an operator."""
+
+    def replaced(delta: Any) -> Any:
+        if delta.key not in corrupt or isinstance(delta, Poisoned):
+            return delta
+        return Poisoned(delta.key, encode_delta(delta, batch.replica), corrupt[delta.key])
+
+    deltas = [replaced(delta) for delta in batch.deltas]
+    return Batch(batch.replica, batch.number, batch.predecessor, deltas, batch.heat, batch.body)
+
+
+def _asked(names: Mapping[bytes, str], raw_key: bytes) -> str:
+    if raw_key not in names:
+        key = decode_key(raw_key)
+        raise CorruptionError(f"key {key!r}: its row names another", key=key, tier="regional")
+    return names[raw_key]
+
+
+def _add(page: ScanPage, key: str, raw_key: bytes, columns: list[Any], *, values: bool) -> None:
+    decode = decode_row if values else decode_bare_row
+    try:
+        page.rows.append(decode(key, raw_key, *columns))
+    except CorruptionError as error:
+        page.corrupt[key] = str(error)
+
+
+def _damaged() -> CorruptionError:
+    return CorruptionError("the region's own row is damaged", tier="regional")
+
+
+def _replica_state(found: tuple[Any, ...]) -> ReplicaState:
+    *fields, retired = found
+    state = ReplicaState(*fields)
+    state.retired = bool(retired)
+    return state

@@ -1,0 +1,268 @@
+"""The regional tier in an SQL database.
+
+Decisions are `tierstore.region.apply`'s; here rows are read, and what it returns is written, in
+one transaction. Every write begins by taking the database's one write lock, so feed positions
+commit in the order in which they are drawn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tierstore.errors import CorruptionError
+from tierstore.region.apply import Terms, admit, plan_apply
+from tierstore.region.capabilities import Capabilities
+from tierstore.region.protocol import (
+    BatchReply,
+    ChangesPage,
+    ReadReply,
+    Registration,
+    ScanPage,
+)
+from tierstore.region.rows import RegionInfo, ReplicaState
+from tierstore.runtime import now_ms
+from tierstore_sql import directory, statements, upkeep
+from tierstore_sql.dialects import Sqlite, mask_url
+from tierstore_sql.directory import Ledger
+from tierstore_sql.errors import DRIVER_ERRORS
+from tierstore_sql.rows import decode_change, decode_row
+from tierstore_sql.session import Session
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from tierstore.region.batch import Batch
+    from tierstore.region.protocol import AsideEntry, Upkeep
+    from tierstore.runtime import Runtime
+
+FEED_POSITION_MAX = (1 << 63) - 1
+
+
+class Limits(Protocol):
+    """By which arriving deltas and silent replicas are judged."""
+
+    @property
+    def max_drift_ms(self) -> int: ...
+    @property
+    def horizon_ms(self) -> int: ...
+
+
+class SqlRegion:
+    """A regional tier at `url`, `sqlite:///path`, a relative path being relative to `base_dir`.
+
+    Constructing it touches nothing; `connect`, or the first other call, creates the database.
+    Safe to use from several threads and across forks. Raises PolicyError for a malformed `url`.
+    """
+
+    capabilities = Capabilities(ordered_scan=True)
+
+    def __init__(self, url: str, *, runtime: Runtime, terms: Limits, base_dir: str) -> None:
+        self._url = mask_url(url)
+        self._runtime = runtime
+        self._limits = terms
+        self._session = Session(Sqlite(url, base_dir), runtime)
+        self._idle = self._session.connections.idle
+        self._time_ns = runtime.time_ns
+
+    @property
+    def path(self) -> str:
+        """The file that holds the region."""
+        return self._session.dialect.path
+
+    def __repr__(self) -> str:
+        return f"SqlRegion({self._url!r})"
+
+    def connect(self, timeout_s: float) -> RegionInfo:
+        """Make the region usable, creating it where there is none, and say who it is."""
+        return self._session.read(_read_info, timeout_s)
+
+    def register(self, replica: int, timeout_s: float) -> Registration:
+        """Enter a replica, or return what is known of it. Idempotent.
+
+        A new replica has acknowledged the current position: it knows nothing older.
+        """
+
+        def work(connection: sqlite3.Connection) -> Registration:
+            ledger = Ledger(connection, self.now_ms())
+            state = ledger.replica(replica)
+            if state is None:
+                state = ReplicaState(
+                    replica, acknowledged=ledger.position, registered_ms=ledger.time_ms
+                )
+            ledger.see(state)
+            info = RegionInfo(ledger.region, ledger.incarnation)
+            return Registration(info, state, ledger.position, self.now_ms())
+
+        return self._session.write(work, timeout_s)
+
+    def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
+        """Apply a batch once, in one transaction, however often it is sent."""
+
+        def work(connection: sqlite3.Connection) -> BatchReply:
+            ledger = Ledger(connection, self.now_ms())
+            state = ledger.replica(batch.replica)
+            verdict, reason = admit(state, batch)
+            if state is not None and verdict == "apply":
+                self._apply(ledger, state, batch)
+            if state is not None and verdict in ("apply", "repeat"):
+                ledger.see(state)
+                verdict = "applied"
+            applied = state.applied if state is not None else 0
+            outcomes = state.answer if state is not None and verdict == "applied" else b""
+            return BatchReply(
+                verdict, applied, ledger.position, ledger.incarnation, ledger.now_ms, outcomes,
+                reason,
+            )  # fmt: skip
+
+        return self._session.write(work, timeout_s)
+
+    def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
+        """The rows of `keys` in one snapshot; at most 1,000 keys."""
+        if len(keys) == 1 and self._idle:
+            try:
+                return self._read_one(keys[0], replica)
+            except (*DRIVER_ERRORS, IndexError, TypeError):
+                pass  # the careful way below retries, and translates what remains
+
+        def work(connection: sqlite3.Connection) -> ReadReply:
+            rows, corrupt = directory.read_rows(connection, self._session.dialect, keys)
+            position, incarnation, _, applied = directory.read_standing(connection, replica)
+            return ReadReply(applied, position, incarnation, self.now_ms(), rows, corrupt)
+
+        return self._session.read(work, timeout_s)
+
+    def changes(self, cursor: int, limit: int, replica: int, timeout_s: float) -> ChangesPage:
+        """Up to `limit` changes after `cursor`. Nothing ever appears behind a cursor."""
+        cursor = min(cursor, FEED_POSITION_MAX)
+
+        def work(connection: sqlite3.Connection) -> ChangesPage:
+            position, incarnation, forgotten, applied = directory.read_standing(connection, replica)
+            page = ChangesPage(applied, position, incarnation, self.now_ms(), [], position)
+            if cursor < forgotten or cursor > position:
+                page.gap = True
+                return page
+            found = connection.execute(statements.CHANGES, (cursor, limit)).fetchall()
+            page.changes = [decode_change(*columns) for columns in found]
+            if len(found) >= limit:
+                page.cursor = page.changes[-1].position if found else cursor
+            return page
+
+        return self._session.read(work, timeout_s)
+
+    def scan(
+        self,
+        start: str,
+        end: str | None,
+        limit: int,
+        reverse: bool,
+        values: bool,
+        replica: int,
+        timeout_s: float,
+    ) -> ScanPage:
+        """Up to `limit` rows with `start` <= key < `end`, in byte order of UTF-8.
+
+        A page ends early once its content exceeds 4 MiB.
+        """
+
+        def work(connection: sqlite3.Connection) -> ScanPage:
+            position, incarnation, _, applied = directory.read_standing(connection, replica)
+            page = ScanPage(applied, position, incarnation, self.now_ms(), [], None)
+            directory.fill_page(page, connection, start, end, limit, reverse=reverse, values=values)
+            return page
+
+        return self._session.read(work, timeout_s)
+
+    def acknowledge(self, replica: int, position: int, timeout_s: float) -> None:
+        """Note that a replica is alive and has everything up to `position`.
+
+        Ignored for one that is unknown or retired: its next batch tells it so.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            ledger = Ledger(connection, self.now_ms())
+            state = ledger.replica(replica)
+            if state is not None and not state.retired:
+                state.acknowledged = max(state.acknowledged, min(position, ledger.position))
+                ledger.see(state)
+
+        self._session.write(work, timeout_s)
+
+    def maintain(self, limit: int, timeout_s: float) -> Upkeep:
+        """One bounded step of upkeep: release held deltas, retire the silent, collect the dead."""
+
+        def work(connection: sqlite3.Connection) -> Upkeep:
+            ledger = Ledger(connection, self.now_ms())
+            return upkeep.maintain(ledger, self._session.dialect, self._terms(ledger.now_ms), limit)
+
+        return self._session.write(work, timeout_s)
+
+    def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
+        """Keep the batch of a retired replica for the operator; never merged. Idempotent.
+
+        Raises OverloadedError when no more can be kept.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            upkeep.set_aside(Ledger(connection, self.now_ms()), batch, reason)
+
+        self._session.write(work, timeout_s)
+
+    def aside(self, limit: int, timeout_s: float) -> list[AsideEntry]:
+        """What waits for an operator, oldest first; deltas that are held, too."""
+        return self._session.read(
+            lambda connection: upkeep.list_aside(connection, limit), timeout_s
+        )
+
+    def replicas(self, timeout_s: float) -> list[ReplicaState]:
+        """All replicas ever registered and not yet forgotten."""
+        return self._session.read(directory.read_replicas, timeout_s)
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+        self._session.connections.close()
+
+    def now_ms(self) -> int:
+        """The region's clock: the runtime's, never the database's."""
+        return now_ms(self._runtime)
+
+    def _terms(self, time_ms: int) -> Terms:
+        return Terms(time_ms, self._limits.max_drift_ms, self._limits.horizon_ms)
+
+    def _read_one(self, key: str, replica: int) -> ReadReply:
+        raw_key = key.encode()
+        connection = self._idle.pop()
+        try:
+            found = connection.execute(
+                statements.READ_ONE, (bytearray(raw_key), replica)
+            ).fetchone()
+        finally:
+            self._session.connections.give(connection)
+        at, incarnation, applied, position, header, metadata, cold, payload = found
+        if type(at) is not int:
+            raise TypeError("the position is damaged")
+        rows, corrupt = {}, {}
+        if header is not None:
+            try:
+                rows[key] = decode_row(key, raw_key, position, header, metadata, cold, payload)
+            except CorruptionError as error:
+                corrupt[key] = str(error)
+        now_ms = self._time_ns() // 1_000_000
+        return ReadReply(applied or 0, at, incarnation, now_ms, rows, corrupt)
+
+    def _apply(self, ledger: Ledger, state: ReplicaState, batch: Batch) -> None:
+        keys = list({delta.key for delta in batch.deltas})
+        rows, corrupt = directory.read_rows(ledger.connection, self._session.dialect, keys)
+        if corrupt:
+            batch = directory.poison(batch, corrupt)
+        plan = plan_apply(rows, batch, self._terms(ledger.now_ms))
+        ledger.put_rows(plan.writes.values())
+        if plan.held or plan.aside:
+            upkeep.keep_back(ledger, batch, plan)
+        state.applied, state.digest = batch.number, batch.digest
+        state.answer = bytes(plan.outcomes)
+
+
+def _read_info(connection: sqlite3.Connection) -> RegionInfo:
+    ledger = Ledger(connection, 0)
+    return RegionInfo(ledger.region, ledger.incarnation)

@@ -1,0 +1,99 @@
+"""The statements, in SQL that every supported database understands.
+
+A statement is always the same string, so a held connection keeps it prepared.
+"""
+
+# ruff: noqa: S608
+# The parts joined here are constants; everything from outside is a parameter.
+
+from __future__ import annotations
+
+from tierstore_sql.rows import COLUMNS, CONTENT_COLUMNS, PLAIN_COLUMNS
+
+_CONTENT = ", ".join(CONTENT_COLUMNS)
+_REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_ms, retired"
+
+READ_ONE = (
+    "SELECT r.position, r.incarnation, p.applied, "
+    + ", ".join(f"d.{name}" for name in CONTENT_COLUMNS)
+    + " FROM ts_region r LEFT JOIN ts_directory d ON d.key = ?"
+    " LEFT JOIN ts_replica p ON p.replica = ?"
+)
+STANDING = (
+    "SELECT r.position, r.incarnation, r.forgotten, p.applied"
+    " FROM ts_region r LEFT JOIN ts_replica p ON p.replica = ?"
+)
+REGION = (
+    "SELECT schema_version, region, incarnation, position, time_ms, floor, forgotten, aside_total"
+    " FROM ts_region"
+)
+CREATE_REGION = (
+    "INSERT INTO ts_region (one, schema_version, region, incarnation, time_ms)"
+    " VALUES (1, ?, ?, ?, ?)"
+)
+SET_SCHEMA_VERSION = "UPDATE ts_region SET schema_version = ?"
+SET_REGION = (
+    "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, aside_total = ?"
+)
+
+READ_MANY = f"SELECT key, {_CONTENT} FROM ts_directory WHERE "
+_OVERWRITE = " ON CONFLICT (key) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in COLUMNS if name != "key"
+)
+PUT_ROW = (
+    f"INSERT INTO ts_directory ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)" + _OVERWRITE
+)
+PUT_PLAIN_ROW = (
+    f"INSERT INTO ts_directory ({', '.join(PLAIN_COLUMNS)}) VALUES (?, ?, ?, ?)" + _OVERWRITE
+)
+FORGET_ROW = "DELETE FROM ts_directory WHERE key = ?"
+DEAD_ROWS = (
+    f"SELECT key, {_CONTENT} FROM ts_directory"
+    " WHERE dead_at_ms IS NOT NULL AND dead_at_ms < ? AND position <= ?"
+    " ORDER BY dead_at_ms LIMIT ?"
+)
+CHANGES = (
+    "SELECT key, position, header FROM ts_directory WHERE position > ? ORDER BY position LIMIT ?"
+)
+
+REPLICA = f"SELECT {_REPLICA} FROM ts_replica WHERE replica = ?"
+REPLICAS = f"SELECT {_REPLICA} FROM ts_replica ORDER BY replica"
+PUT_REPLICA = (
+    f"INSERT INTO ts_replica ({_REPLICA}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (replica) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _REPLICA.split(", ")[1:])
+)
+RETIRE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND seen_ms < ?"
+FLOOR = "SELECT MIN(acknowledged) FROM ts_replica WHERE retired = 0"
+
+HOLD = (
+    "INSERT INTO ts_held (due_ms, replica, number, idx, at_ms, key, raw)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+HELD_DUE = (
+    "SELECT id, replica, number, idx, key, raw FROM ts_held"
+    " WHERE due_ms <= ? ORDER BY due_ms, id LIMIT ?"
+)
+RELEASE = "DELETE FROM ts_held WHERE id = ?"
+
+PUT_ASIDE = (
+    "INSERT INTO ts_aside (kind, replica, number, idx, at_ms, key, raw, reason)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+COUNT_ASIDE = "SELECT COUNT(*) FROM ts_aside"
+ASIDE = (
+    "SELECT kind, replica, number, key, reason, at_ms, idx FROM ts_aside UNION ALL"
+    " SELECT 'held', replica, number, key, 'stamped ahead of the clock of the region', at_ms, idx"
+    " FROM ts_held ORDER BY at_ms, replica, number, idx LIMIT ?"
+)
+
+
+def scan(*, bounded: bool, reverse: bool, values: bool) -> str:
+    """The statement for a page from a lower bound on, below an upper one if `bounded`."""
+    content = "cold, payload" if values else "payload IS NULL"
+    upper = " AND key < ?" if bounded else ""
+    order = "DESC" if reverse else "ASC"
+    return (
+        f"SELECT key, position, header, metadata, {content} FROM ts_directory"
+        f" WHERE key >= ?{upper} ORDER BY key {order} LIMIT ?"
+    )

@@ -1,0 +1,145 @@
+"""What a region does between writes, and what it keeps back from the directory."""
+
+from __future__ import annotations
+
+from tierstore.errors import CorruptionError, OverloadedError
+from tierstore.region.apply import is_collectable, plan_release
+from tierstore.region.batch import Delta, Poisoned, decode_delta, encode_delta
+from tierstore.region.protocol import AsideEntry, Upkeep
+from tierstore.stamp import physical_ms
+from tierstore_sql import statements
+from tierstore_sql.directory import read_rows
+from tierstore_sql.rows import decode_key, decode_row, encode_bound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from typing import Any
+
+    from tierstore.region.apply import Plan, Terms
+    from tierstore.region.batch import Batch
+    from tierstore.region.rows import Row
+    from tierstore_sql.dialects import Sqlite
+    from tierstore_sql.directory import Ledger
+
+ASIDE_COUNT_MAX = 100_000
+
+
+def maintain(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> Upkeep:
+    """One step: at most `limit` held deltas released, and `limit` dead rows collected."""
+    done = Upkeep()
+    silent_ms = ledger.time_ms - terms.horizon_ms
+    done.retired = ledger.connection.execute(statements.RETIRE, (silent_ms,)).rowcount
+    done.released = _release(ledger, dialect, terms, limit)
+    (acknowledged,) = ledger.connection.execute(statements.FLOOR).fetchone()
+    reached = ledger.position if acknowledged is None else acknowledged
+    done.floor = ledger.floor = max(ledger.floor, reached)
+    done.collected = _collect(ledger, terms, limit)
+    ledger.save()
+    return done
+
+
+def keep_back(ledger: Ledger, batch: Batch, plan: Plan) -> None:
+    """Store what a plan does not merge: the held, and what waits for an operator."""
+    places = {id(delta): idx for idx, delta in enumerate(batch.deltas)}
+    held = [
+        (
+            physical_ms(max(delta.record.stamp, delta.record.touch)), batch.replica, batch.number,
+            places[id(delta)], ledger.now_ms, encode_bound(delta.key),
+            encode_delta(delta, batch.replica),
+        )
+        for delta in plan.held
+    ]  # fmt: skip
+    ledger.connection.executemany(statements.HOLD, held)
+    entries = [
+        _entry(ledger, kind, batch, idx, reason)
+        for idx, kind, reason in plan.aside
+    ]  # fmt: skip
+    _put_aside(ledger, entries)
+
+
+def set_aside(ledger: Ledger, batch: Batch, reason: str) -> None:
+    """Store every delta of a batch for the operator.
+
+    Raises OverloadedError when no more can be kept.
+    """
+    entries = [_entry(ledger, "retired", batch, idx, reason) for idx in range(len(batch.deltas))]
+    if _put_aside(ledger, entries):
+        raise OverloadedError(
+            f"the region keeps {ASIDE_COUNT_MAX:,} entries for the operator already; "
+            "settle those first"
+        )
+    ledger.save()
+
+
+def list_aside(connection: sqlite3.Connection, limit: int) -> list[AsideEntry]:
+    """What was not merged, oldest first."""
+    return [
+        AsideEntry(_text(kind), replica, number, decode_key(key), _text(reason), at_ms)
+        for kind, replica, number, key, reason, at_ms, _ in connection.execute(
+            statements.ASIDE, (limit,)
+        )
+    ]
+
+
+def _entry(ledger: Ledger, kind: str, batch: Batch, idx: int, reason: str) -> tuple[Any, ...]:
+    delta = batch.deltas[idx]
+    raw = delta.raw if isinstance(delta, Poisoned) else encode_delta(delta, batch.replica)
+    key = encode_bound(delta.key)
+    return kind, batch.replica, batch.number, idx, ledger.now_ms, key, raw, reason
+
+
+def _put_aside(ledger: Ledger, entries: list[tuple[Any, ...]]) -> int:
+    """Store and count entries; how many there was no room for."""
+    kept: int = ledger.connection.execute(statements.COUNT_ASIDE).fetchone()[0]
+    room = max(0, ASIDE_COUNT_MAX - kept)
+    stored = ledger.connection.executemany(statements.PUT_ASIDE, entries[:room]).rowcount
+    left_out = max(0, len(entries) - room)
+    ledger.aside_total += max(0, stored) + left_out
+    return left_out
+
+
+def _release(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> int:
+    execute = ledger.connection.execute
+    due = execute(statements.HELD_DUE, (ledger.now_ms, limit)).fetchall()
+    if not due:
+        return 0
+    keys = list({decode_key(found[4]) for found in due})
+    rows, corrupt = read_rows(ledger.connection, dialect, keys)
+    deltas: list[Delta] = []
+    refused: list[tuple[Any, ...]] = []
+    for _, replica, number, idx, key, raw in due:
+        delta = decode_delta(raw, replica)
+        reason = delta.reason if isinstance(delta, Poisoned) else corrupt.get(delta.key)
+        if isinstance(delta, Delta) and reason is None:
+            deltas.append(delta)
+        else:
+            refused.append(("quarantined", replica, number, idx, ledger.now_ms, key, raw, reason))
+    ledger.put_rows(plan_release(rows, deltas, terms).writes.values())
+    _put_aside(ledger, refused)
+    ledger.connection.executemany(statements.RELEASE, [(found[0],) for found in due])
+    return len(deltas)
+
+
+def _collect(ledger: Ledger, terms: Terms, limit: int) -> int:
+    dead_ms = terms.now_ms - terms.horizon_ms - terms.max_drift_ms
+    found = ledger.connection.execute(
+        statements.DEAD_ROWS, (dead_ms, ledger.floor, limit)
+    ).fetchall()
+    rows = [row for row in map(_decode, found) if row is not None]
+    dead = [row for row in rows if is_collectable(row, ledger.floor, terms)]
+    ledger.connection.executemany(statements.FORGET_ROW, [(row.key.encode(),) for row in dead])
+    ledger.forgotten = max([ledger.forgotten, *(row.position for row in dead)])
+    return len(dead)
+
+
+def _decode(found: tuple[Any, ...]) -> Row | None:
+    """A row, or None if it is damaged: that one stays until it is repaired."""
+    try:
+        return decode_row(decode_key(found[0]), *found)
+    except CorruptionError:
+        return None
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,151 @@
+"""A row whose stored bytes changed is reported as corrupt; the others are intact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tierstore.errors import CorruptionError
+from tierstore.record import Record
+from tierstore.region.apply import Limits
+from tierstore.region.rows import Row
+from tierstore_sql.region import SqlRegion
+from tierstore_sql.rows import decode_bare_row, decode_row, encode_row
+
+TIMEOUT_S = 5.0
+
+records = st.builds(
+    Record,
+    stamp=st.integers(0, (1 << 63) - 1),
+    replica=st.integers(0, (1 << 53) - 1),
+    payload=st.none() | st.binary(max_size=20),
+    expires_at_ms=st.none() | st.integers(0, 1 << 50),
+    touch=st.integers(0, (1 << 63) - 1),
+    metadata=st.none() | st.dictionaries(st.text("ab"), st.text("ab"), min_size=1, max_size=2),
+    type=st.integers(1, 5),
+    generation=st.integers(0, (1 << 63) - 1),
+)
+rows = st.builds(
+    Row,
+    key=st.text(st.characters(codec="utf-8"), min_size=1, max_size=5),
+    record=records,
+    consistency=st.integers(0, 1),
+    cold=st.none() | st.binary(min_size=1, max_size=5),
+    size=st.integers(0, (1 << 32) - 1),
+    position=st.just(9),
+    epoch=st.integers(0, (1 << 32) - 1),
+    created_ms=st.integers(0, 1 << 50),
+    accessed_ms=st.integers(0, 1 << 50),
+    entered_ms=st.integers(0, 1 << 50),
+    heat=st.floats(0, 1e9),
+)
+
+
+def columns_of(row):
+    """(header, metadata, cold, payload) as the database returns them."""
+    stored = encode_row(row, row.position)
+    if len(stored) == 4:
+        return bytes(stored[2]), None, None, bytes(stored[3])
+    return tuple(None if column is None else bytes(column) for column in stored[3:])
+
+
+@given(rows)
+def test_a_row_comes_back(row):
+    assert decode_row(row.key, row.key.encode(), 9, *columns_of(row)) == row
+
+
+@given(rows, st.data())
+def test_any_flipped_bit_is_found(row, data):
+    columns = list(columns_of(row))
+    at = data.draw(st.sampled_from([i for i, column in enumerate(columns) if column]))
+    bit = data.draw(st.integers(0, len(columns[at]) * 8 - 1))
+    flipped = bytearray(columns[at])
+    flipped[bit // 8] ^= 1 << bit % 8
+    columns[at] = bytes(flipped)
+    with pytest.raises(CorruptionError):
+        decode_row(row.key, row.key.encode(), 9, *columns)
+
+
+@given(rows)
+def test_a_header_that_belongs_to_another_key_is_found(row):
+    with pytest.raises(CorruptionError):
+        decode_bare_row("another", b"another", 9, columns_of(row)[0], None, 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("header", b""), ("header", b"short"), ("header", "text"), ("header", 5),
+        ("payload", None), ("payload", b""), ("payload", b"other"), ("payload", 7),
+        ("payload", 0.5), ("metadata", b"\xc0"), ("metadata", None), ("cold", b"pointer"),
+    ],
+)  # fmt: skip
+def test_a_changed_column_is_reported_for_its_key_only(sender, tamper, column, value):
+    sender.send(*[sender.put(key, b"1", metadata={"m": key}) for key in "abc"])
+    tamper(f"UPDATE ts_directory SET {column} = ? WHERE key = CAST('b' AS BLOB)", value)
+    reply = sender.read("a", "b", "c")
+    assert sorted(reply.rows) == ["a", "c"]
+    assert list(reply.corrupt) == ["b"]
+    alone = sender.read("b")
+    assert (alone.rows, list(alone.corrupt)) == ({}, ["b"])
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM ts_region", "UPDATE ts_region SET position = 'x'"]
+)
+def test_a_damaged_row_of_the_region_is_a_typed_error(sender, tamper, statement):
+    sender.send(sender.put("a", b"1"))
+    tamper(statement)
+    for verb in (
+        lambda: sender.send(sender.put("a", b"2")),
+        lambda: sender.read("a", "b"),
+        lambda: sender.read("a"),
+        lambda: sender.changes(0),
+        lambda: sender.scan(),
+    ):
+        with pytest.raises(CorruptionError):
+            verb()
+
+
+@given(st.integers(0, 20 * 4096 * 8 - 1))
+def test_a_flipped_bit_in_the_file_never_gives_a_wrong_value(damaged_file, bit):
+    """An answer, a missing row, or a typed error; nothing else."""
+    region, payloads = damaged_file(bit)
+    try:
+        for keys in (list(payloads), list(payloads)[:1]):
+            reply = region.read(keys, 1, TIMEOUT_S)
+            assert {
+                k: row.record.payload for k, row in reply.rows.items()
+            }.items() <= payloads.items()
+        for row in region.scan("", None, 100, False, True, 1, TIMEOUT_S).rows:
+            assert payloads[row.key] == row.record.payload
+    except CorruptionError:
+        pass
+    finally:
+        region.close()
+
+
+@pytest.fixture(scope="module")
+def damaged_file(tmp_path_factory, fresh_region, new_sender):
+    """Opens a copy of one database with one bit flipped."""
+    payloads = {f"key/{i:03}": b"%d" % i * 50 for i in range(60)}
+    with fresh_region() as (region, runtime):
+        sender = new_sender(region, 1, runtime)
+        sender.send(*[sender.put(*item) for item in payloads.items()])
+        region.close()
+        content = Path(region.path).read_bytes()
+    folder = tmp_path_factory.mktemp("damaged")
+
+    def damaged(bit):
+        flipped = bytearray(content)
+        flipped[bit // 8 % len(content)] ^= 1 << bit % 8
+        for path in folder.iterdir():
+            path.unlink()
+        (folder / "r.db").write_bytes(flipped)
+        url = "sqlite:///r.db"
+        return SqlRegion(url, runtime=runtime, terms=Limits(), base_dir=str(folder)), payloads
+
+    return damaged

@@ -1,0 +1,112 @@
+"""Scans are in byte order, paged by key; keys are byte-exact."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tierstore_sql.directory
+from tierstore.record import ELSEWHERE
+
+TIMEOUT_S = 5.0
+
+NASTY = [
+    ("a", "A"), ("a", "a "), ("a", " a"), ("a", "a\0"), ("\0", "\0\0"), ("é", "e\u0301"),
+    ("ß", "ss"), ("ı", "i"), ("İ", "i\u0307"), ("a", "ａ"), ("../a", "a"), ("a/b", "a//b"),
+    ("a/../b", "b"), ("/a", "a"), ("a/", "a"), ("a\\b", "a/b"), ("a%", "a_"), ("%", "%%"),
+    ("_", "%"), ("a*", "a?"), ("[a]", "a"), ("'", "''"), ('"', '""'), ("a;--", "a"),
+    ("1", "01"), ("1", "1.0"), ("1e3", "1000"), ("0x10", "16"), ("null", "NULL"), ("", "\x7f"),
+    ("\ufeffa", "a"), ("a\u200b", "a"), ("\u00a0", " "), ("\t", " "), ("\r\n", "\n"),
+    ("😀", "😁"), ("👩‍👩", "👩👩"), ("\U0010ffff", "\uffff"), ("x" * 1024, "x" * 1023),
+    ("é" * 512, "é" * 511 + "e"), ("\ue000", "\U00010000"), ("true", "True"),
+]  # fmt: skip
+NASTY_KEYS = sorted({key for pair in NASTY for key in pair if key}, key=str.encode)
+
+
+def test_nasty_keys_stay_distinct(sender):
+    assert len(NASTY) >= 40
+    sender.send(*[sender.put(key, key.encode()) for key in NASTY_KEYS])
+    assert sender.payloads(*NASTY_KEYS) == {key: key.encode() for key in NASTY_KEYS}
+    for left, right in NASTY:
+        for key in (left, right):
+            if key:
+                assert sender.payloads(key) == {key: key.encode()}
+    assert [row.key for row in sender.scan().rows] == NASTY_KEYS
+
+
+keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=3) | st.sampled_from(NASTY_KEYS)
+
+
+@given(
+    st.lists(keys, max_size=12, unique=True),
+    st.just("") | keys,
+    st.none() | keys,
+    st.integers(1, 5),
+    st.booleans(),
+    st.booleans(),
+)
+def test_scans_equal_the_sorted_model(
+    fresh_region, new_sender, present, start, end, limit, reverse, values
+):
+    with fresh_region() as (region, runtime):
+        sender = new_sender(region, 1, runtime)
+        sender.send(*[sender.put(key, key.encode()) for key in present])
+        found = []
+        for rows in pages(sender, start, end, limit, reverse, values):
+            assert len(rows) <= limit
+            found += [(row.key, row.record.payload) for row in rows]
+        expected = [key for key in present if in_range(key, start, end)]
+        expected.sort(key=str.encode, reverse=reverse)
+        assert found == [(key, key.encode() if values else ELSEWHERE) for key in expected]
+
+
+def in_range(key, start, end):
+    return start.encode() <= key.encode() and (end is None or key.encode() < end.encode())
+
+
+def pages(sender, start, end, limit, reverse, values):
+    while True:
+        page = sender.scan(start, end, limit=limit, reverse=reverse, values=values)
+        yield page.rows
+        if page.next_key is None:
+            return
+        start, end = (start, page.next_key) if reverse else (page.next_key, end)
+
+
+def test_a_scan_shows_tombstones_and_metadata(sender):
+    sender.send(sender.put("a", None), sender.put("b", b"1", metadata={"x": "y"}))
+    for values in (True, False):
+        tombstone, live = sender.scan(values=values).rows
+        assert tombstone.record.payload is None
+        assert live.record.metadata == {"x": "y"}
+        assert (tombstone.position, live.position) == (1, 2)
+
+
+def test_a_scan_reads_the_same_rows_as_read(sender):
+    sender.send(sender.put("a", None), sender.put("b", b"1", expires_at_ms=1 << 41))
+    assert {row.key: row for row in sender.scan().rows} == sender.read("a", "b").rows
+
+
+def test_a_page_ends_early_when_its_content_is_large(sender, monkeypatch):
+    monkeypatch.setattr(tierstore_sql.directory, "PAGE_BYTES_MAX", 10)
+    sender.send(*[sender.put(key, b"x" * 8) for key in "abc"])
+    page = sender.scan()
+    assert ([row.key for row in page.rows], page.next_key) == (["a", "b"], "c")
+    page = sender.scan(reverse=True)
+    assert ([row.key for row in page.rows], page.next_key) == (["c", "b"], "b")
+
+
+def test_a_damaged_row_does_not_end_a_scan(sender, tamper):
+    sender.send(*[sender.put(key, b"1") for key in "abc"])
+    tamper("UPDATE ts_directory SET payload = x'02' WHERE key = CAST('b' AS BLOB)")
+    page = sender.scan()
+    assert [row.key for row in page.rows] == ["a", "c"]
+    assert list(page.corrupt) == ["b"]
+
+
+def test_a_key_that_is_no_utf8_is_reported_and_passed(sender, tamper):
+    sender.send(*[sender.put(key, b"1") for key in "abc"])
+    tamper("UPDATE ts_directory SET key = x'62ff' WHERE key = CAST('b' AS BLOB)")
+    first = sender.scan(limit=1)
+    page = sender.scan(first.next_key)
+    assert (list(page.corrupt), [row.key for row in page.rows]) == (["b\udcff"], ["c"])
