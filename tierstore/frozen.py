@@ -71,11 +71,10 @@ def _values(self: Any) -> tuple[object, ...]:
     return tuple(getattr(self, name) for name in self.__slots__)
 
 
-def _eq(self: Any, other: object) -> bool:
+def _eq(self: Any, other: object) -> Any:
     if type(other) is not type(self):
         return NotImplemented
-    same: bool = _values(self) == _values(other)
-    return same
+    return _values(self) == _values(other)
 
 
 def _hash(self: Any) -> int:

@@ -11,13 +11,14 @@ from tierstore.edge.entry import CLEAN
 from tierstore.errors import FencedError, UnavailableError
 from tierstore.region.batch import encode_delta, freeze
 from tierstore.region.protocol import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
+from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.region.batch import Delta
-    from tierstore.region.protocol import BatchReply, Registration
+    from tierstore.region.protocol import Registration
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.outbox import Frozen
     from tierstore.replica.state import ReplicaState
@@ -47,7 +48,8 @@ class Flusher:
             raise UnavailableError("another flush is still under way")
         try:
             self._require_identity()
-            state.link.register(deadline)
+            if state.link.register(deadline).state.retired:
+                self._renew(deadline)
             self.freeze()
             last_number = state.outbox.last_number
             while state.outbox.frozen and state.outbox.frozen[0].number <= last_number:
@@ -85,7 +87,7 @@ class Flusher:
         state = self._state
         known = registration.state
         if known.retired:
-            return  # the first batch sent will say so, and be set aside
+            return  # the next flush takes a new identity
         if known.applied < state.outbox.acknowledged:
             self._fence(
                 f"the region has batch {known.applied} of this replica but acknowledged"
@@ -135,7 +137,7 @@ class Flusher:
         if reply.verdict == "fenced":
             self._fence(reply.reason)
         if reply.verdict == "retired":
-            self._set_aside(frozen, reply, deadline)
+            self._renew(deadline)
             return
         with state.lock:
             state.outbox.acknowledge(frozen, batch.digest)
@@ -219,12 +221,32 @@ class Flusher:
 
             log("warning", "an acknowledgement was not noted: %s", exc)
 
-    def _set_aside(self, frozen: Frozen, reply: BatchReply, deadline: Deadline) -> None:
+    def _renew(self, deadline: Deadline) -> None:
+        """Go on under a new identity: this one was silent for longer than the horizon.
+
+        Its batches may be older than what the region has forgotten, so they are left with the
+        region's operator instead of merged, and so is every copy that was resident.
+        """
+        state = self._state
+        while state.outbox.frozen:
+            self._set_aside(state.outbox.frozen[0], deadline)
+        with state.journal_lock:
+            replica = mint_replica_id(state.runtime)
+            if state.journal is not None:
+                state.journal.renew(replica)
+            with state.lock:
+                state.take_identity(replica)
+        state.runtime.sometimes("retired replica came back")
+        state.link.register(deadline)
+
+    def _set_aside(self, frozen: Frozen, deadline: Deadline) -> None:
         """Leave a batch of this retired identity with the region, for its operator."""
         state = self._state
         batch = frozen.batch
-        assert batch is not None
-        state.link.region.set_aside(batch, reply.reason, deadline.remaining_s())
+        if batch is None:  # its content was never on disk and died with its process
+            batch = freeze(state.replica, frozen.number, b"", [], [])
+        reason = "its replica was silent for longer than the horizon"
+        state.link.region.set_aside(batch, reason, deadline.remaining_s())
         with state.lock:
             state.outbox.acknowledge(frozen, batch.digest)
             for delta in frozen.deltas.values():

@@ -94,6 +94,21 @@ class ReplicaState:
         """This replica's id."""
         return self.outbox.replica
 
+    def take_identity(self, replica: int) -> None:
+        """Be a new replica from now on, that knows nothing of the region. Needs both locks."""
+        old = self.outbox
+        self.outbox = Outbox(replica)
+        self.outbox.dirty, self.outbox.dirty_bytes = old.dirty, old.dirty_bytes
+        self.outbox.quarantined = old.quarantined
+        self.edge.clear_clean()
+        self.fills.void_all()
+        if self.negatives is not None:
+            self.negatives.clear()
+        self.cursor = 0
+        self.pulled_at_s = float("-inf")
+        self.link.replica = replica
+        self.link.forget()
+
     def now_ms(self) -> int:
         """The wall clock."""
         return self.runtime.time_ns() // 1_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _weakref import ref
 
 from tierstore.errors import (
+    FencedError,
     NoMatchingRuleError,
     OutcomeUnknownError,
     OverloadedError,
@@ -202,6 +203,11 @@ class Core:
                 " queued: store.outcome(error.operation_id) tells what became of it",
                 operation_id=encode_operation(outbox.replica, stamp, key),
             ) from exc
+        if outbox.quarantined.get(key) == stamp:
+            raise FencedError(
+                f"the region did not merge the write of {key!r} and keeps it for its operator:"
+                " see store.check()"
+            )
 
 
 def _find_nothing(key: str) -> None:

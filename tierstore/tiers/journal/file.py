@@ -133,6 +133,13 @@ class JournalFile:
         with translated(self.path), _Transaction(connection := self._connect()):
             _set(connection, region=region)
 
+    def renew(self, replica: int) -> None:
+        """Belong to a new replica, which has sent nothing yet. Unflushed deltas stay."""
+        with translated(self.path), _Transaction(connection := self._connect()):
+            connection.execute("DELETE FROM batches")
+            connection.execute("DELETE FROM held")
+            _set(connection, replica=replica, acknowledged=0, digest=b"")
+
     def acknowledge(
         self,
         number: int,
