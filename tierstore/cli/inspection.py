@@ -1,0 +1,123 @@
+"""`explain`, `stats`, `check`, `flush`, `maintain`, `outcome`: what a store tells of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tierstore.cli.failures import OK, OTHER, UNAVAILABLE, UNKNOWN, describe, exit_code
+from tierstore.cli.output import emit, emit_text, note
+from tierstore.cli.settings import Settings, common_options, duration_option, timeout_option
+from tierstore.frozen import as_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@click.command()
+@click.argument("key")
+@timeout_option
+@common_options
+@click.pass_obj
+def explain(settings: Settings, key: str, timeout_s: float | None) -> int:
+    """Tell where KEY is, what is declared for it, and why."""
+    with settings.opened() as store:
+        explanation = store.explain(key, timeout=timeout_s)
+    if settings.is_json:
+        emit(as_dict(explanation))
+    else:
+        emit_text(f"{explanation}\n")
+    return OK
+
+
+@click.command()
+@common_options
+@click.pass_obj
+def stats(settings: Settings) -> int:
+    """Print counts and sizes of this replica; docs/operations.md explains each."""
+    with settings.opened() as store:
+        numbers = store.stats()
+    if settings.is_json:
+        emit(numbers)
+    else:
+        emit_text("".join(f"{name:28} {value}\n" for name, value in _flat(numbers)))
+    return OK
+
+
+@click.command()
+@timeout_option
+@common_options
+@click.pass_obj
+def check(settings: Settings, timeout_s: float | None) -> int:
+    """Tell whether journal and region can be used, and what waits for an operator.
+
+    Exit 3 if the region does not answer, 5 if something else is wrong.
+    """
+    with settings.opened() as store:
+        report = store.check(timeout=timeout_s)
+    if settings.is_json:
+        findings = [as_dict(finding) for finding in report.findings]
+        emit({"ok": report.ok, "findings": findings})
+    else:
+        for finding in report.findings:
+            verdict = "ok   " if finding.ok else "WRONG"
+            emit_text(f"{verdict} {finding.subject}: {finding.detail}\n")
+    wrong = {finding.subject for finding in report.findings if not finding.ok}
+    return UNAVAILABLE if "region" in wrong else OTHER if wrong else OK
+
+
+@click.command()
+@timeout_option
+@common_options
+@click.pass_obj
+def flush(settings: Settings, timeout_s: float | None) -> int:
+    """Bring to the region what earlier processes left in the journal."""
+    with settings.opened() as store:
+        store.flush(timeout_s)
+    if settings.is_json:
+        emit({"flushed": True})
+    return OK
+
+
+@click.command()
+@duration_option("--budget", "budget_s", "Begin no further step after so long.")
+@common_options
+@click.pass_obj
+def maintain(settings: Settings, budget_s: float | None) -> int:
+    """Run every background step once: flush, pull, adopt journals of the dead, upkeep."""
+    with settings.opened() as store:
+        failures = store.maintain(budget_s).failures
+    if settings.is_json:
+        emit({"ok": not failures, "failures": [describe(exc)["error"] for exc in failures]})
+    else:
+        for failure in failures:
+            note(str(failure))
+    return exit_code(failures[0]) if failures else OK
+
+
+@click.command()
+@click.argument("operation_id")
+@timeout_option
+@common_options
+@click.pass_obj
+def outcome(settings: Settings, operation_id: str, timeout_s: float | None) -> int:
+    """Tell what became of a write that ended with exit code 4: applied, pending or quarantined.
+
+    Exit 4 again if it is still unknown.
+    """
+    with settings.opened() as store:
+        found = store.outcome(operation_id, timeout=timeout_s)
+    if settings.is_json:
+        emit({"operation_id": operation_id, "outcome": found})
+    else:
+        emit_text(f"{found}\n")
+    return UNKNOWN if found == "unknown" else OK
+
+
+def _flat(numbers: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", "-" if value is None else value

@@ -1,0 +1,124 @@
+"""What all verbs share: the policy, `--json`, `--timeout`, and an open store that gets closed."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tierstore.cli.output import note
+from tierstore.errors import OutcomeUnknownError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tierstore.store.store import Store
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+POLICY_VARIABLE = "TIERSTORE_POLICY"
+POLICY_FILE = "tierstore.yaml"
+
+
+@dataclass(slots=True)
+class Settings:
+    """The options that may stand before or after a verb; the later one counts."""
+
+    policy: str | None = None
+    is_json: bool = False
+
+    def policy_path(self) -> str | None:
+        """The policy to use; None for the embedded default."""
+        if self.policy is not None:
+            return self.policy
+        named = os.environ.get(POLICY_VARIABLE)
+        return named or (POLICY_FILE if os.path.exists(POLICY_FILE) else None)
+
+    @contextmanager
+    def opened(self) -> Iterator[Store]:
+        """The store of the policy, closed at the end whatever happens."""
+        import tierstore
+
+        store = tierstore.open(self.policy_path())
+        try:
+            yield store
+        except BaseException:
+            _close_after_failure(store)
+            raise
+        store.close()
+
+
+def _close_after_failure(store: Store) -> None:
+    try:
+        store.close()
+    except Exception as exc:  # the failure before it is the one to report
+        note(str(exc))
+
+
+def settle(store: Store, timeout_s: float | None) -> bool:
+    """Whether what was written is in the region now; if not, it is in the journal, and said so.
+
+    Raises UnavailableError if it was in memory only and is lost.
+    """
+    try:
+        store.flush(timeout_s)
+    except (UnavailableError, OutcomeUnknownError) as exc:  # it will be sent again
+        store.close(0.0)
+        note(f"acknowledged by the journal, not yet in the region: {exc}")
+        return False
+    if store.stats()["counts"]["quarantined"]:
+        note("the region did not merge a write and keeps it aside: run `tierstore check`")
+    return True
+
+
+def _set_policy(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.ensure_object(Settings).policy = value
+
+
+def _set_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(Settings).is_json = True
+
+
+def common_options(function: F) -> F:
+    """Add `--policy` and `--json`."""
+    as_json = click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_json,
+        help="Print one JSON document.",
+    )
+    policy = click.option(
+        "--policy",
+        metavar="P",
+        expose_value=False,
+        callback=_set_policy,
+        help="The policy: YAML, or compiled (.json).",
+    )
+    return policy(as_json(function))
+
+
+def _timeout_s(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    from tierstore.units import parse_duration_s
+
+    try:
+        return None if value is None else parse_duration_s(value)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from exc
+
+
+def duration_option(name: str, variable: str, text: str) -> Callable[[F], F]:
+    """An option such as `--timeout 5s`, in seconds."""
+    return click.option(name, variable, metavar="DURATION", callback=_timeout_s, help=text)
+
+
+timeout_option = duration_option(
+    "--timeout",
+    "timeout_s",
+    'How long to wait for the region, such as "5s" (default: the policy\'s).',
+)
