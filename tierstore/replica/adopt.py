@@ -96,7 +96,7 @@ def orphan_state(
     """The state of the process that wrote `journal`, as far as flushing needs it."""
     state = ReplicaState(policy, runtime, stored.replica)
     restore(state, journal, stored)
-    state.link = RegionLink(source, runtime, stored.replica)
+    state.link = RegionLink(source, runtime, stored.replica, state.clock.max_drift_ms)
     return state
 
 

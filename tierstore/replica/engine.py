@@ -62,7 +62,8 @@ class Replica:
         self.state = state
         self.is_open = False
         self._stored: JournalState | None = None
-        state.link = RegionLink(self._source, self.runtime, state.replica)
+        drift_ms = state.clock.max_drift_ms
+        state.link = RegionLink(self._source, self.runtime, state.replica, drift_ms)
         state.link.on_registered = self._on_registered
         self.reader = Reader(state)
         self.flusher = Flusher(state, self._ensure_journal)

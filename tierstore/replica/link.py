@@ -44,11 +44,15 @@ class RegionSource:
 class RegionLink:
     """Calls to the region on behalf of one replica."""
 
-    def __init__(self, source: RegionSource, runtime: Runtime, replica: int) -> None:
+    def __init__(
+        self, source: RegionSource, runtime: Runtime, replica: int, skew_ms_max: int
+    ) -> None:
         self._source = source
         self.replica = replica
         self.registration: Registration | None = None
         self.skew_ms = 0
+        self.is_skewed = False  # too far off the region's clock to stamp writes
+        self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
         self._runtime = runtime
         self._registering = runtime.lock()
@@ -86,6 +90,7 @@ class RegionLink:
         sent_ms = now_ms(self._runtime)
         reply: R = self._observed(lambda: send(deadline.remaining_s()))
         self.skew_ms = (sent_ms + now_ms(self._runtime)) // 2 - reply.now_ms
+        self.is_skewed = abs(self.skew_ms) > self._skew_ms_max
         if reply.incarnation != registration.info.incarnation:
             raise FencedError(
                 f"region {registration.info.region} was restored from a backup (incarnation"

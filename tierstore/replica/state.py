@@ -89,6 +89,16 @@ class ReplicaState:
         self.closed = False
         self.never_edge = frozenset(r.index for r in policy.rules if not r.place.allows("edge"))
 
+        # Rules under which a put of a scalar needs nothing but the resident entry.
+        self.plain_memory = frozenset(
+            rule.index
+            for rule in policy.rules
+            if rule.durability == "memory"
+            and rule.ttl_s is None
+            and rule.read.max_age_s is None
+            and rule.index not in self.never_edge
+        )
+
     @property
     def replica(self) -> int:
         """This replica's id."""

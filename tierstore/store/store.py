@@ -161,6 +161,10 @@ class Store:
         I/O; UnavailableError if nothing happened; OutcomeUnknownError if the region did not
         confirm a `regional` write; OverloadedError if too much waits for the region.
         """
+        if ttl is OMITTED and metadata is None and value.__class__ is bytes:
+            entry = self._lookup(key) if key.__class__ is str else None
+            if entry is not None and self._core.replica.writer.rewrite(entry, value):
+                return
         self._core.write([self._write(key, value, ttl, metadata)], timeout)
 
     def put_many(
