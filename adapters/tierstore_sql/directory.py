@@ -8,27 +8,24 @@ from tierstore.region.batch import Batch, Poisoned, encode_delta
 from tierstore.region.rows import ReplicaState
 from tierstore_sql import statements
 from tierstore_sql.rows import (
-    PLAIN_COLUMNS,
     decode_bare_row,
     decode_key,
     decode_row,
     encode_bound,
-    encode_row,
+    encode_rows,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
     from tierstore.region.protocol import ScanPage
     from tierstore.region.rows import Row
     from tierstore_sql.dialects import Sqlite
-    from tierstore_sql.rows import Stored
 
 PAGE_BYTES_MAX = 4 << 20
-PLAIN_WIDTH = len(PLAIN_COLUMNS)
 
 
 class Ledger:
@@ -76,23 +73,13 @@ class Ledger:
             (self.position, self.time_ms, self.floor, self.forgotten, self.aside_total),
         )
 
-    def put_rows(self, rows: Iterable[Row]) -> None:
+    def put_rows(self, rows: Collection[Row]) -> None:
         """Write rows, each at the next feed position."""
-        full: list[Stored] = []
-        plain = self._encode_plain(rows, full)
+        plain, full = encode_rows(rows, self.position + 1)
         self.connection.executemany(statements.PUT_PLAIN_ROW, plain)
         if full:
             self.connection.executemany(statements.PUT_ROW, full)
-
-    def _encode_plain(self, rows: Iterable[Row], full: list[Stored]) -> Iterator[Stored]:
-        """The columns of the plain rows; those of the others go into `full`."""
-        for row in rows:
-            self.position += 1
-            columns = encode_row(row, self.position)
-            if len(columns) == PLAIN_WIDTH:
-                yield columns
-            else:
-                full.append(columns)
+        self.position += len(rows)
 
 
 def read_standing(connection: sqlite3.Connection, replica: int) -> tuple[int, int, int, int]:
@@ -115,15 +102,14 @@ def read_rows(
     rows: dict[str, Row] = {}
     corrupt: dict[str, str] = {}
     for start in range(0, len(keys), dialect.keys_max):
-        names = {encode_bound(key): key for key in keys[start : start + dialect.keys_max]}
+        names = _encode_keys(keys[start : start + dialect.keys_max])
         condition, width = dialect.in_keys(len(names))
         parameters = [*map(bytearray, names)]
         parameters += parameters[-1:] * (width - len(names))
-        found = connection.execute(statements.READ_MANY + condition, parameters)
-        for raw_key, *columns in found:
-            key = _asked(names, raw_key)
+        for columns in connection.execute(statements.READ_MANY + condition, parameters):
+            key = names.get(columns[0]) or _refuse(columns[0])
             try:
-                rows[key] = decode_row(key, raw_key, *columns)
+                rows[key] = decode_row(key, *columns)
             except CorruptionError as error:
                 corrupt[key] = str(error)
     return rows, corrupt
@@ -166,11 +152,16 @@ def poison(batch: Batch, corrupt: Mapping[str, str]) -> Batch:
     return Batch(batch.replica, batch.number, batch.predecessor, deltas, batch.heat, batch.body)
 
 
-def _asked(names: Mapping[bytes, str], raw_key: bytes) -> str:
-    if raw_key not in names:
-        key = decode_key(raw_key)
-        raise CorruptionError(f"key {key!r}: its row names another", key=key, tier="regional")
-    return names[raw_key]
+def _encode_keys(keys: Sequence[str]) -> dict[bytes, str]:
+    try:
+        return {key.encode(): key for key in keys}
+    except UnicodeEncodeError:
+        return {encode_bound(key): key for key in keys}
+
+
+def _refuse(raw_key: bytes) -> str:
+    key = decode_key(raw_key)
+    raise CorruptionError(f"key {key!r}: its row names another", key=key, tier="regional")
 
 
 def _add(page: ScanPage, key: str, raw_key: bytes, columns: list[Any], *, values: bool) -> None:

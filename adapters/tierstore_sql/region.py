@@ -62,7 +62,7 @@ class SqlRegion:
         self._runtime = runtime
         self._limits = terms
         self._session = Session(Sqlite(url, base_dir), runtime)
-        self._idle = self._session.connections.idle
+        self._connections = self._session.connections
         self._time_ns = runtime.time_ns
 
     @property
@@ -119,7 +119,7 @@ class SqlRegion:
 
     def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
         """The rows of `keys` in one snapshot; at most 1,000 keys."""
-        if len(keys) == 1 and self._idle:
+        if len(keys) == 1 and self._connections.idle:
             try:
                 return self._read_one(keys[0], replica)
             except (*DRIVER_ERRORS, IndexError, TypeError):
@@ -220,7 +220,7 @@ class SqlRegion:
 
     def close(self) -> None:
         """Release connections. Idempotent."""
-        self._session.connections.close()
+        self._connections.close()
 
     def now_ms(self) -> int:
         """The region's clock: the runtime's, never the database's."""
@@ -231,13 +231,13 @@ class SqlRegion:
 
     def _read_one(self, key: str, replica: int) -> ReadReply:
         raw_key = key.encode()
-        connection = self._idle.pop()
+        connection = self._connections.idle.pop()
         try:
             found = connection.execute(
                 statements.READ_ONE, (bytearray(raw_key), replica)
             ).fetchone()
         finally:
-            self._session.connections.give(connection)
+            self._connections.give(connection)
         at, incarnation, applied, position, header, metadata, cold, payload = found
         if type(at) is not int:
             raise TypeError("the position is damaged")

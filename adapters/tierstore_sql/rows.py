@@ -21,6 +21,7 @@ from tierstore.values.msgpack import pack, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, TypeAlias
 
     Stored: TypeAlias = tuple[Any, ...]
@@ -65,38 +66,44 @@ def _encode_surrogates(key: str) -> bytes:
         return key.encode("utf-8", "surrogatepass")
 
 
-def encode_row(row: Row, position: int) -> Stored:
-    """The columns of `row` at a feed position: `COLUMNS`, or `PLAIN_COLUMNS` if that is all.
+def encode_rows(rows: Iterable[Row], position: int) -> tuple[list[Stored], list[Stored]]:
+    """(`PLAIN_COLUMNS` of the rows that have no others, `COLUMNS` of the rest).
 
-    Bytes are `bytearray`, which the driver binds at once; for `bytes` and None it first looks for
-    an adapter, which would take half the time of a batch.
+    The rows take consecutive feed positions from `position` on. Bytes are `bytearray`, which the
+    driver binds at once; for `bytes` and None it first looks for an adapter, which took half the
+    time of a batch.
     """
-    record = row.record
-    key, payload, cold = row.key.encode(), record.payload, row.cold
-    metadata = pack(record.metadata) if record.metadata else None
-    expires_at_ms = record.expires_at_ms
-    header = _pack_header(
-        record.type,
-        row.consistency,
-        record.generation,
-        record.stamp,
-        record.replica,
-        record.touch,
-        _NO_EXPIRY if expires_at_ms is None else expires_at_ms,
-        row.created_ms,
-        row.accessed_ms,
-        row.entered_ms,
-        row.heat,
-        row.size,
-        row.epoch,
-        _sum_content(metadata, cold, payload),
-    )
-    sealed = bytearray(header)
-    sealed += _CRC(crc32(header, crc32(key)))
-    if payload is not None and expires_at_ms is None and metadata is None and cold is None:
-        return position, bytearray(key), sealed, bytearray(payload)
-    dead_at_ms = None if payload is not None and expires_at_ms is None else _dead_at_ms(record)
-    return position, key, dead_at_ms, sealed, metadata, cold, payload
+    plain: list[Stored] = []
+    full: list[Stored] = []
+    for at, row in enumerate(rows, position):
+        record = row.record
+        key, payload, cold = row.key.encode(), record.payload, row.cold
+        expires_at_ms = record.expires_at_ms
+        metadata = pack(record.metadata) if record.metadata else None
+        header = _pack_header(
+            record.type,
+            row.consistency,
+            record.generation,
+            record.stamp,
+            record.replica,
+            record.touch,
+            _NO_EXPIRY if expires_at_ms is None else expires_at_ms,
+            row.created_ms,
+            row.accessed_ms,
+            row.entered_ms,
+            row.heat,
+            row.size,
+            row.epoch,
+            _sum_content(metadata, cold, payload),
+        )
+        sealed = bytearray(header + _CRC(crc32(header, crc32(key))))
+        if payload is None or expires_at_ms is not None:
+            full.append((at, key, _dead_at_ms(record), sealed, metadata, cold, payload))
+        elif metadata is not None or cold is not None:
+            full.append((at, key, None, sealed, metadata, cold, payload))
+        else:
+            plain.append((at, bytearray(key), sealed, bytearray(payload)))
+    return plain, full
 
 
 def decode_row(
@@ -104,7 +111,7 @@ def decode_row(
 ) -> Row:
     """The row of `key` with these columns.
 
-    Raises CorruptionError, naming the key, if they are not what `encode_row` made.
+    Raises CorruptionError, naming the key, if they are not what `encode_rows` made.
     """
     try:
         if crc32(header, crc32(raw_key)) != _SOUND:
@@ -135,7 +142,7 @@ def decode_bare_row(
 ) -> Row:
     """The row of `key` without its content: `ELSEWHERE` stands for a payload.
 
-    Raises CorruptionError if the header is not what `encode_row` made; content is not checked.
+    Raises CorruptionError if the header is not what `encode_rows` made; content is not checked.
     """
     fields = _open_header(key, raw_key, header)
     try:

@@ -14,9 +14,9 @@ from tierstore.errors import InvalidKeyError
 from tierstore.keys import check_key
 from tierstore.record import ELSEWHERE, REGISTER, Record
 from tierstore.region.batch import PUT, Delta, Poisoned
-from tierstore.region.protocol import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
+from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.rows import EVENTUAL, ReplicaState, Row
-from tierstore.stamp import physical_ms
+from tierstore.stamp import at_ms, physical_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,8 +77,23 @@ def admit(state: ReplicaState | None, batch: Batch) -> tuple[str, str]:
 def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
     """What applying `batch` to `rows` (those of its keys that exist) writes and answers."""
     plan = Plan()
+    oldest = at_ms(terms.now_ms - terms.horizon_ms)
+    ahead = at_ms(terms.now_ms + terms.max_drift_ms + 1)
     for index, delta in enumerate(batch.deltas):
-        plan.outcomes.append(_plan_delta(plan, rows, index, delta, terms))
+        row = rows.get(delta.key)
+        reason = _find_poison(row, delta)
+        if reason is not None or isinstance(delta, Poisoned):
+            plan.aside.append((index, "quarantined", reason or "it is not a delta"))
+            outcome = QUARANTINED
+        elif delta.record.stamp >= ahead or delta.record.touch >= ahead:
+            plan.held.append(delta)
+            outcome = HELD
+        elif delta.record.stamp < oldest and delta.record.touch < oldest:
+            plan.aside.append((index, "aside", "written longer ago than the horizon"))
+            outcome = ASIDE
+        else:
+            outcome = _join(plan, row, delta, terms)
+        plan.outcomes.append(outcome)
     return plan
 
 
@@ -86,7 +101,7 @@ def plan_release(rows: Mapping[str, Row], deltas: Sequence[Delta], terms: Terms)
     """What applying deltas that were held until now writes."""
     plan = Plan()
     for delta in deltas:
-        plan.outcomes.append(_join(plan, rows, delta, terms))
+        plan.outcomes.append(_join(plan, rows.get(delta.key), delta, terms))
     return plan
 
 
@@ -105,25 +120,8 @@ def is_collectable(row: Row, floor: int, terms: Terms) -> bool:
     return died_ms < limit_ms
 
 
-def _plan_delta(
-    plan: Plan, rows: Mapping[str, Row], index: int, delta: Delta | Poisoned, terms: Terms
-) -> int:
-    reason = _find_poison(rows, delta)
-    if reason is not None or isinstance(delta, Poisoned):
-        plan.aside.append((index, "quarantined", reason or "it is not a delta"))
-        return QUARANTINED
-    written_ms = physical_ms(max(delta.record.stamp, delta.record.touch))
-    if written_ms > terms.now_ms + terms.max_drift_ms:
-        plan.held.append(delta)
-        return HELD
-    if written_ms < terms.now_ms - terms.horizon_ms:
-        plan.aside.append((index, "aside", "written longer ago than the horizon"))
-        return ASIDE
-    return _join(plan, rows, delta, terms)
-
-
-def _find_poison(rows: Mapping[str, Row], delta: Delta | Poisoned) -> str | None:
-    """Why a delta can never be applied, or None."""
+def _find_poison(row: Row | None, delta: Delta | Poisoned) -> str | None:
+    """Why a delta can never be applied to the row of its key, or None."""
     if isinstance(delta, Poisoned):
         return delta.reason
     try:
@@ -132,7 +130,6 @@ def _find_poison(rows: Mapping[str, Row], delta: Delta | Poisoned) -> str | None
         return str(exc)
     if delta.record.type != REGISTER:
         return f"this version has no type {delta.record.type}"
-    row = rows.get(delta.key)
     if row is None:
         return None
     if row.record.type != delta.record.type:
@@ -140,8 +137,8 @@ def _find_poison(rows: Mapping[str, Row], delta: Delta | Poisoned) -> str | None
     return None if row.consistency == EVENTUAL else "the key is strong"
 
 
-def _join(plan: Plan, rows: Mapping[str, Row], delta: Delta, terms: Terms) -> int:
-    row = plan.writes.get(delta.key) or rows.get(delta.key)
+def _join(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
+    row = plan.writes.get(delta.key, row)
     if row is None and delta.op == PUT:
         plan.writes[delta.key] = _with_record(None, delta.key, delta.record, terms)
         return APPLIED

@@ -13,7 +13,7 @@ from tierstore.record import Record
 from tierstore.region.apply import Limits
 from tierstore.region.rows import Row
 from tierstore_sql.region import SqlRegion
-from tierstore_sql.rows import decode_bare_row, decode_row, encode_row
+from tierstore_sql.rows import decode_bare_row, decode_row, encode_rows
 
 TIMEOUT_S = 5.0
 
@@ -46,10 +46,11 @@ rows = st.builds(
 
 def columns_of(row):
     """(header, metadata, cold, payload) as the database returns them."""
-    stored = encode_row(row, row.position)
-    if len(stored) == 4:
-        return bytes(stored[2]), None, None, bytes(stored[3])
-    return tuple(None if column is None else bytes(column) for column in stored[3:])
+    plain, full = encode_rows([row], row.position)
+    if plain:
+        _, _, header, payload = plain[0]
+        return bytes(header), None, None, bytes(payload)
+    return tuple(None if column is None else bytes(column) for column in full[0][3:])
 
 
 @given(rows)
