@@ -124,6 +124,6 @@ def _read(path: str, bytes_max: int) -> str:
     if len(data) > bytes_max:
         raise PolicyError(f"{path}: longer than {bytes_max // 1024} KiB")
     try:
-        return data.decode("utf-8-sig")
+        return data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as exc:
         raise PolicyError(f"{path}: not UTF-8 at byte {exc.start}") from None

@@ -77,14 +77,6 @@ class ChangesPage:
     """The cursor asked for lies below what is still known: start again from `position`."""
 
 
-APPLIED, SUPERSEDED, HELD, QUARANTINED, ASIDE = 0, 1, 2, 3, 4
-"""Outcomes of one delta. *Superseded*: the row has a newer version. *Held*: stamped ahead of the
-region's clock, applied when that gets there. *Quarantined*: it makes no sense. *Aside*: older than
-the horizon; kept for the operator, not merged."""
-
-OUTCOME_NAMES = ("applied", "superseded", "held", "quarantined", "aside")
-
-
 @dataclass(slots=True)
 class BatchReply:
     """What became of a batch."""

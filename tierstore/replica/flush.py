@@ -10,7 +10,7 @@ from __future__ import annotations
 from tierstore.edge.entry import CLEAN
 from tierstore.errors import FencedError, UnavailableError
 from tierstore.region.batch import encode_delta, freeze
-from tierstore.region.protocol import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
+from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False

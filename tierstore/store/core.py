@@ -79,6 +79,7 @@ class Core:
         """Take an identity; see `Replica.open`."""
         self.replica.open()
         self.rebind()
+        _abandon_at_exit(self)
 
     def refuse_closed(self) -> None:
         """Raise StoreClosedError after `close`."""
@@ -107,6 +108,10 @@ class Core:
             self.rebind()
 
     def __del__(self) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Release a store that its owner forgot to close, and say so with a ResourceWarning."""
         replica = getattr(self, "replica", None)
         if replica is None or replica.state.closed or not replica.is_open:
             return
@@ -208,6 +213,25 @@ class Core:
                 f"the region did not merge the write of {key!r} and keeps it for its operator:"
                 " see store.check()"
             )
+
+
+_opened: list[ref[Core]] = []
+
+
+def _abandon_at_exit(core: Core) -> None:
+    """Let the end of the interpreter find `core`, when it can no longer find itself."""
+    if not _opened:
+        import atexit
+
+        atexit.register(_abandon_all)
+    _opened[:] = [known for known in _opened if known() is not None]
+    _opened.append(ref(core))
+
+
+def _abandon_all() -> None:
+    for known in _opened:
+        if (core := known()) is not None:
+            core.abandon()
 
 
 def _find_nothing(key: str) -> None:
