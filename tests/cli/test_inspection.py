@@ -5,9 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
+import pytest
+
 import tierstore
+from tierstore.cli import main
 
 WAIT = ("--timeout", "500ms")
+
+
+@pytest.fixture
+def page():
+    """The text of docs/operations.md."""
+    path = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+    return path.read_text(encoding="utf-8")
 
 
 def test_explain(cli, cli_json):
@@ -37,11 +48,34 @@ def test_stats_are_the_same_as_text_and_as_json(cli, cli_json):
     assert "journal.path" in lines
 
 
-def test_every_number_of_stats_is_explained(cli_json):
-    page = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
-    text = page.read_text(encoding="utf-8")
+def test_every_verb_and_option_is_explained(page):
+    found = list(_commands(main, ()))
+    assert len(found) > 10
+    missing = [name for name, _ in found if f"`{name}" not in page]
+    options = {option for _, command in found for option in _options(command)}
+    missing += [option for option in sorted(options) if option not in page]
+    assert missing == []
+
+
+def _commands(group, path):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def _options(command):
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield from parameter.opts
+
+
+def test_every_number_of_stats_is_explained(cli_json, page):
     told = {name for names in _names(cli_json("stats")[1]) for name in names}
-    assert [name for name in sorted(told) if f"`{name}`" not in text] == []
+    assert [name for name in sorted(told) if f"`{name}`" not in page] == []
 
 
 def _names(numbers):

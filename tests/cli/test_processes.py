@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -55,6 +56,15 @@ def test_output_that_cannot_be_written_is_exit_code_5(folder, command):
         done = subprocess.run(command("get", "k"), stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 5
     assert done.stderr == b"tierstore: No space left on device\n"
+
+
+def test_closed_output_is_no_error(folder, command):
+    with tierstore.open() as store:
+        store.put("k", "text")
+    for words in (["get", "k"], ["ls"], ["stats", "--json"]):
+        line = f"{shlex.join(command(*words))} >&-"
+        done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_put_reaches_another_replica_through_the_region(shell, write_policy):

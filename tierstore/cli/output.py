@@ -33,7 +33,7 @@ def note(text: str) -> None:
 
 def is_terminal() -> bool:
     """Whether standard output is a terminal."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def shown_key(key: str) -> str:
@@ -46,7 +46,8 @@ def shown_key(key: str) -> str:
 
 def flush_output() -> None:
     """Let errors of standard output come now, where they can still be told."""
-    sys.stdout.flush()
+    if sys.stdout is not None:  # None: the process was started with it closed
+        sys.stdout.flush()
 
 
 def silence_output() -> None:

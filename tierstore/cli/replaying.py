@@ -10,6 +10,7 @@ from tierstore.cli import failures
 from tierstore.cli.output import emit, emit_text
 from tierstore.cli.progress import StageBar
 from tierstore.cli.settings import Settings, common_options
+from tierstore.frozen import as_dict
 
 if TYPE_CHECKING:
     from tierstore.trace.report import ReplayReport
@@ -75,11 +76,12 @@ def demo(settings: Settings) -> int:
     Exit 5 if a read was wrong.
     """
     from tierstore.trace.demo import run_demo
+    from tierstore.trace.report import render_demo
 
     with StageBar() as bar:
-        result = run_demo(progress=bar.callback)
+        result = run_demo(bar.callback)
     if settings.is_json:
-        emit(result.as_dict())
+        emit({**result.report.as_dict(), "explanation": as_dict(result.explanation)})
     else:
-        emit_text(f"{result}\n")
+        emit_text(render_demo(result.report, result.explanation) + "\n")
     return _verdict(result.report)
