@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tierstore.crdt import register
 from tierstore.region.batch import Poisoned, decode_batch, freeze
-from tierstore.region.protocol import APPLIED, QUARANTINED, SUPERSEDED
+from tierstore.region.outcomes import APPLIED, QUARANTINED, SUPERSEDED
 
 TIMEOUT_S = 5.0
 KEYS = ("a", "b", "c")

@@ -6,7 +6,7 @@ import pytest
 
 import tierstore_sql.upkeep
 from tierstore.errors import OverloadedError
-from tierstore.region.protocol import APPLIED, ASIDE, HELD
+from tierstore.region.outcomes import APPLIED, ASIDE, HELD
 
 TIMEOUT_S = 5.0
 DAY_S = 86_400
