@@ -94,10 +94,14 @@ def _path_of(url: str) -> str:
 
 
 def mask_url(url: str) -> str:
-    """`url` with the password, if it has one, replaced by `***`."""
+    """`url` with userinfo, query and fragment, which may hold a password, replaced by `***`.
+
+    Errs on the side of hiding: everything up to the last `@` counts as userinfo.
+    """
     scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    if at and ":" in user:
-        authority = f"{user.partition(':')[0]}:***@{host}"
-    return f"{scheme}{separator}{authority}{slash}{path}"
+    if not separator:
+        return "***"
+    if not rest.startswith("/") and "@" in rest:
+        rest = f"***@{rest.rpartition('@')[2]}"
+    cut = min((rest.find(mark) for mark in "?#" if mark in rest), default=len(rest))
+    return f"{scheme}://{rest[:cut]}" + ("" if cut == len(rest) else f"{rest[cut]}***")
