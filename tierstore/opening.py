@@ -69,7 +69,7 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
     """The policy's regional tier; its adapter is imported and made at first use."""
 
     def make() -> Region:
-        url = policy.regional.url
+        from tierstore.policy.url import Url
         from tierstore.region.apply import Limits
         from tierstore.tiers.registry import load_region
 
@@ -78,10 +78,9 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
             max_drift_ms=round(replication.max_drift_s * MS_PER_S),
             horizon_ms=round(replication.horizon_s * MS_PER_S),
         )
-        adapter = load_region(url.scheme)
-        region: Region = adapter(
-            url.reveal(), runtime=runtime, terms=limits, base_dir=policy.base_dir
-        )
+        url = policy.regional.url.reveal()  # perhaps only now known to have a scheme
+        adapter = load_region(Url(url).scheme)
+        region: Region = adapter(url, runtime=runtime, terms=limits, base_dir=policy.base_dir)
         return region
 
     return RegionSource(make)

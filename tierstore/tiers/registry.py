@@ -23,7 +23,8 @@ def load_region(scheme: str) -> type[Any]:
     target = REGIONS.get(scheme) or _from_entry_points(scheme)
     if target is None:
         known = ", ".join(sorted(REGIONS))
-        raise PolicyError(f"no adapter serves {scheme}: as a regional tier (known: {known})")
+        named = f"{scheme}:" if scheme else "a url without a scheme"
+        raise PolicyError(f"no adapter serves {named} as a regional tier (known: {known})")
     return _load(target)
 
 
