@@ -9,6 +9,7 @@ import pytest
 
 import tierstore
 
+CANARY = "kanarienvogel"
 BAD = """\
 version: 1
 rules:
@@ -124,23 +125,36 @@ def test_compile_writes_through_a_link(cli, folder, write_policy):
     assert tierstore.open(folder / "real.json").close() is None
 
 
+def test_the_whole_url_of_a_region_may_come_from_the_environment(cli, folder, monkeypatch):
+    (folder / "tierstore.yaml").write_text('tiers: {regional: {url: "${env:REGION_URL}"}}\n')
+    monkeypatch.setenv("REGION_URL", "sqlite:///elsewhere.db")
+    assert cli("put", "k", "1").exit_code == 0
+    assert (folder / "elsewhere.db").is_file()
+    monkeypatch.delenv("REGION_URL")
+    result = cli("get", "k")
+    assert result.exit_code == 2
+    assert "REGION_URL" in result.stderr
+
+
 @pytest.mark.parametrize(
-    "words",
+    "url",
     [
-        ["get", "k"],
-        ["put", "k", "1"],
-        ["explain", "k"],
-        ["check"],
-        ["stats"],
-        ["policy", "check"],
-        ["get", "k", "--json"],
+        "sqlite://ada:{}@example.org/region.db",
+        "sqlite://ada:x/{}@example.org/region.db",
+        "sqlite://ada:x?{}@example.org/region.db",
+        "sqlite:///region.db?password={}",
+        "sqlite:///?x#{}",
+        "sqlite:{}",
+        "postgresql://ada:{}@example.org/region",
+        "{}",
     ],
 )
-def test_secrets_are_masked(cli, folder, monkeypatch, words):
-    canary = "kanarienvogel"
-    monkeypatch.setenv("REGION_URL", f"sqlite://ada:{canary}@example.org/region.db")
+def test_secrets_are_masked(cli, folder, monkeypatch, url):
+    monkeypatch.setenv("REGION_URL", url.format(CANARY))
     (folder / "tierstore.yaml").write_text('tiers: {regional: {url: "${env:REGION_URL}"}}\n')
     for debug in ("", "1"):
         monkeypatch.setenv("TIERSTORE_DEBUG", debug)
-        result = cli(*words)
-        assert canary not in result.stdout + result.stderr
+        for words in (["put", "k", "1"], ["get", "k"], ["explain", "k"], ["check"], ["stats"]):
+            result = cli(*words)
+            assert CANARY not in result.stdout + result.stderr
+        assert cli("get", "not-here").exit_code == 2
