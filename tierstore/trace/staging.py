@@ -1,0 +1,106 @@
+"""What a replay runs on: virtual time, a filled region, open stores, the model of their answers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
+
+from tierstore.opening import region_source, wire
+from tierstore.runtime.manual import ManualRuntime
+from tierstore.trace.model import SharedModel, SoleModel
+from tierstore.trace.observed import ObservedRegion
+from tierstore.trace.preload import preload
+from tierstore.trace.reader import TraceError
+from tierstore.trace.scaling import relocate, scale_for, scale_policy, scaled, with_journal
+from tierstore.units import format_size
+
+if TYPE_CHECKING:
+    from tierstore.policy.model import Policy
+    from tierstore.region.protocol import Region
+    from tierstore.store.store import Store
+    from tierstore.trace.model import Model
+    from tierstore.trace.options import Options
+    from tierstore.trace.survey import Survey
+
+
+class Stage:
+    """Open stores for one replay; `close` also removes its temporary directory."""
+
+    def __init__(self, policy: Policy, options: Options, survey: Survey) -> None:
+        self.runtime = ManualRuntime()
+        self.scale = scale_for(survey.size_bytes_max, options.value_cap)
+        self.stores: list[Store] = []
+        self.model = _make_model(options, self.runtime)
+        self.preloaded = 0
+        self._exits = ExitStack()
+        _check_largest(policy, survey.size_bytes_max, self.scale)
+        try:
+            self.policy = relocate(scale_policy(policy, self.scale), self._directory(options))
+            self._load(options, survey)
+            self._open(options)
+        except BaseException:
+            self._exits.close()
+            raise
+
+    def close(self) -> None:
+        """Close the stores and remove what is temporary. Idempotent."""
+        self._exits.close()
+
+    def _directory(self, options: Options) -> str:
+        if options.base_dir is None:
+            return self._exits.enter_context(tempfile.TemporaryDirectory(prefix="tierstore-"))
+        directory = os.path.abspath(os.fsdecode(options.base_dir))
+        os.makedirs(directory, exist_ok=True)
+        return directory
+
+    def _load(self, options: Options, survey: Survey) -> None:
+        if not options.preload:
+            survey.first_sizes.clear()
+            return
+        sizes = survey.first_sizes
+        for key, size_bytes in sizes.items():
+            sizes[key] = scaled(size_bytes, self.scale)
+        self.preloaded = len(sizes)
+        if sizes:
+            preload(
+                self.policy,
+                self.runtime,
+                sizes,
+                lambda done: options.tell("loading", done, len(sizes)),
+            )
+        if self.model is not None:
+            for key, size_bytes in sizes.items():
+                self.model.load(key, size_bytes)
+        sizes.clear()
+
+    def _open(self, options: Options) -> None:
+        for turn in range(options.replicas):
+            policy = with_journal(self.policy, f"journal-{turn}")
+            region = None
+            if isinstance(self.model, SharedModel):
+                observed = ObservedRegion(region_source(policy, self.runtime).get(), self.model)
+                region = cast("Region", observed)
+            store = self._exits.enter_context(wire(policy, self.runtime, region=region))
+            store._core.connect()
+            self.stores.append(store)
+            if isinstance(self.model, SharedModel):
+                self.model.states.append(store._core.replica.state)
+
+
+def _make_model(options: Options, runtime: ManualRuntime) -> Model | None:
+    if not options.verify:
+        return None
+    if options.replicas > 1:
+        return SharedModel(runtime.monotonic)
+    return SoleModel(runtime.monotonic)
+
+
+def _check_largest(policy: Policy, size_bytes_max: int, scale: float) -> None:
+    largest, limit = scaled(size_bytes_max, scale), policy.limits.value_bytes
+    if largest > limit:
+        raise TraceError(
+            f"the largest value of the trace has {format_size(largest)}, limits.value is"
+            f" {format_size(limit)}: replay it with a value cap"
+        )
