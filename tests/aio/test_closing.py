@@ -1,0 +1,204 @@
+"""Closing, waiting for room, waiting for a worker: what happens while workers are busy."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+import tierstore
+
+
+async def turns(count=5):
+    """Let other tasks take some steps."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_closing_waits_for_what_is_under_way_and_refuses_what_is_not(
+    gated, region, own_threads
+):
+    astore = gated(workers=1)
+    await astore.put("journaled", 1)
+    region.gate.clear()
+    under_way = asyncio.create_task(astore.get("journaled", max_age=0))
+    await region.has_entered()
+    queued = [asyncio.create_task(astore.get(f"absent/{n}")) for n in range(3)]
+    queued.append(asyncio.create_task(astore.put("late", 1)))
+    await turns()
+    closing = [asyncio.create_task(astore.close(timeout=60)) for _ in range(2)]
+    for task in queued:
+        with pytest.raises(tierstore.StoreClosedError):
+            await task
+    with pytest.raises(tierstore.StoreClosedError):
+        await astore.put("memory/late", 1)
+    with pytest.raises(tierstore.StoreClosedError):
+        await astore.put("journaled", b"")
+    region.gate.set()
+    assert await under_way == 1
+    assert await asyncio.gather(*closing) == [None, None]
+    assert own_threads() == []
+    assert region.closed_count == 1
+
+
+async def test_closing_cancelled_once_completes(gated, region, own_threads):
+    astore = gated()
+    await astore.put("memory/a", 1)
+    region.gate.clear()
+    closing = asyncio.create_task(astore.close(timeout=60))
+    await region.has_entered()
+    closing.cancel()
+    await turns()
+    assert not closing.done()
+    region.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert own_threads() == []
+    assert region.rows["memory/a"]
+
+
+async def test_closing_cancelled_twice_goes_on_unobserved(gated, region):
+    astore = gated()
+    await astore.put("memory/a", 1)
+    region.gate.clear()
+    closing = asyncio.create_task(astore.close(timeout=60))
+    await region.has_entered()
+    for _ in range(2):
+        closing.cancel()
+        await turns()
+    assert closing.cancelled()
+    region.gate.set()
+    await astore.close()
+    assert region.rows["memory/a"]
+    assert region.closed_count == 1
+
+
+async def test_what_is_stuck_is_left_behind(gated, region):
+    astore = gated()
+    region.gate.clear()
+    stuck = asyncio.create_task(astore.get("absent"))
+    await region.has_entered()
+    await astore.close(timeout=0.0)
+    assert not stuck.done()
+    region.gate.set()
+    assert await stuck is None
+
+
+async def test_unflushed_memory_writes_are_reported_by_close(gated, region):
+    def fail(batch, timeout_s):
+        raise tierstore.UnavailableError("gone")
+
+    region.apply = fail
+    nothing_on_disk = {
+        "tiers": {"edge": {"journal": "none"}},
+        "rules": [{"match": "**", "durability": "memory"}],
+    }
+    astore = gated(**nothing_on_disk)
+    await astore.put("memory/a", 1)
+    with pytest.raises(tierstore.UnavailableError, match="are lost: gone"):
+        await astore.close()
+    await astore.close()
+
+
+async def test_a_write_without_room_waits_in_a_worker(gated, region):
+    value = b"x" * 400
+    async with gated(limits={"unflushed": "1KiB", "value": "1KiB"}) as astore:
+        await astore.get("absent")
+        await region.has_entered()
+        region.gate.clear()
+        await astore.put("memory/a", value)
+        await astore.put("memory/b", value)
+        waiting = asyncio.create_task(astore.put("memory/c", value))
+        await region.has_entered()  # it flushes in a worker, and the loop goes on
+        await turns()
+        assert not waiting.done()
+        assert await astore.get("memory/a") == value
+        region.gate.set()
+        await waiting
+        assert await astore.get("memory/c") == value
+
+
+async def test_a_write_that_finds_no_room_is_refused(gated, region):
+    def fail(batch, timeout_s):
+        raise tierstore.UnavailableError("gone")
+
+    astore = gated(limits={"unflushed": "1KiB", "value": "1KiB"})
+    region.apply, apply = fail, region.apply
+    await astore.put("memory/a", b"x" * 900)
+    with pytest.raises(tierstore.OverloadedError):
+        await astore.put("memory/b", b"x" * 900)
+    assert await astore.get("memory/b", "absent") == "absent"
+    region.apply = apply
+    await astore.close()
+
+
+async def test_waiting_for_a_worker_counts_against_the_timeout(gated, region):
+    async with gated(workers=1) as astore:
+        region.gate.clear()
+        first = asyncio.create_task(astore.get("absent"))
+        await region.has_entered()
+        with pytest.raises(tierstore.DeadlineExceededError, match="none of 1 workers was free"):
+            await astore.put("journaled", 1, timeout=0.01)
+        with pytest.raises(tierstore.DeadlineExceededError):
+            await anext(aiter(astore.scan(timeout=0.01)))
+        region.gate.set()
+        assert await first is None
+        assert await astore.get("journaled", "absent") == "absent"
+
+
+async def test_a_store_that_is_not_closed_says_so_and_leaves_no_worker(gated):
+    astore = gated()
+    await astore.put("memory/a", 1)
+    await astore.stats()
+    workers = [t for t in threading.enumerate() if t.name.startswith("tierstore-aio")]
+    assert workers
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del astore
+        gc.collect()
+    assert [w.category for w in caught] == [ResourceWarning]
+    for worker in workers:
+        worker.join(60)
+        assert not worker.is_alive()
+
+
+FORKING = """
+import asyncio, os, sys, tierstore
+
+policy = {"timeouts": {"regional": "60s"}}
+
+async def use(astore, key):
+    await astore.put(key, key)
+    await astore.flush()
+    return await astore.get(key, max_age=0)
+
+async def main():
+    astore = await tierstore.open_async(policy, base_dir=sys.argv[1])
+    return astore, await use(astore, "before")
+
+astore, value = asyncio.run(main())
+child = os.fork()
+assert asyncio.run(use(astore, "child" if child == 0 else "parent"))
+asyncio.run(astore.close())
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    with tierstore.open(policy, base_dir=sys.argv[1]) as store:
+        print(sorted(entry.key for entry in store.scan()))
+"""
+
+
+def test_a_forked_child_gets_workers_of_its_own(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['before', 'child', 'parent']"
