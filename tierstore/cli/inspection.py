@@ -35,7 +35,10 @@ def explain(settings: Settings, key: str, timeout_s: float | None) -> int:
 @common_options
 @click.pass_obj
 def stats(settings: Settings) -> int:
-    """Print counts and sizes of this replica; docs/operations.md explains each."""
+    """Print counts and sizes of this replica.
+
+    docs/operations.md explains each.
+    """
     with settings.opened() as store:
         numbers = store.stats()
     if settings.is_json:
@@ -50,7 +53,7 @@ def stats(settings: Settings) -> int:
 @common_options
 @click.pass_obj
 def check(settings: Settings, timeout_s: float | None) -> int:
-    """Tell whether journal and region can be used, and what waits for an operator.
+    """Tell what works and what waits for an operator.
 
     Exit 3 if the region does not answer, 5 if something else is wrong.
     """
@@ -72,7 +75,10 @@ def check(settings: Settings, timeout_s: float | None) -> int:
 @common_options
 @click.pass_obj
 def flush(settings: Settings, timeout_s: float | None) -> int:
-    """Bring to the region what earlier processes left in the journal."""
+    """Bring journaled writes to the region.
+
+    Those are what earlier processes acknowledged and the region does not have yet.
+    """
     with settings.opened() as store:
         store.flush(timeout_s)
     if settings.is_json:
@@ -85,7 +91,10 @@ def flush(settings: Settings, timeout_s: float | None) -> int:
 @common_options
 @click.pass_obj
 def maintain(settings: Settings, budget_s: float | None) -> int:
-    """Run every background step once: flush, pull, adopt journals of the dead, upkeep."""
+    """Run every background step once.
+
+    They are flush, pull, adoption of journals of dead processes, and upkeep of the region.
+    """
     with settings.opened() as store:
         failures = store.maintain(budget_s).failures
     if settings.is_json:
@@ -102,9 +111,9 @@ def maintain(settings: Settings, budget_s: float | None) -> int:
 @common_options
 @click.pass_obj
 def outcome(settings: Settings, operation_id: str, timeout_s: float | None) -> int:
-    """Tell what became of a write that ended with exit code 4: applied, pending or quarantined.
+    """Tell what became of a write with exit code 4.
 
-    Exit 4 again if it is still unknown.
+    That is applied, pending or quarantined; exit 4 again if it is still unknown.
     """
     with settings.opened() as store:
         found = store.outcome(operation_id, timeout=timeout_s)

@@ -44,7 +44,9 @@ def ls(
     timeout_s: float | None,
     **bounds: Any,
 ) -> int:
-    """List the keys that start with PREFIX, in byte order, one per line.
+    """List the keys that start with PREFIX.
+
+    In byte order, one per line.
 
     With --json: an array with one object per line. A listing that stops before the end tells on
     standard error the cursor that continues it.

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @common_options
 @click.pass_obj
 def get(settings: Settings, key: str, max_age_s: float | None, timeout_s: float | None) -> int:
-    """Print the value of KEY: text and bytes as they are, else as JSON. Exit 1 if it is absent.
+    """Print the value of KEY. Exit 1 if it is absent.
+
+    Text and bytes are printed as they are, anything else as JSON.
 
     With --json: the value and its receipt (tier, version, age, expiry, metadata, rule, replica).
     """

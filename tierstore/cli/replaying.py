@@ -41,10 +41,10 @@ def _size_bytes(_: click.Context, __: click.Parameter, value: str | None) -> int
 @common_options
 @click.pass_obj
 def replay(settings: Settings, /, trace: str, **options: Any) -> int:
-    """Replay TRACE (csv, csv.gz, csv.zst) on a real store, in the trace's own time.
+    """Replay an access trace on a real store.
 
-    The store is a temporary one under the given policy; other data is not touched. Exit 5 if a
-    read was wrong.
+    TRACE is csv, csv.gz or csv.zst; time is the trace's own. The store is a temporary one under
+    the given policy; other data is not touched. Exit 5 if a read was wrong.
     """
     from tierstore.trace.reader import TraceError
     from tierstore.trace.replay import replay as run_replay
@@ -71,8 +71,9 @@ def _verdict(report: ReplayReport) -> int:
 @common_options
 @click.pass_obj
 def demo(settings: Settings) -> int:
-    """Replay a slice of a production trace on two replicas that share a region; every read checked.
+    """Show a store at work on a production trace.
 
+    A slice of it is replayed on two replicas that share a region, and every read is checked.
     Exit 5 if a read was wrong.
     """
     from tierstore.trace.demo import run_demo
