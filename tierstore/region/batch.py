@@ -21,13 +21,14 @@ from _blake2 import blake2b
 
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.record import DIGEST_BYTES, Record, find_fault, from_fields
-from tierstore.values.msgpack import pack, unpack
+from tierstore.values.msgpack import bin_header, pack, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 BATCH_FORMAT = 1
+_UINT32_MAX = (1 << 32) - 1
 FIRST_PREDECESSOR = b""  # of the batch with number 1
 
 PUT = 0
@@ -132,6 +133,35 @@ def decode_batch(body: bytes) -> Batch:
 def encode_delta(delta: Delta, replica: int) -> bytes:
     """The bytes of one delta written by `replica`, as the journal keeps them."""
     return pack(_delta_fields(delta, replica))
+
+
+def encode_put(
+    key: str,
+    stamp: int,
+    expires_at_ms: int | None,
+    metadata: dict[str, str] | None,
+    payload: bytes | None,
+) -> bytes:
+    """`encode_delta` of a whole register that its writer has just stamped, in one go.
+
+    Every journaled write waits for these bytes, so they are put together by hand.
+    """
+    raw_key = key.encode()
+    key_header = bytes((0xA0 + len(raw_key),)) if len(raw_key) < 32 else pack(key)[: -len(raw_key)]
+    return b"".join(
+        (
+            b"\x9a",  # an array of ten
+            key_header,
+            raw_key,
+            b"\x00\x01\x00",  # PUT, REGISTER, generation 0
+            b"\xcf" + stamp.to_bytes(8, "big") if stamp > _UINT32_MAX else pack(stamp),
+            b"\xc0\x00",  # written by the batch's replica, never touched
+            b"\xc0" if expires_at_ms is None else pack(expires_at_ms),
+            b"\xc0" if not metadata else pack(metadata),
+            b"\xc0" if payload is None else bin_header(len(payload)),
+            payload or b"",
+        )
+    )
 
 
 def decode_delta(raw: bytes, replica: int) -> Delta | Poisoned:

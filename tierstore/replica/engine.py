@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import Region, Registration
     from tierstore.replica.adopt import Adopter
     from tierstore.replica.link import RegionSource
-    from tierstore.runtime import Driver, Runtime
+    from tierstore.runtime import Driver, Lock, Runtime
     from tierstore.tiers.journal.directory import JournalDirectory
     from tierstore.tiers.journal.file import JournalFile, JournalState
 
@@ -54,6 +54,7 @@ class Replica:
         self._journals = journals
         self._rule_for = rule_for
         self._opening = runtime.lock()
+        self._adopting = runtime.lock()
         self._driver: Driver | None = None
         self._acknowledged_at_s = float("-inf")
         self._build(ReplicaState(policy, runtime, mint_replica_id(runtime)))
@@ -192,7 +193,8 @@ class Replica:
         """Drain journals of dead processes; returns how many."""
         if self.adopter is None:
             return 0
-        adopted = self.adopter.adopt(self.deadline())
+        with self._adopting:
+            adopted = self.adopter.adopt(self.deadline())
         self.state.tally.adopted += adopted
         return adopted
 
@@ -283,25 +285,30 @@ class Replica:
 
     def before_fork(self) -> None:
         """Let no I/O be under way, and close what a child must not inherit."""
-        self._opening.acquire()
-        self.state.flush_lock.acquire()
-        self.state.journal_lock.acquire()
-        self.state.lock.acquire()
+        for lock in self._fork_locks():
+            lock.acquire()
         if self.state.journal is not None:
             self.state.journal.close_connection()
 
     def after_fork_in_parent(self) -> None:
         """Go on as before."""
-        self.state.lock.release()
-        self.state.journal_lock.release()
-        self.state.flush_lock.release()
-        self._opening.release()
+        for lock in reversed(self._fork_locks()):
+            lock.release()
+
+    def _fork_locks(self) -> list[Lock]:
+        """Every lock under which something is opened, in the order in which verbs take them."""
+        state = self.state
+        connecting = state.link.registering
+        return [
+            self._adopting, state.flush_lock, self._opening, connecting, state.journal_lock,
+            state.lock,
+        ]  # fmt: skip
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's identity, writes and copies; take an own one at the next verb."""
         if self.state.journal is not None:
             self.state.journal.abandon_inherited()
-        self._opening = self.runtime.lock()
+        self._opening, self._adopting = self.runtime.lock(), self.runtime.lock()
         self._driver = None
         closed = self.state.closed
         self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))

@@ -55,7 +55,7 @@ class RegionLink:
         self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
         self._runtime = runtime
-        self._registering = runtime.lock()
+        self.registering = runtime.lock()
         self.on_registered: Callable[[Registration], None] = lambda _: None
 
     @property
@@ -72,7 +72,7 @@ class RegionLink:
         """Connect and register, once; later calls return what the first one learned."""
         if self.registration is not None:
             return self.registration
-        if not self._registering.acquire(True, deadline.remaining_s()):
+        if not self.registering.acquire(True, deadline.remaining_s()):
             deadline.remaining_s()
             raise UnavailableError("another thread is still connecting to the region")
         try:
@@ -82,7 +82,7 @@ class RegionLink:
                 self.registration = registration
             return self.registration
         finally:
-            self._registering.release()
+            self.registering.release()
 
     def call(self, send: Callable[[float], R], deadline: Deadline) -> R:
         """The region's reply to `send(timeout_s)`, noting what it says of the region."""

@@ -18,7 +18,7 @@ from tierstore.edge.entry import (
 )
 from tierstore.errors import OverloadedError, UnavailableError
 from tierstore.record import Record
-from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
+from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta, encode_put
 from tierstore.values import encode, encoded_size, is_immutable
 
 TYPE_CHECKING = False
@@ -84,12 +84,18 @@ class Writer:
     ) -> None:
         self._state = state
         self._ensure_journal = ensure_journal
-        self._has_journal = state.policy.edge.journal is not None
+        self._journaled = frozenset(
+            rule.index
+            for rule in state.policy.rules
+            if rule.durability != "memory"
+            and rule.index not in state.never_edge
+            and state.policy.edge.journal is not None
+        )
         self._relieve = relieve
         self._on_first_dirty = on_first_dirty
         self._plain_memory = state.plain_memory
         self._time_ns = state.runtime.time_ns
-        self._quick_bytes_max = state.policy.limits.unflushed_bytes // 2
+        self._unflushed_bytes_max = state.policy.limits.unflushed_bytes
 
     def write(self, writes: Sequence[Write], deadline: Deadline | None) -> list[int]:
         """Acknowledge writes at this replica, all of them or none; returns their stamps."""
@@ -99,7 +105,8 @@ class Writer:
         if not journaled:
             with state.lock:
                 stamps = [state.clock.tick() for _ in writes]
-                self._show_all(writes, stamps)
+                for write, stamp in zip(writes, stamps, strict=True):
+                    self._show(write, stamp)
             return stamps
         self._ensure_journal()
         with state.journal_lock:
@@ -107,8 +114,34 @@ class Writer:
                 stamps = [state.clock.tick() for _ in writes]
             self._append(writes, stamps)
             with state.lock:
-                self._show_all(writes, stamps)
+                for write, stamp in zip(writes, stamps, strict=True):
+                    self._show(write, stamp)
         return stamps
+
+    def write_one(self, write: Write, deadline: Callable[[], Deadline]) -> int:
+        """`write` of a single one; `deadline` is made only if the write must wait."""
+        state = self._state
+        outbox = state.outbox
+        if (
+            outbox.dirty_bytes + outbox.frozen_bytes + write.size > self._unflushed_bytes_max
+            or state.link.is_skewed
+        ):
+            self._admit(write.size, deadline())
+        if write.rule.index not in self._journaled:
+            with state.lock:
+                stamp = state.clock.tick()
+                self._show(write, stamp)
+            return stamp
+        if state.journal is None:
+            self._ensure_journal()
+        with state.journal_lock:
+            with state.lock:
+                stamp = state.clock.tick()
+            raw = _encoded(write, stamp)
+            state.last_seq = state.journal.append(write.key, raw)  # type: ignore[union-attr]
+            with state.lock:
+                self._show(write, stamp)
+        return stamp
 
     def rewrite(self, entry: Entry, value: bytes) -> bool:
         """Put bytes over bytes that are not shorter, under a `memory` rule, the way `write` would.
@@ -125,7 +158,7 @@ class Writer:
         outbox = state.outbox
         if growth > 0 or state.corrupt or state.link.is_skewed:
             return False
-        if outbox.dirty_bytes + outbox.frozen_bytes > self._quick_bytes_max:
+        if outbox.dirty_bytes + outbox.frozen_bytes + entry.size > self._unflushed_bytes_max:
             return False
         with state.lock:
             if entry.dirty != PUT_DIRTY and not self._begin_rewrite(entry):
@@ -183,6 +216,8 @@ class Writer:
         for delta in deltas:
             record, key = delta.record, delta.key
             state.clock.restore(max(record.stamp, record.touch))
+            if key in state.corrupt:
+                continue  # a later write of it is damaged: showing this one would be wrong
             entry = self._entry(key, rule_for(key))
             if delta.op == PUT:
                 if record.stamp > entry.stamp:
@@ -221,9 +256,7 @@ class Writer:
 
     def needs_journal(self, rule: Rule) -> bool:
         """Whether writes under `rule` are journaled before they are acknowledged."""
-        if not self._has_journal or rule.index in self._state.never_edge:
-            return False
-        return rule.durability != "memory"
+        return rule.index in self._journaled
 
     def is_local(self, rule: Rule) -> bool:
         """Whether a write under `rule` is acknowledged without I/O."""
@@ -233,56 +266,42 @@ class Writer:
         state = self._state
         assert state.journal is not None
         rows = [
-            (write.key, encode_delta(self._delta(write, stamp), state.replica))
+            (write.key, _encoded(write, stamp))
             for write, stamp in zip(writes, stamps, strict=True)
             if self.needs_journal(write.rule)
         ]
-        if len(rows) == 1:
-            state.last_seq = state.journal.append(*rows[0])
-        else:
-            state.last_seq = state.journal.append_many(rows)
-
-    def _delta(self, write: Write, stamp: int) -> Delta:
-        record = Record(
-            stamp,
-            self._state.replica,
-            write.payload(),
-            _expiry(stamp, write.ttl_ms),
-            0,
-            write.metadata,
-        )
-        return Delta(write.key, PUT, record)
-
-    def _show_all(self, writes: Sequence[Write], stamps: Sequence[int]) -> None:
-        state = self._state
-        was_clean = not state.outbox.dirty
-        for write, stamp in zip(writes, stamps, strict=True):
-            self._show(write, stamp)
-        state.edge.evict(state.now_ms())
-        if was_clean:
-            self._on_first_dirty()
+        state.last_seq = state.journal.append_many(rows)
 
     def _show(self, write: Write, stamp: int) -> None:
         """Make a stamped write what this replica shows. Needs the lock."""
         state = self._state
+        outbox = state.outbox
         key = write.key
-        self._forget_reads(key)
-        entry = self._entry(key, write.rule)
+        entry = state.edge.resident.get(key)
+        if entry is None:
+            self._forget_reads(key)
+            entry = outbox.dirty.get(key) or Entry(key, write.rule)
+        elif state.fills.flights:
+            state.fills.void(key)
         if entry.stamp > stamp:
             return  # a newer version arrived while the journal was written: ours has lost
-        state.edge.pin(entry)
+        if entry.where > 0:
+            state.edge.pin(entry)
+        if not outbox.dirty:
+            self._on_first_dirty()
         if entry.dirty != CLEAN:
-            state.outbox.dirty_bytes += write.size - entry.size
+            outbox.dirty_bytes += write.size - entry.size
         entry.value = write.value
         entry.guard = write.guard
         entry.stamp = stamp
-        entry.replica = state.replica
+        entry.replica = outbox.replica
         entry.touch = 0
-        entry.expires_at = _expiry(stamp, write.ttl_ms)
+        entry.expires_at = None if write.ttl_ms is None else _expiry(stamp, write.ttl_ms)
         entry.metadata = write.metadata
         entry.size = write.size
         entry.writes += 1
-        state.outbox.mark(entry, PUT_DIRTY)
+        if entry.dirty != PUT_DIRTY:
+            outbox.mark(entry, PUT_DIRTY)
         if state.is_edge_allowed(write.rule, write.size):
             state.edge.resident[key] = entry
         else:
@@ -326,6 +345,11 @@ def _touched(target: Record, stamp: int, ttl_ms: int | None) -> Record:
     return Record(
         target.stamp, target.replica, None, _expiry(stamp, ttl_ms), stamp, type=target.type
     )
+
+
+def _encoded(write: Write, stamp: int) -> bytes:
+    expires_at_ms = None if write.ttl_ms is None else _expiry(stamp, write.ttl_ms)
+    return encode_put(write.key, stamp, expires_at_ms, write.metadata, write.payload())
 
 
 def _expiry(stamp: int, ttl_ms: int | None) -> int | None:

@@ -143,6 +143,15 @@ class Core:
         default_s = self.policy.timeouts.regional_s
         return Deadline(self.runtime, default_s if timeout_s is None else timeout_s)
 
+    def write_one(self, write: Write, timeout_s: float | None) -> None:
+        """`write` of a single one."""
+        if write.rule.durability == "regional":
+            deadline = self.deadline(timeout_s)
+            stamp = self.replica.writer.write_one(write, lambda: deadline)
+            self.confirm(write.key, stamp, deadline)
+        else:
+            self.replica.writer.write_one(write, lambda: self.deadline(timeout_s))
+
     def write(self, writes: Sequence[Write], timeout_s: float | None) -> None:
         """Acknowledge writes at the durability that their rules declare.
 

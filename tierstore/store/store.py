@@ -165,7 +165,7 @@ class Store:
             entry = self._lookup(key) if key.__class__ is str else None
             if entry is not None and self._core.replica.writer.rewrite(entry, value):
                 return
-        self._core.write([self._write(key, value, ttl, metadata)], timeout)
+        self._core.write_one(self._write(key, value, ttl, metadata), timeout)
 
     def put_many(
         self,
@@ -374,7 +374,11 @@ class Store:
         metadata: Mapping[str, str] | None,
     ) -> Write:
         full, rule = self._locate(key)
-        lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
-        write = Write(full, rule, value, lifetime_ms, check_metadata(metadata))
-        check_size(key, write.size, self._core.policy.limits.value_bytes)
+        lifetime_ms = None
+        if ttl is not OMITTED or rule.ttl_s is not None:
+            lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
+        checked = None if metadata is None else check_metadata(metadata)
+        write = Write(full, rule, value, lifetime_ms, checked)
+        if write.size > self._core.policy.limits.value_bytes:
+            check_size(key, write.size, self._core.policy.limits.value_bytes)
         return write

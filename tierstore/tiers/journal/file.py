@@ -98,7 +98,7 @@ class JournalFile:
         """Commit one delta; returns its sequence number."""
         try:
             connection = self._connection or self._connect()
-            cursor = connection.execute(_APPEND, (key, delta, _checksum(key, delta)))
+            cursor = connection.execute(_APPEND, (key, delta, zlib.crc32(delta)))
         except (sqlite3.Error, OSError):
             with translated(self.path):
                 raise
@@ -106,7 +106,7 @@ class JournalFile:
 
     def append_many(self, deltas: Iterable[tuple[str, bytes]]) -> int:
         """Commit several deltas at once; returns the last sequence number."""
-        rows = [(key, delta, _checksum(key, delta)) for key, delta in deltas]
+        rows = [(key, delta, zlib.crc32(delta)) for key, delta in deltas]
         with translated(self.path):
             connection = self._connect()
             with _Transaction(connection):
@@ -167,7 +167,7 @@ class JournalFile:
                 raw = encode_delta(delta, 0)
                 connection.execute(
                     "INSERT OR REPLACE INTO held VALUES (?, ?, ?)",
-                    (delta.key, raw, _checksum(delta.key, raw)),
+                    (delta.key, raw, zlib.crc32(raw)),
                 )
             connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in settled])
             connection.executemany(
@@ -316,7 +316,7 @@ def _check_pages(connection: sqlite3.Connection, path: str) -> None:
 def _load_delta(
     state: JournalState, into: list[Delta], key: str, raw: bytes, checksum: int
 ) -> None:
-    delta = decode_delta(raw, state.replica) if checksum == _checksum(key, raw) else None
+    delta = decode_delta(raw, state.replica) if checksum == zlib.crc32(raw) else None
     if delta is None or isinstance(delta, Poisoned) or delta.key != key:
         state.corrupt[key] = "an unflushed write in the journal fails its checksum"
         return
@@ -347,7 +347,3 @@ def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:
 
 def _set(connection: sqlite3.Connection, **values: object) -> None:
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
-
-
-def _checksum(key: str, delta: bytes) -> int:
-    return zlib.crc32(delta, zlib.crc32(key.encode()))
