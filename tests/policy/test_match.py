@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tierstore.policy import match
@@ -204,6 +204,7 @@ def test_the_hider_is_named(patterns, hider):
     assert first_hider(patterns, last) == hider
 
 
+@example(["**//**/"], [""])
 @given(pattern_lists, st.lists(keys.map("/".join), min_size=1, max_size=20))
 def test_equal_sets_of_places_are_one_state(patterns, keys):
     automaton = Automaton(patterns)

@@ -143,10 +143,11 @@ class Automaton:
     def _closure(self, items: list[int]) -> tuple[int, ...]:
         """`items` and what `**` reaches by standing for nothing, up to the first sure answer.
 
-        No place comes twice: the one after a `**` is reached in no other way than from here.
+        A `**` is reached by staying there and by the segment before it; the place after it only
+        from here, so that no place comes twice.
         """
         closed: list[int] = []
-        for item in sorted(items):
+        for item in sorted(set(items)):
             if self._segments[item] is MANY and self._segments[item + 1] is _END:
                 sure = self._owners[item]
                 earlier = [place for place in closed if self._owners[place] < sure]
