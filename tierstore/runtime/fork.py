@@ -7,6 +7,7 @@ close what must not be shared and go on; in the child they forget what was the p
 
 from __future__ import annotations
 
+import _thread
 import os
 from _weakref import ref
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _aware: list[ref[ForkAware]] = []
 _hooked = False
+_forking = _thread.allocate_lock()
+_told: list[ForkAware] = []
+"""Who was told of the fork under way, and no other, is told when it is over."""
 
 
 def register(aware: ForkAware) -> None:
@@ -41,21 +45,34 @@ def unregister(aware: ForkAware) -> None:
     _aware[:] = [known for known in _aware if known() not in (None, aware)]
 
 
-def _alive() -> list[ForkAware]:
-    return [aware for known in _aware if (aware := known()) is not None]
-
-
 def _before() -> None:
-    # The newest first: a store takes its locks before the adapters that it calls take theirs.
-    for aware in reversed(_alive()):
+    # The oldest first: a store takes its locks before the adapters that it calls take theirs, as
+    # its verbs do. While one is waited for, a verb may make another.
+    _forking.acquire()
+    while (aware := _next_untold()) is not None:
+        _told.append(aware)
         aware.before_fork()
 
 
+def _next_untold() -> ForkAware | None:
+    for known in _aware:
+        aware = known()
+        if aware is not None and not any(aware is other for other in _told):
+            return aware
+    return None
+
+
 def _in_parent() -> None:
-    for aware in _alive():
-        aware.after_fork_in_parent()
+    try:
+        while _told:
+            _told.pop().after_fork_in_parent()
+    finally:
+        _forking.release()
 
 
 def _in_child() -> None:
-    for aware in _alive():
-        aware.after_fork_in_child()
+    try:
+        while _told:
+            _told.pop().after_fork_in_child()
+    finally:
+        _forking.release()
