@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 class Deadline:
     """A moment on the monotonic clock by which a verb must have answered."""
 
-    __slots__ = ("_at_s", "_monotonic", "timeout_s")
+    __slots__ = ("_at_s", "_monotonic", "_runtime", "timeout_s")
 
     def __init__(self, runtime: Runtime, timeout_s: float) -> None:
+        self._runtime = runtime
         self._monotonic = runtime.monotonic
         self.timeout_s = timeout_s
         self._at_s = runtime.monotonic() + timeout_s
@@ -25,6 +26,10 @@ class Deadline:
         if left <= 0:
             raise DeadlineExceededError(f"no answer within {self.timeout_s:g} s")
         return left
+
+    def again(self) -> Deadline:
+        """As much time as this deadline began with, from now on."""
+        return Deadline(self._runtime, self.timeout_s)
 
     def has_passed(self) -> bool:
         """Whether the time is up."""

@@ -178,7 +178,7 @@ class Replica:
 
     def flush(self, timeout_s: float | None = None) -> None:
         """Bring every write made so far to the region; see `Flusher.flush`."""
-        self.flusher.flush(self.deadline(timeout_s))
+        self.flusher.flush(self.deadline(timeout_s), patient=timeout_s is None)
 
     def pull(self, timeout_s: float | None = None) -> int:
         """Bring the region's changes here; see `Puller.pull`."""

@@ -37,10 +37,11 @@ class Flusher:
         self._ensure_journal = ensure_journal
         self.fenced: str | None = None
 
-    def flush(self, deadline: Deadline) -> None:
+    def flush(self, deadline: Deadline, *, patient: bool = False) -> None:
         """Everything written before this call is in the region when it returns.
 
-        Raises UnavailableError if the region does not take it in time (it stays queued),
+        A `patient` flush gives each batch the deadline's whole time, so that a long queue is no
+        reason to give up. Raises UnavailableError if the region does not take it in time (it stays queued),
         FencedError if it never will.
         """
         state = self._state
@@ -53,7 +54,7 @@ class Flusher:
             self.freeze()
             last_number = state.outbox.last_number
             while state.outbox.frozen and state.outbox.frozen[0].number <= last_number:
-                self._send(state.outbox.frozen[0], deadline)
+                self._send(state.outbox.frozen[0], deadline.again() if patient else deadline)
         finally:
             state.flush_lock.release()
 
