@@ -23,8 +23,7 @@ def install(
     if shown is None:
         if entry is not None:
             state.edge.drop(entry)
-        if state.negatives is not None:
-            state.negatives.add(key, rule, fetched_at_s)
+        _note_absent(state, key, rule, fetched_at_s)
         return
     if not state.is_edge_allowed(rule, key_size(key) + len(shown.payload or b"")):
         if entry is not None and entry.dirty == CLEAN:
@@ -37,6 +36,14 @@ def install(
     if key not in state.edge.resident:
         state.edge.add(entry)
     state.edge.evict(state.now_ms())
+
+
+def _note_absent(state: ReplicaState, key: str, rule: Rule, fetched_at_s: float) -> None:
+    if state.negatives is None:  # made here, so that misses that find something look in no cache
+        from tierstore.replica.negatives import Negatives
+
+        state.negatives = Negatives(state.runtime)
+    state.negatives.add(key, rule, fetched_at_s)
 
 
 def _show(state: ReplicaState, entry: Entry, shown: Record) -> None:

@@ -7,7 +7,6 @@ its clock (and so this machine's skew) and whether it can be reached at all.
 from __future__ import annotations
 
 from tierstore.errors import FencedError, UnavailableError
-from tierstore.runtime import now_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,10 +85,17 @@ class RegionLink:
 
     def call(self, send: Callable[[float], R], deadline: Deadline) -> R:
         """The region's reply to `send(timeout_s)`, noting what it says of the region."""
-        registration = self.register(deadline)
-        sent_ms = now_ms(self._runtime)
-        reply: R = self._observed(lambda: send(deadline.remaining_s()))
-        self.skew_ms = (sent_ms + now_ms(self._runtime)) // 2 - reply.now_ms
+        registration = self.registration or self.register(deadline)
+        time_ns = self._runtime.time_ns
+        sent_ns = time_ns()
+        try:
+            reply = send(deadline.remaining_s())
+        except UnavailableError as exc:
+            self._note(str(exc))
+            raise
+        if self.failure is not None:
+            self._note(None)
+        self.skew_ms = (sent_ns + time_ns()) // 2_000_000 - reply.now_ms
         self.is_skewed = abs(self.skew_ms) > self._skew_ms_max
         if reply.incarnation != registration.info.incarnation:
             raise FencedError(

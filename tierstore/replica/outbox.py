@@ -142,14 +142,18 @@ class Outbox:
     def end_request(self, ticket: int) -> None:
         """The reply was installed, or will never be."""
         self._tickets.discard(ticket)
+        if not self._recent:
+            return
         oldest = min(self._tickets, default=self._tick + 1)
         self._recent = [frozen for frozen in self._recent if frozen.tick >= oldest]
 
     def overlay(self, key: str, state: Record | None, applied: int) -> Record | None:
         """`state`, as the region had it with batches up to `applied`, plus the later writes."""
-        for frozen in self._above(applied):
-            state = _joined(state, frozen.deltas.get(key))
-        state = _joined(state, self.held.get(key))
+        if self._recent or self.frozen:
+            for frozen in self._above(applied):
+                state = _joined(state, frozen.deltas.get(key))
+        if self.held:
+            state = _joined(state, self.held.get(key))
         entry = self.dirty.get(key)
         return state if entry is None else _joined(state, as_delta(entry))
 

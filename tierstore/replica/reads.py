@@ -61,7 +61,6 @@ class Reader:
                     if counts:
                         self._count(key)
                     return answer
-                self._ensure_negatives()
                 flight = self._state.fills.lead(key)
                 following = None if flight else self._state.fills.follow(key)
             if flight is not None:
@@ -90,7 +89,6 @@ class Reader:
         answers: dict[str, Answer] = {}
         flights: list[Flight] = []
         with self._state.lock:
-            self._ensure_negatives()
             for key, rule in rules.items():
                 bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
                 if (answer := self._local(key, rule, bound_s)) is not None:
@@ -233,9 +231,3 @@ class Reader:
                     return Answer(entry.record(), "edge", age_s, stale=True)
             state.tally.unavailable += 1
         raise error
-
-    def _ensure_negatives(self) -> None:
-        if self._state.negatives is None:
-            from tierstore.replica.negatives import Negatives
-
-            self._state.negatives = Negatives(self._state.runtime)

@@ -25,6 +25,7 @@ __all__ = ["DEPTH_MAX", "decode", "encode", "encoded_size", "is_immutable", "use
 
 _IMMUTABLE = frozenset((type(None), bool, int, float, str, bytes))
 _CONTAINERS = frozenset((dict, list, tuple))
+_BIN8 = 0xC4
 _CONTAINER_OPCODES = frozenset((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 
 # Replaced by msgspec's once that is imported; both write and accept the same bytes.
@@ -54,6 +55,8 @@ def decode(payload: bytes) -> Value:
 
     Raises DecodingError.
     """
+    if len(payload) > 1 and payload[0] == _BIN8 and payload[1] == len(payload) - 2:
+        return payload[2:]
     if payload and payload[0] in _CONTAINER_OPCODES:
         if not _switched and "msgspec" in sys.modules:
             use_msgspec()
