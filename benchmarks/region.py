@@ -1,9 +1,10 @@
-"""Ratios of the SQLite regional tier to raw sqlite3: point reads, reads of 500 keys, flushes.
+"""The SQLite regional tier beside raw sqlite3: point reads, reads of 500 keys, flushes.
 
-    python benchmarks/region.py [--keys 100000] [--rounds 40]
+    python benchmarks/region.py [--keys 50000] [--rounds 30]
 
-Both sides hold one connection, WAL, `synchronous=FULL`, values of 100 bytes. They take turns in
-short rounds; a ratio is that of the medians of one run.
+First the adapter alone, as a replica calls it; then whole stores: `get_many` of keys that become
+resident by it, and `flush` of 10,000 dirty keys. Both sides hold one connection, WAL,
+`synchronous=FULL`, values of 100 bytes.
 """
 
 from __future__ import annotations
@@ -12,10 +13,17 @@ import argparse
 import os
 import random
 import sqlite3
+import sys
 import tempfile
-import time
-from statistics import median
+from itertools import islice
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import common
+from common import Contest, Goal
+
+import tierstore
 from tierstore.record import Record
 from tierstore.region.apply import Limits
 from tierstore.region.batch import PUT, Delta, decode_batch, freeze
@@ -26,15 +34,29 @@ from tierstore_sql.region import SqlRegion
 VALUE_BYTES = 100
 BATCH = 1_000
 FLUSHED = 10_000
-GETS_PER_ROUND = 500
+FLUSH_ROUNDS = 5
+READ = 500
 REPLICA = 77
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
+POLICY = {
+    "tiers": {
+        "edge": {"url": "memory://", "capacity": "1GiB", "journal": "none"},
+        "regional": {"url": "sqlite:///store.db"},
+    },
+    "rules": [{"match": "**", "durability": "memory"}],
+    "replication": {"flush": "1h", "pull": "1h", "batch": BATCH},
+}
+JOURNALED = {
+    **POLICY,
+    "tiers": {**POLICY["tiers"], "edge": {"url": "memory://", "journal": "journal"}},
+    "rules": [],
+}
 
 _UPSERT = (
     "INSERT INTO t VALUES (?, ?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v, "
     "stamp = excluded.stamp"
 )
-_GET_MANY = f"SELECT k, v FROM t WHERE k IN ({', '.join('?' * GETS_PER_ROUND)})"
+_GET_MANY = f"SELECT k, v FROM t WHERE k IN ({', '.join('?' * READ)})"
 
 
 class Raw:
@@ -46,119 +68,180 @@ class Raw:
             self.connection.execute(f"PRAGMA {pragma}")
         self.connection.execute("CREATE TABLE t (k BLOB PRIMARY KEY, v BLOB, stamp INTEGER)")
 
-    def flush(self, keys, value, stamp):
-        self.connection.execute("BEGIN IMMEDIATE")
-        rows = [(key.encode(), value, stamp + i) for i, key in enumerate(keys)]
-        self.connection.executemany(_UPSERT, rows)
-        self.connection.execute("COMMIT")
+    def write(self, items, per_commit=BATCH):
+        pairs = iter(items)
+        while part := list(islice(pairs, per_commit)):
+            self.connection.execute("BEGIN IMMEDIATE")
+            rows = [(key.encode(), value, at) for at, (key, value) in enumerate(part)]
+            self.connection.executemany(_UPSERT, rows)
+            self.connection.execute("COMMIT")
 
-    def get_one_by_one(self, keys):
+    def read_one_by_one(self, keys):
         execute = self.connection.execute
         for key in keys:
-            execute("SELECT v FROM t WHERE k = ?", (key,)).fetchone()
+            execute("SELECT v FROM t WHERE k = ?", (key.encode(),)).fetchone()
 
-    def get_many(self, keys):
-        self.connection.execute(_GET_MANY, keys).fetchall()
+    def read_many(self, keys):
+        found = self.connection.execute(_GET_MANY, [key.encode() for key in keys])
+        return {key.decode(): value for key, value in found}
 
 
-class Ours:
-    """The adapter, as a replica uses it."""
+class Adapter:
+    """The regional tier's adapter, called as a replica does."""
 
     def __init__(self, folder):
         runtime = Runtime()
         self.region = SqlRegion(
-            "sqlite:///region.db", runtime=runtime, terms=Limits(), base_dir=folder
+            "sqlite:///adapter.db", runtime=runtime, terms=Limits(), base_dir=folder
         )
         self.region.register(REPLICA, TIMEOUT_S)
         self.stamp = at_ms(now_ms(runtime))
         self.number, self.digest = 0, b""
 
-    def freeze(self, keys, value):
+    def freeze(self, items):
         self.number += 1
-        self.stamp += len(keys)
+        self.stamp += len(items)
         deltas = [
-            Delta(key, PUT, Record(self.stamp + i, REPLICA, value)) for i, key in enumerate(keys)
+            Delta(key, PUT, Record(self.stamp + at, REPLICA, value))
+            for at, (key, value) in enumerate(items)
         ]
         batch = freeze(REPLICA, self.number, self.digest, deltas, [])
         self.digest = batch.digest
         return batch
 
-    def flush(self, batch):
+    def apply(self, batch):
         assert self.region.apply(batch, TIMEOUT_S).verdict == "applied"
 
-    def get_one_by_one(self, keys):
+    def read_one_by_one(self, keys):
         read = self.region.read
         for key in keys:
             read((key,), REPLICA, TIMEOUT_S)
 
-    def get_many(self, keys):
-        assert len(self.region.read(keys, REPLICA, TIMEOUT_S).rows) == len(set(keys))
+    def read_many(self, keys):
+        assert len(self.region.read(keys, REPLICA, TIMEOUT_S).rows) == len(keys)
 
 
-def timed(function, *arguments):
-    """Seconds that one call takes."""
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
+class Turns:
+    """The next thing to do for every contestant: `prepare` makes it, all use it."""
+
+    def __init__(self, make):
+        self.make = make
+        self.now = None
+
+    def advance(self):
+        self.now = self.make()
 
 
-def report(name, ours, raw, count):
-    """Print microseconds per operation of both sides, and their ratio."""
-    ours_us, raw_us = median(ours) / count * 1e6, median(raw) / count * 1e6
-    print(
-        f"{name:<34} raw {raw_us:7.2f} us   tierstore {ours_us:7.2f} us   "
-        f"time x {ours_us / raw_us:4.2f}   rate x {raw_us / ours_us:4.2f}"
+def measure_apply(title, raw, adapter, parts, rounds):
+    """Batches of 1,000 keys, each one transaction."""
+    turns = Turns(lambda: next(parts))
+    contest = Contest(title, "raw executemany")
+    batch = Turns(lambda: adapter.freeze(turns.now))
+    contest.add("raw executemany", lambda: raw.write(turns.now), BATCH, turns.advance)
+    contest.add("adapter.apply", lambda: adapter.apply(batch.now), BATCH, batch.advance)
+    contest.add("  (freezing the batch)", lambda: adapter_freeze(turns.now), BATCH)
+    contest.add("  (decoding the batch)", lambda: decode_batch(batch.now.body), BATCH)
+    contest.run(rounds)
+    return contest.report([Goal("adapter.apply", "raw executemany", 0.6, faster=True)])
+
+
+def adapter_freeze(items):
+    deltas = [Delta(key, PUT, Record(1 << 56, REPLICA, value)) for key, value in items]
+    freeze(REPLICA, 1, b"", deltas, [])
+
+
+def measure_reads(raw, adapter, keys, rounds):
+    """Point reads and reads of 500 keys through the adapter."""
+    turns = Turns(lambda: random.sample(keys, READ))
+    one = Contest("read one key, adapter on a held connection", "raw select")
+    one.add("raw select", lambda: raw.read_one_by_one(turns.now), READ, turns.advance)
+    one.add("adapter.read", lambda: adapter.read_one_by_one(turns.now), READ)
+    one.run(rounds)
+    met = one.report([Goal("adapter.read", "raw select", 2.0)])
+    many = Contest("read 500 keys, adapter, per key", "raw IN")
+    many.add("raw IN", lambda: raw.read_many(turns.now), READ, turns.advance)
+    many.add("adapter.read", lambda: adapter.read_many(turns.now), READ)
+    many.run(rounds)
+    return many.report([Goal("adapter.read", "raw IN", 2.0)]) and met
+
+
+def measure_get_many(raw, folder, keys, rounds):
+    """`get_many` of 500 keys that are not resident before and are afterwards."""
+    remaining = iter(keys)
+    turns = Turns(lambda: list(islice(remaining, READ)))
+    with tierstore.open(POLICY, base_dir=folder) as store:
+        store.get_many(islice(remaining, READ))
+
+        def get_many():
+            assert len(store.get_many(turns.now)) == READ
+
+        contest = Contest("store.get_many of 500 keys not resident before, per key", "raw IN")
+        contest.add("raw IN", lambda: raw.read_many(turns.now), READ, turns.advance)
+        contest.add("store.get_many", get_many, READ)
+        contest.run(min(rounds, len(keys) // READ - 2))
+        return contest.report([Goal("store.get_many", "raw IN", 2.0)])
+
+
+def measure_flush(raw, folder, keys, items):
+    """`flush` of 10,000 dirty keys that the region has already."""
+    turns = Turns(lambda: dict(random.sample(items, FLUSHED)))
+    goals = [
+        Goal("store.flush", "raw executemany, commit per 1,000", 0.6, faster=True),
+        Goal("store.flush, journaled", "raw executemany, commit per 1,000", 0.6, faster=True),
+    ]
+    base = goals[0].theirs
+    contest = Contest("flush of 10,000 dirty keys, per key", base)
+    contest.add(base, lambda: raw.write(turns.now.items()), FLUSHED, turns.advance)
+    contest.add(
+        "raw executemany, one commit", lambda: raw.write(turns.now.items(), FLUSHED), FLUSHED
     )
+    with (
+        tierstore.open(POLICY, base_dir=folder) as store,
+        tierstore.open(JOURNALED, base_dir=folder) as journaled,
+    ):
+        fill(store, items)
+        for goal, target in zip(goals, (store, journaled), strict=True):
+            contest.add(
+                goal.ours,
+                lambda target=target: target.flush(TIMEOUT_S),
+                FLUSHED,
+                lambda target=target: target.put_many(turns.now),
+            )
+        contest.run(FLUSH_ROUNDS)
+        return contest.report(goals)
 
 
-def flushes(ours, raw, keys, value, rounds):
-    """Seconds per batch on both sides, alternately."""
-    times = [], [], []
-    for start in range(0, rounds * BATCH, BATCH):
-        part = keys[start : start + BATCH]
-        batch = ours.freeze(part, value)
-        body = batch.body
-        for at, work in enumerate(
-            ((raw.flush, part, value, ours.stamp), (ours.flush, batch), (decode_batch, body))
-        ):
-            times[at].append(timed(*work))
-    return times
+def fill(store, items):
+    for start in range(0, len(items), FLUSHED):
+        store.put_many(dict(items[start : start + FLUSHED]))
+        store.flush(TIMEOUT_S)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--keys", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--keys", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    chance = random.Random(1)
+    print(common.machine())
     keys = [f"user/{i:08d}" for i in range(options.keys)]
-    chance.shuffle(keys)
-    value = os.urandom(VALUE_BYTES)
+    random.seed(1)
+    random.shuffle(keys)
+    items = list(zip(keys, common.values(len(keys), VALUE_BYTES), strict=True))
+    parts = [items[at : at + BATCH] for at in range(0, len(items), BATCH)]
     with tempfile.TemporaryDirectory() as folder:
-        raw, ours = Raw(os.path.join(folder, "raw.db")), Ours(folder)
-        raw_s, ours_s, decode_s = flushes(ours, raw, keys, value, FLUSHED // BATCH)
-        report("apply 10,000 new keys", ours_s, raw_s, BATCH)
-        report("  decoding their batches", decode_s, raw_s, BATCH)
-        flushes(ours, raw, keys[FLUSHED:], value, (options.keys - FLUSHED) // BATCH)
-        raw_s, ours_s, _ = flushes(ours, raw, keys, value, FLUSHED // BATCH)
-        report("apply 10,000 keys again", ours_s, raw_s, BATCH)
-        measure_reads(ours, raw, keys, chance, options.rounds)
-        ours.region.close()
+        raw, adapter = Raw(os.path.join(folder, "raw.db")), Adapter(folder)
+        rounds = len(parts) - 1
+        results = [
+            measure_apply("apply 1,000 new keys", raw, adapter, iter(parts), rounds),
+            measure_apply("apply 1,000 known keys", raw, adapter, iter(parts), min(rounds, 15)),
+            measure_reads(raw, adapter, keys, options.rounds),
+            measure_flush(raw, folder, keys, items),
+            measure_get_many(raw, folder, keys, options.rounds),
+        ]
+        adapter.region.close()
         raw.connection.close()
-
-
-def measure_reads(ours, raw, keys, chance, rounds):
-    """Time point reads and reads of 500 keys, in turns."""
-    times = {name: ([], []) for name in ("get_one_by_one", "get_many")}
-    for _ in range(rounds):
-        sample = chance.sample(keys, GETS_PER_ROUND)
-        raw_sample = [key.encode() for key in sample]
-        for name, (ours_s, raw_s) in times.items():
-            raw_s.append(timed(getattr(raw, name), raw_sample))
-            ours_s.append(timed(getattr(ours, name), sample))
-    report("read one key", *times["get_one_by_one"], GETS_PER_ROUND)
-    report("read 500 keys, per key", *times["get_many"], GETS_PER_ROUND)
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -64,7 +64,9 @@ def _create(connection: sqlite3.Connection, dialect: Sqlite, runtime: Runtime) -
     region = runtime.random_bytes(REGION_ID_BYTES).hex()
     born_ms = now_ms(runtime)
     # The time of birth as incarnation: lives that begin apart never share their numbers.
-    connection.execute(statements.CREATE_REGION, (SCHEMA_VERSION, region, born_ms, born_ms))
+    connection.execute(
+        statements.CREATE_REGION, (SCHEMA_VERSION, region, born_ms, born_ms, -born_ms)
+    )
 
 
 def _migrate(connection: sqlite3.Connection, dialect: Sqlite, version: int) -> None:

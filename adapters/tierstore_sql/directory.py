@@ -35,7 +35,9 @@ class Ledger:
         self.connection = connection
         found = connection.execute(statements.REGION).fetchone()
         if found is None or type(found[1]) is not bytes or {*map(type, found[2:])} != {int}:
-            raise _damaged()
+            raise _damaged("region")
+        if found[3] + found[2] + found[8]:
+            raise _damaged("region")
         self.region = found[1].decode()
         self.incarnation: int = found[2]
         self.position: int = found[3]
@@ -61,17 +63,16 @@ class Ledger:
             state.seen_ms = max(state.seen_ms, self.time_ms)
         columns = (
             state.replica, state.applied, state.digest, state.answer, state.acknowledged,
-            state.registered_ms, state.seen_ms, int(state.retired),
+            state.registered_ms, state.seen_ms, int(state.retired), -state.applied,
         )  # fmt: skip
         self.connection.execute(statements.PUT_REPLICA, columns)
         self.save()
 
     def save(self) -> None:
         """Write the region's own row."""
-        self.connection.execute(
-            statements.SET_REGION,
-            (self.position, self.time_ms, self.floor, self.forgotten, self.aside_total),
-        )
+        guard = -(self.position + self.incarnation)
+        numbers = (self.position, self.time_ms, self.floor, self.forgotten, self.aside_total, guard)
+        self.connection.execute(statements.SET_REGION, numbers)
 
     def put_rows(self, rows: Collection[Row]) -> None:
         """Write rows, each at the next feed position."""
@@ -85,9 +86,10 @@ class Ledger:
 def read_standing(connection: sqlite3.Connection, replica: int) -> tuple[int, int, int, int]:
     """(position, incarnation, forgotten, number of the last batch of `replica` applied)."""
     found = connection.execute(statements.STANDING, (replica,)).fetchone()
-    if found is None or {*map(type, found[:3])} != {int}:
-        raise _damaged()
-    return found[0], found[1], found[2], found[3] or 0
+    if found is None or {*map(type, found), int} - {type(None)} != {int} or found[3] != 0:
+        raise _damaged("region")
+    position, incarnation, applied, _, forgotten = found
+    return position, incarnation, forgotten, applied or 0
 
 
 def read_replicas(connection: sqlite3.Connection) -> list[ReplicaState]:
@@ -136,8 +138,7 @@ def fill_page(
             page.next_key = key if reverse else decode_key(raw_key)
             return
         key = decode_key(raw_key)
-        size_bytes += len(columns[-1] or b"") if values else 0
-        _add(page, key, raw_key, columns, values=values)
+        size_bytes += _add(page, key, raw_key, columns, values=values)
 
 
 def poison(batch: Batch, corrupt: Mapping[str, str]) -> Batch:
@@ -164,20 +165,30 @@ def _refuse(raw_key: bytes) -> str:
     raise CorruptionError(f"key {key!r}: its row names another", key=key, tier="regional")
 
 
-def _add(page: ScanPage, key: str, raw_key: bytes, columns: list[Any], *, values: bool) -> None:
+def _add(page: ScanPage, key: str, raw_key: bytes, columns: list[Any], *, values: bool) -> int:
+    """Put a row into a page; the bytes of its payload."""
     decode = decode_row if values else decode_bare_row
     try:
-        page.rows.append(decode(key, raw_key, *columns))
+        row = decode(key, raw_key, *columns)
     except CorruptionError as error:
         page.corrupt[key] = str(error)
+        return 0
+    page.rows.append(row)
+    return len(row.record.payload or b"")
 
 
-def _damaged() -> CorruptionError:
-    return CorruptionError("the region's own row is damaged", tier="regional")
+def _damaged(of: str) -> CorruptionError:
+    return CorruptionError(f"the row of the {of} itself is damaged", tier="regional")
+
+
+def _check_applied(applied: Any, guard: Any) -> None:
+    if {type(applied), type(guard)} != {int} or applied + guard:
+        raise _damaged("replica")
 
 
 def _replica_state(found: tuple[Any, ...]) -> ReplicaState:
-    *fields, retired = found
+    *fields, retired, guard = found
     state = ReplicaState(*fields)
+    _check_applied(state.applied, guard)
     state.retired = bool(retired)
     return state

@@ -20,7 +20,7 @@ from tierstore.errors import (
 )
 
 TIER = "regional"
-DRIVER_ERRORS = (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError)
+DRIVER_ERRORS = (sqlite3.Error, OSError, OverflowError, UnicodeError)
 
 _PRIMARY = 0xFF
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -72,6 +72,8 @@ def translate(error: BaseException, place: str, *, committing: bool = False) -> 
         return InvalidArgumentError(f"{place}: a number is out of range")
     if isinstance(error, UnicodeEncodeError):
         return InvalidKeyError(f"key: lone surrogate at character {error.start}")
+    if isinstance(error, UnicodeDecodeError):  # of a message that quotes a damaged file
+        return CorruptionError(f"{place}: {TABLE[sqlite3.SQLITE_CORRUPT][1]}", tier=TIER)
     if committing and is_commit_unknown(error):
         return OutcomeUnknownError(f"{place}: the commit failed in mid-air ({error})")
     kind, meaning = TABLE.get(primary_code(error), _OTHERWISE)

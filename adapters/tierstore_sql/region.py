@@ -238,9 +238,9 @@ class SqlRegion:
             ).fetchone()
         finally:
             self._connections.give(connection)
-        at, incarnation, applied, position, header, metadata, cold, payload = found
-        if type(at) is not int:
-            raise TypeError("the position is damaged")
+        at, incarnation, applied, unsound, position, header, metadata, cold, payload = found
+        if unsound != 0:
+            raise TypeError("the region's own row is damaged")
         rows, corrupt = {}, {}
         if header is not None:
             try:

@@ -48,6 +48,8 @@ MALFORMED = (TypeError, ValueError, struct.error, DecodingError)
 
 def decode_key(raw: bytes) -> str:
     """The key in `raw`; bytes that are not UTF-8 survive as lone surrogates."""
+    if type(raw) is not bytes:
+        raise CorruptionError("a row has no key", tier="regional")
     return raw.decode("utf-8", "surrogateescape")
 
 

@@ -38,6 +38,8 @@ def _whole(name: str, *, default: str | None = "0", nullable: bool = False) -> C
     return Column(name, BigInteger, nullable=nullable, server_default=default)
 
 
+# `guard` is a checksum that costs a read next to nothing, of what every reply says: here with
+# position and incarnation, in `ts_replica` with `applied`, it adds up to zero.
 Table(
     "ts_region",
     metadata,
@@ -49,6 +51,7 @@ Table(
     _whole("floor"),
     _whole("forgotten"),
     _whole("aside_total"),
+    _whole("guard"),
     Column("region", Text, nullable=False),
 )
 
@@ -61,6 +64,7 @@ Table(
     _whole("registered_ms"),
     _whole("seen_ms"),
     _whole("retired"),
+    _whole("guard"),
     Column("digest", LargeBinary, nullable=False),
     Column("answer", LargeBinary, nullable=False),
 )

@@ -11,29 +11,33 @@ from __future__ import annotations
 from tierstore_sql.rows import COLUMNS, CONTENT_COLUMNS, PLAIN_COLUMNS
 
 _CONTENT = ", ".join(CONTENT_COLUMNS)
-_REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_ms, retired"
+_REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_ms, retired, guard"
+
+_UNSOUND = "r.position + r.incarnation + r.guard + coalesce(p.applied + p.guard, 0)"
 
 READ_ONE = (
-    "SELECT r.position, r.incarnation, p.applied, "
+    f"SELECT r.position, r.incarnation, p.applied, {_UNSOUND}, "
     + ", ".join(f"d.{name}" for name in CONTENT_COLUMNS)
     + " FROM ts_region r LEFT JOIN ts_directory d ON d.key = ?"
     " LEFT JOIN ts_replica p ON p.replica = ?"
 )
 STANDING = (
-    "SELECT r.position, r.incarnation, r.forgotten, p.applied"
+    f"SELECT r.position, r.incarnation, p.applied, {_UNSOUND}, r.forgotten"
     " FROM ts_region r LEFT JOIN ts_replica p ON p.replica = ?"
 )
 REGION = (
-    "SELECT schema_version, region, incarnation, position, time_ms, floor, forgotten, aside_total"
+    "SELECT schema_version, region, incarnation, position, time_ms, floor, forgotten, aside_total,"
+    " guard"
     " FROM ts_region"
 )
 CREATE_REGION = (
-    "INSERT INTO ts_region (one, schema_version, region, incarnation, time_ms)"
-    " VALUES (1, ?, ?, ?, ?)"
+    "INSERT INTO ts_region (one, schema_version, region, incarnation, time_ms, guard)"
+    " VALUES (1, ?, ?, ?, ?, ?)"
 )
 SET_SCHEMA_VERSION = "UPDATE ts_region SET schema_version = ?"
 SET_REGION = (
-    "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, aside_total = ?"
+    "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, aside_total = ?,"
+    " guard = ?"
 )
 
 READ_MANY = f"SELECT key, {_CONTENT} FROM ts_directory WHERE "
@@ -59,7 +63,7 @@ CHANGES = (
 REPLICA = f"SELECT {_REPLICA} FROM ts_replica WHERE replica = ?"
 REPLICAS = f"SELECT {_REPLICA} FROM ts_replica ORDER BY replica"
 PUT_REPLICA = (
-    f"INSERT INTO ts_replica ({_REPLICA}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO ts_replica ({_REPLICA}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (replica) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _REPLICA.split(", ")[1:])
 )

@@ -95,7 +95,14 @@ def test_a_changed_column_is_reported_for_its_key_only(sender, tamper, column, v
 
 
 @pytest.mark.parametrize(
-    "statement", ["DELETE FROM ts_region", "UPDATE ts_region SET position = 'x'"]
+    "statement",
+    [
+        "DELETE FROM ts_region",
+        "UPDATE ts_region SET position = 'x'",
+        "UPDATE ts_region SET position = 0",
+        "UPDATE ts_region SET incarnation = 1",
+        "UPDATE ts_replica SET applied = 0",
+    ],
 )
 def test_a_damaged_row_of_the_region_is_a_typed_error(sender, tamper, statement):
     sender.send(sender.put("a", b"1"))
