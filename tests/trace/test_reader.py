@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,11 +137,16 @@ def test_a_file_that_is_not_compressed_is_refused(tmp_path, name):
         list(read_trace(tmp_path / name))
 
 
-def test_several_compressed_frames_are_one_trace(write_trace, tmp_path):
-    first = write_trace(["0,get,a,1,"], "a.csv.gz").read_bytes()
-    path = tmp_path / "both.csv.gz"
-    path.write_bytes(first + gzip.compress(b"1,get,b,1,\n"))
-    assert [row[2] for row in read_trace(path)] == ["a", "b"]
+@pytest.mark.parametrize(
+    ("name", "compress"),
+    [("both.csv.gz", gzip.compress), ("both.csv.zst", zstandard.ZstdCompressor().compress)],
+)
+def test_several_compressed_frames_are_one_trace(tmp_path, name, compress):
+    lines = [f"{n},get,key{n * n},1,\n".encode() for n in range(3000)]
+    header = f"{HEADER}\n".encode()
+    frames = [header, *lines[:3], b"".join(lines[3:2000]), b"".join(lines[2000:])]
+    (tmp_path / name).write_bytes(b"".join(map(compress, frames)))
+    assert [row[0] for row in read_trace(tmp_path / name)] == list(range(3000))
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path):

@@ -57,9 +57,9 @@ class Reader:
         while True:
             with self._state.lock:
                 answer = self._local(key, rule, bound_s)
+                if answer is not None and counts:
+                    self._count(key)
                 if answer is not None:
-                    if counts:
-                        self._count(key)
                     return answer
                 flight = self._state.fills.lead(key)
                 following = None if flight else self._state.fills.follow(key)

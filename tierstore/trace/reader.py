@@ -212,20 +212,20 @@ def _blocks(name: str) -> Iterator[bytes]:
 
 
 def _zstd_blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """What the frames of a zstd file contain. Raises EOFError if the last one is cut short."""
+    """What the frames of a zstd file contain. Raises EOFError if one is damaged or cut short."""
     import zstandard
 
     frame = None
-    try:
-        for raw in iter(lambda: file.read(_ZSTD_BLOCK_BYTES), b""):
-            unread = raw
-            while unread:
-                frame = frame or zstandard.ZstdDecompressor().decompressobj()
-                if block := frame.decompress(unread):
-                    yield block
-                unread = frame.unused_data if frame.eof else b""
-                frame = None if frame.eof else frame
-    except zstandard.ZstdError as exc:
-        raise EOFError(str(exc)) from exc
+    unread = file.read(_ZSTD_BLOCK_BYTES)
+    while unread:
+        frame = frame or zstandard.ZstdDecompressor().decompressobj()
+        try:
+            block = frame.decompress(unread)
+        except zstandard.ZstdError as exc:
+            raise EOFError(str(exc)) from exc
+        if block:
+            yield block
+        unread, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+        unread = unread or file.read(_ZSTD_BLOCK_BYTES)
     if frame is not None:
         raise EOFError("compressed file ended before the end of its last frame")
