@@ -186,7 +186,7 @@ def find_fault(fields: list[Any]) -> str | None:
         ("touch", _in_range(touch, 0, STAMP_MAX)),
         ("expires_at_ms", expires_at_ms is None or _in_range(expires_at_ms, 0, STAMP_MAX)),
         ("metadata", _is_metadata(metadata)),
-        ("payload", payload is None or type(payload) is bytes),
+        ("payload", payload is None or (type(payload) is bytes and payload != b"")),
     )
     return next((name for name, passed in checks if not passed), None)
 

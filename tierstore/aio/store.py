@@ -15,9 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.aio.scanning import AsyncScan
+from tierstore.edge.entry import Packed
 from tierstore.replica.writes import Write
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
-from tierstore.store.store import CLOSE_TIMEOUT_S
+from tierstore.store.store import CLOSE_TIMEOUT_S, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -72,7 +73,11 @@ class AsyncStore:
             expires_at = entry.expires_at
             if expires_at is None or expires_at > self._time_ns() // 1_000_000:
                 entry.reads += 1
-                return entry.value
+                value = entry.value
+                if value.__class__ is not Packed:
+                    return value
+                if value.payload is not None:
+                    return unpack(key, value.payload, "edge")
         return await self._get(key, default, type, max_age, timeout)
 
     async def read(

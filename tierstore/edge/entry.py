@@ -1,11 +1,13 @@
 """One resident entry: a record unfolded so that a read is one look-up.
 
-A reader may look at `value`, `guard` and `expires_at` and increment `reads` without a lock.
-Everything else, and every change, needs the replica's lock.
+A reader takes no lock. It looks at `guard`, which never changes, then at `expires_at`, then at
+`value`, which says by its class what it is; writers, who hold the replica's lock, change `value`
+before `expires_at`. So a reader never takes one value for another, nor an old one for live.
 """
 
 from __future__ import annotations
 
+from tierstore.errors import DecodingError
 from tierstore.record import Record
 from tierstore.values import decode, encode, is_immutable
 
@@ -15,12 +17,24 @@ if TYPE_CHECKING:
 
     from tierstore.policy.model import Rule
 
-DECODE = 1
-"""`value` is the encoded payload: a container, of which every read gets a fresh copy."""
-TOMBSTONE = 2
-"""The key is deleted."""
-AGE = 4
-"""The rule bounds the age of a copy, so a read must look at the clock."""
+AGE = 1
+"""`guard` of entries whose rule bounds the age of a copy: a read must look at the clock."""
+
+
+class Packed:
+    """An encoded value, in place of a mutable one, of which every read gets a fresh copy.
+
+    With the payload None it is `GONE`: the key is deleted.
+    """
+
+    __slots__ = ("payload",)
+
+    def __init__(self, payload: bytes | None) -> None:
+        self.payload = payload
+
+
+GONE = Packed(None)
+
 CLEAN, PUT_DIRTY, TOUCH_DIRTY = 0, 1, 2
 """What of an entry waits to be frozen into a batch: nothing, the whole record, its lifetime."""
 
@@ -31,6 +45,20 @@ NEVER_FETCHED = -1e18
 def key_size(key: str) -> int:
     """The bytes of a key in UTF-8."""
     return len(key) if key.isascii() else len(key.encode())
+
+
+def fold(payload: bytes | None) -> Any:
+    """What `Entry.value` is for an encoded value.
+
+    A payload that cannot be decoded stays packed, so that the read that needs it fails.
+    """
+    if payload is None:
+        return GONE
+    try:
+        value = decode(payload)
+    except DecodingError:
+        return Packed(payload)
+    return value if is_immutable(value) else Packed(payload)
 
 
 class Entry:
@@ -58,8 +86,8 @@ class Entry:
     def __init__(self, key: str, rule: Rule) -> None:
         self.key = key
         self.rule = rule
-        self.value: Any = None
-        self.guard = TOMBSTONE
+        self.value: Any = GONE
+        self.guard = 0 if rule.read.max_age_s is None else AGE
         self.stamp = 0
         self.replica = 0
         self.touch = 0
@@ -75,23 +103,13 @@ class Entry:
 
     def show(self, record: Record) -> None:
         """Become a copy of `record`."""
+        self.value = fold(record.payload)
+        self.expires_at = record.expires_at_ms
         self.stamp = record.stamp
         self.replica = record.replica
         self.touch = record.touch
-        self.expires_at = record.expires_at_ms
         self.metadata = record.metadata
-        guard = AGE if self.rule.read.max_age_s is not None else 0
-        payload = record.payload
-        if payload is None:
-            self.value, guard = None, guard | TOMBSTONE
-        else:
-            value = decode(payload)
-            if is_immutable(value):
-                self.value = value
-            else:
-                self.value, guard = payload, guard | DECODE
-        self.guard = guard
-        self.size = key_size(self.key) + len(payload or b"")
+        self.size = key_size(self.key) + len(record.payload or b"")
 
     def record(self) -> Record:
         """The record that this entry shows."""
@@ -101,18 +119,11 @@ class Entry:
 
     def payload(self) -> bytes | None:
         """The encoded value; None if deleted."""
-        guard = self.guard
-        if guard & TOMBSTONE:
-            return None
-        payload: bytes = self.value if guard & DECODE else encode(self.value)
-        return payload
-
-    def read_value(self) -> Any:
-        """The value, a fresh object if it is mutable. Only for an entry that is live."""
-        return decode(self.value) if self.guard & DECODE else self.value
+        value = self.value
+        return value.payload if value.__class__ is Packed else encode(value)
 
     def is_live(self, now_ms: int) -> bool:
         """Whether there is a value at `now_ms`."""
-        if self.guard & TOMBSTONE:
+        if self.value is GONE:
             return False
         return self.expires_at is None or self.expires_at > now_ms

@@ -100,8 +100,13 @@ def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
 def plan_release(rows: Mapping[str, Row], deltas: Sequence[Delta], terms: Terms) -> Plan:
     """What applying deltas that were held until now writes."""
     plan = Plan()
-    for delta in deltas:
-        plan.outcomes.append(_join(plan, rows.get(delta.key), delta, terms))
+    for index, delta in enumerate(deltas):
+        row = rows.get(delta.key)
+        if (reason := _find_poison(row, delta)) is not None:
+            plan.aside.append((index, "quarantined", reason))
+            plan.outcomes.append(QUARANTINED)
+        else:
+            plan.outcomes.append(_join(plan, row, delta, terms))
     return plan
 
 

@@ -201,7 +201,10 @@ class Replica:
     def upkeep(self) -> None:
         """One step of the region's own maintenance."""
         self.state.link.register(self.deadline())
-        self.region.maintain(UPKEEP_ROWS_MAX, self.deadline().remaining_s())
+        deadline = self.deadline()
+        self.state.link.observed(
+            lambda: self.region.maintain(UPKEEP_ROWS_MAX, deadline.remaining_s())
+        )
 
     def maintain(self, budget_s: float | None) -> list[TierStoreError]:
         """Run every background step that is needed; returns what failed."""
@@ -210,7 +213,10 @@ class Replica:
     def _acknowledge(self) -> None:
         state = self.state
         state.link.register(self.deadline())
-        self.region.acknowledge(state.replica, state.cursor, self.deadline().remaining_s())
+        deadline = self.deadline()
+        state.link.observed(
+            lambda: self.region.acknowledge(state.replica, state.cursor, deadline.remaining_s())
+        )
 
     def _relieve(self, deadline: Deadline) -> None:
         """Make room in the outbox by flushing in the caller's own time."""

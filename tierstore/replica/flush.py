@@ -41,8 +41,8 @@ class Flusher:
         """Everything written before this call is in the region when it returns.
 
         A `patient` flush gives each batch the deadline's whole time, so that a long queue is no
-        reason to give up. Raises UnavailableError if the region does not take it in time (it stays queued),
-        FencedError if it never will.
+        reason to give up. Raises UnavailableError if the region does not take it in time (it
+        stays queued), FencedError if it never will.
         """
         state = self._state
         if not state.flush_lock.acquire(True, deadline.remaining_s()):
@@ -247,7 +247,9 @@ class Flusher:
         if batch is None:  # its content was never on disk and died with its process
             batch = freeze(state.replica, frozen.number, b"", [], [])
         reason = "its replica was silent for longer than the horizon"
-        state.link.region.set_aside(batch, reason, deadline.remaining_s())
+        state.link.observed(
+            lambda: state.link.region.set_aside(batch, reason, deadline.remaining_s())
+        )
         with state.lock:
             state.outbox.acknowledge(frozen, batch.digest)
             for delta in frozen.deltas.values():

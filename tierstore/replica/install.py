@@ -19,22 +19,25 @@ def install(
     Needs the lock. A key without a row becomes a negative entry; a copy that may not be at the
     edge is dropped.
     """
-    entry = state.edge.resident.get(key)
+    entry = state.edge.resident.get(key) or state.outbox.dirty.get(key)
     if shown is None:
         if entry is not None:
             state.edge.drop(entry)
         _note_absent(state, key, rule, fetched_at_s)
         return
+    if state.negatives is not None:
+        state.negatives.discard(key)
+    if entry is not None and entry.dirty != CLEAN and not _is_same_version(entry, shown):
+        state.outbox.unmark(entry)  # the region has a newer version: ours has lost already
     if not state.is_edge_allowed(rule, key_size(key) + len(shown.payload or b"")):
         if entry is not None and entry.dirty == CLEAN:
             state.edge.drop(entry)
         return
     if entry is None:
-        entry = state.outbox.dirty.get(key) or Entry(key, rule)
+        entry = Entry(key, rule)
     _show(state, entry, shown)
     entry.fetched_at = fetched_at_s
-    if key not in state.edge.resident:
-        state.edge.add(entry)
+    state.edge.add(entry)
     state.edge.evict(state.now_ms())
 
 
@@ -47,11 +50,13 @@ def _note_absent(state: ReplicaState, key: str, rule: Rule, fetched_at_s: float)
 
 
 def _show(state: ReplicaState, entry: Entry, shown: Record) -> None:
-    if entry.dirty != CLEAN and (entry.stamp, entry.replica) != (shown.stamp, shown.replica):
-        state.outbox.unmark(entry)  # the region has a newer version: ours has lost already
     old_size = entry.size
     entry.show(shown)
     if entry.dirty != CLEAN:
         state.outbox.dirty_bytes += entry.size - old_size
     else:
         state.edge.resized(entry, old_size)
+
+
+def _is_same_version(entry: Entry, shown: Record) -> bool:
+    return (entry.stamp, entry.replica) == (shown.stamp, shown.replica)

@@ -6,7 +6,7 @@ its clock (and so this machine's skew) and whether it can be reached at all.
 
 from __future__ import annotations
 
-from tierstore.errors import FencedError, UnavailableError
+from tierstore.errors import FencedError, OutcomeUnknownError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RegionLink:
             raise UnavailableError("another thread is still connecting to the region")
         try:
             if self.registration is None:
-                registration: Registration = self._observed(lambda: self._connect(deadline))
+                registration: Registration = self.observed(lambda: self._connect(deadline))
                 self.on_registered(registration)
                 self.registration = registration
             return self.registration
@@ -93,6 +93,8 @@ class RegionLink:
         except UnavailableError as exc:
             self._note(str(exc))
             raise
+        except OutcomeUnknownError as exc:
+            raise self._unanswered(exc) from exc
         if self.failure is not None:
             self._note(None)
         self.skew_ms = (sent_ns + time_ns()) // 2_000_000 - reply.now_ms
@@ -113,14 +115,22 @@ class RegionLink:
         self.region.connect(deadline.remaining_s())
         return self.region.register(self.replica, deadline.remaining_s())
 
-    def _observed(self, call: Callable[[], Any]) -> Any:
+    def observed(self, call: Callable[[], Any]) -> Any:
+        """What a call of the region returns, noting whether it was answered."""
         try:
             answer = call()
         except UnavailableError as exc:
             self._note(str(exc))
             raise
+        except OutcomeUnknownError as exc:
+            raise self._unanswered(exc) from exc
         self._note(None)
         return answer
+
+    def _unanswered(self, exc: OutcomeUnknownError) -> UnavailableError:
+        """What a lost answer means here: whatever a link sends is idempotent and sent again."""
+        self._note(str(exc))
+        return UnavailableError(str(exc))
 
     def _note(self, failure: str | None) -> None:
         was, self.failure = self.failure, failure

@@ -7,13 +7,12 @@ the journal first; `regional` then also waits for the region.
 from __future__ import annotations
 
 from tierstore.edge.entry import (
-    AGE,
     CLEAN,
-    DECODE,
+    GONE,
     PUT_DIRTY,
-    TOMBSTONE,
     TOUCH_DIRTY,
     Entry,
+    Packed,
     key_size,
 )
 from tierstore.errors import OverloadedError, UnavailableError
@@ -36,7 +35,9 @@ MS_PER_S = 1000
 class Write:
     """One key's put or delete, checked and encoded, not yet stamped."""
 
-    __slots__ = ("guard", "key", "metadata", "rule", "size", "ttl_ms", "value")
+    __slots__ = ("key", "metadata", "rule", "size", "ttl_ms", "value")
+
+    value: Any
 
     def __init__(
         self,
@@ -52,24 +53,21 @@ class Write:
         self.rule = rule
         self.ttl_ms = ttl_ms
         self.metadata = metadata
-        self.guard = 0 if rule.read.max_age_s is None else AGE
-        self.value = value
         if delete:
-            self.guard |= TOMBSTONE
+            self.value = GONE
             self.size = key_size(key)
         elif is_immutable(value):
+            self.value = value
             self.size = key_size(key) + encoded_size(value)
         else:
-            self.value = encode(value)
-            self.guard |= DECODE
-            self.size = key_size(key) + len(self.value)
+            payload = encode(value)
+            self.value = Packed(payload)
+            self.size = key_size(key) + len(payload)
 
     def payload(self) -> bytes | None:
         """The encoded value; None for a delete."""
-        if self.guard & TOMBSTONE:
-            return None
-        payload: bytes = self.value if self.guard & DECODE else encode(self.value)
-        return payload
+        value = self.value
+        return value.payload if value.__class__ is Packed else encode(value)
 
 
 class Writer:
@@ -171,8 +169,8 @@ class Writer:
             clock.last = entry.stamp = now if now > clock.last else clock.last + 1
             entry.value = value
             entry.replica = outbox.replica
-            entry.guard = entry.touch = 0
             entry.expires_at = entry.metadata = None
+            entry.touch = 0
             entry.writes += 1
         return True
 
@@ -292,11 +290,10 @@ class Writer:
         if entry.dirty != CLEAN:
             outbox.dirty_bytes += write.size - entry.size
         entry.value = write.value
-        entry.guard = write.guard
+        entry.expires_at = None if write.ttl_ms is None else _expiry(stamp, write.ttl_ms)
         entry.stamp = stamp
         entry.replica = outbox.replica
         entry.touch = 0
-        entry.expires_at = None if write.ttl_ms is None else _expiry(stamp, write.ttl_ms)
         entry.metadata = write.metadata
         entry.size = write.size
         entry.writes += 1

@@ -186,9 +186,7 @@ class Core:
             self.confirm(key, stamp, self.deadline(timeout_s))
         return stamp is not None
 
-    def outcome(
-        self, replica: int, stamp: int, key: str, timeout_s: float | None
-    ) -> Outcome:
+    def outcome(self, replica: int, stamp: int, key: str, timeout_s: float | None) -> Outcome:
         """What became of the write of `key` at `stamp` by `replica`."""
         state = self.replica.state
         with state.lock:

@@ -5,6 +5,7 @@ A store and its views (`prefixed`) share one core. A view differs only in how it
 
 from __future__ import annotations
 
+from tierstore.edge.entry import Packed
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.keys import check_key, check_prefix
 from tierstore.replica.writes import Write
@@ -76,7 +77,11 @@ class Store:
             expires_at = entry.expires_at
             if expires_at is None or expires_at > self._time_ns() // 1_000_000:
                 entry.reads += 1
-                return entry.value
+                value = entry.value
+                if value.__class__ is not Packed:
+                    return value
+                if value.payload is not None:
+                    return unpack(key, value.payload, "edge")
         return self._converted(key, self._resolve(key, max_age, timeout), default, type)
 
     def read(
@@ -311,13 +316,17 @@ class Store:
         rest: dict[str, Rule] = {}
         now_ms = self._time_ns() // 1_000_000
         for key in keys:
-            full, rule = self._locate(key)
-            entry = self._lookup(key)
+            entry = self._lookup(key) if key.__class__ is str else None
             if entry is None or entry.guard or max_age is not None:
+                full, rule = self._locate(key)
                 rest[full] = rule
             elif entry.expires_at is None or entry.expires_at > now_ms:
                 entry.reads += 1
-                found[key] = entry.value
+                value = entry.value
+                if value.__class__ is not Packed:
+                    found[key] = value
+                elif value.payload is not None:
+                    found[key] = unpack(key, value.payload, "edge")
         return found, rest
 
     def _fetch(
@@ -361,10 +370,7 @@ class Store:
             return default
         if not record.is_live(self._time_ns() // 1_000_000):
             return default
-        try:
-            return decode(record.payload)
-        except DecodingError as exc:
-            raise CorruptionError(f"key {key!r}: {exc}", key=key, tier=answer.tier) from exc
+        return unpack(key, record.payload, answer.tier)
 
     def _write(
         self,
@@ -382,3 +388,11 @@ class Store:
         if write.size > self._core.policy.limits.value_bytes:
             check_size(key, write.size, self._core.policy.limits.value_bytes)
         return write
+
+
+def unpack(key: str, payload: bytes, tier: str | None) -> Any:
+    """The value in a stored payload. Raises CorruptionError, naming the key, if there is none."""
+    try:
+        return decode(payload)
+    except DecodingError as exc:
+        raise CorruptionError(f"key {key!r}: {exc}", key=key, tier=tier) from exc

@@ -13,7 +13,16 @@ False
 from __future__ import annotations
 
 from tierstore.runtime.manual import ManualRuntime
+from tierstore.testing.faults import Crash, FaultPlan, FaultyJournalDirectory, FaultyRegion
 from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.stores import memory_store
 
-__all__ = ["ManualRuntime", "MemoryRegion", "memory_store"]
+__all__ = [
+    "Crash",
+    "FaultPlan",
+    "FaultyJournalDirectory",
+    "FaultyRegion",
+    "ManualRuntime",
+    "MemoryRegion",
+    "memory_store",
+]

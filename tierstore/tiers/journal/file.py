@@ -36,43 +36,6 @@ _APPEND = "INSERT INTO deltas (key, delta, checksum) VALUES (?, ?, ?)"
 _FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
 
 
-@dataclass(slots=True)
-class FrozenBatch:
-    """A batch as the journal keeps it; `batch` is None where the body must not touch the disk."""
-
-    number: int
-    digest: bytes
-    batch: Batch | None
-
-
-@dataclass(slots=True)
-class JournalState:
-    """All that a journal knows when it is opened."""
-
-    replica: int
-    region: str | None
-    """The id of the only region that may get these deltas; None before first contact."""
-    stamp: int
-    """No lower stamp may ever be issued again."""
-    acknowledged: int
-    """The number of the last batch that the region acknowledged."""
-    digest: bytes
-    """Its digest."""
-    deltas: list[Delta] = field(default_factory=list)
-    last_seq: int = 0
-    batches: list[FrozenBatch] = field(default_factory=list)
-    held: list[Delta] = field(default_factory=list)
-    quarantined: dict[str, int] = field(default_factory=dict)
-    """Keys with a write that the region refused for good, and the stamp of that write."""
-    corrupt: dict[str, str] = field(default_factory=dict)
-    """Keys whose unflushed delta fails its checksum, with the reason."""
-
-    @property
-    def unflushed(self) -> int:
-        """How many deltas and batches the region may not have."""
-        return len(self.deltas) + len(self.batches)
-
-
 class JournalFile:
     """An open journal file. Its owner serialises calls; every call either commits or raises."""
 
@@ -272,72 +235,6 @@ class _Transaction:
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-
-
-def _load_state(connection: sqlite3.Connection, path: str) -> JournalState:
-    _check_pages(connection, path)
-    meta = dict(connection.execute("SELECT name, value FROM meta"))
-    try:
-        state = JournalState(
-            int(meta["replica"]),
-            meta["region"],
-            int(meta["stamp"]),
-            int(meta["acknowledged"]),
-            bytes(meta["digest"]),
-        )
-    except (KeyError, TypeError, ValueError) as exc:
-        raise CorruptionError(f"journal {path} lost its header", tier="edge", object=path) from exc
-    for seq, key, raw, checksum in connection.execute("SELECT * FROM deltas ORDER BY seq"):
-        if state.last_seq not in (0, seq - 1):
-            raise CorruptionError(f"journal {path} lost a write", tier="edge", object=path)
-        state.last_seq = seq
-        _load_delta(state, state.deltas, key, raw, checksum)
-    for key, raw, checksum in connection.execute("SELECT * FROM held"):
-        _load_delta(state, state.held, key, raw, checksum)
-    for key, raw in connection.execute("SELECT key, delta FROM quarantine ORDER BY id"):
-        delta = decode_delta(raw, state.replica)
-        if isinstance(delta, Delta):
-            state.quarantined[key] = max(delta.record.stamp, delta.record.touch)
-    query = "SELECT number, digest, body FROM batches WHERE acknowledged_ms IS NULL ORDER BY number"
-    for number, digest, body in connection.execute(query):
-        state.batches.append(_load_batch(number, digest, body, path))
-    return state
-
-
-def _check_pages(connection: sqlite3.Connection, path: str) -> None:
-    """Find damage that would hide rows; only in small files, as it reads all of them."""
-    if connection.execute("PRAGMA page_count").fetchone()[0] > CHECKED_PAGES_MAX:
-        return
-    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if damage != "ok":
-        raise CorruptionError(f"journal {path} is damaged: {damage}", tier="edge", object=path)
-
-
-def _load_delta(
-    state: JournalState, into: list[Delta], key: str, raw: bytes, checksum: int
-) -> None:
-    delta = decode_delta(raw, state.replica) if checksum == zlib.crc32(raw) else None
-    if delta is None or isinstance(delta, Poisoned) or delta.key != key:
-        state.corrupt[key] = "an unflushed write in the journal fails its checksum"
-        return
-    state.corrupt.pop(key, None)  # a later write of the key replaces the damaged one
-    into.append(delta)
-
-
-def _load_batch(number: int, digest: bytes, body: bytes | None, path: str) -> FrozenBatch:
-    if body is None:
-        return FrozenBatch(number, digest, None)
-    try:
-        batch = decode_batch(body)
-    except TierStoreError as exc:
-        raise CorruptionError(
-            f"batch {number} in journal {path} is damaged", tier="edge", object=path
-        ) from exc
-    if batch.digest != digest or batch.number != number:
-        raise CorruptionError(
-            f"batch {number} in journal {path} fails its digest", tier="edge", object=path
-        )
-    return FrozenBatch(number, digest, batch)
 
 
 def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:

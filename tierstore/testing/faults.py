@@ -1,0 +1,279 @@
+"""Faults on purpose: a region and a journal in which the n-th I/O fails or ends the process.
+
+Try n = 1, 2, 3, … until the plan no longer fires, and every place at which a program can fail has
+been tried:
+
+>>> from tierstore.testing import ManualRuntime, MemoryRegion, memory_store
+>>> runtime, plan = ManualRuntime(), FaultPlan()
+>>> store = memory_store(region=FaultyRegion(MemoryRegion(runtime), plan), runtime=runtime)
+>>> store.put("key", "value")
+>>> plan.arm(3, "lost")  # after connecting and registering: the batch
+>>> store.maintain().ok, plan.fired
+(False, 'region.apply')
+>>> store.flush()  # the region recognises the batch that it has already
+>>> store.close()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableError
+from tierstore.tiers.journal.directory import JournalDirectory
+from tierstore.tiers.journal.file import JournalFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
+
+    from tierstore.region.batch import Batch, Delta
+    from tierstore.region.capabilities import Capabilities
+    from tierstore.region.protocol import (
+        AsideEntry,
+        BatchReply,
+        ChangesPage,
+        ReadReply,
+        Region,
+        Registration,
+        ScanPage,
+        Upkeep,
+    )
+    from tierstore.region.rows import RegionInfo, ReplicaState
+    from tierstore.tiers.journal.file import FrozenBatch, JournalState
+    from tierstore.tiers.journal.lock import FileLock
+
+    T = TypeVar("T")
+
+Kind = Literal["error", "lost", "crash", "crash after"]
+"""What happens at an I/O: UnavailableError and nothing else; the I/O, but an error instead of its
+answer; the end of the process before it, or after it."""
+KINDS: tuple[Kind, ...] = ("error", "lost", "crash", "crash after")
+
+
+class Crash(BaseException):
+    """The process ended here. No code of it may run on: drop its objects, then reopen."""
+
+
+class FaultPlan:
+    """Which I/O goes wrong, and how. Shared by the wrappers of one simulated process."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """I/Os since the plan was armed."""
+        self.fired: str | None = None
+        """The name of the I/O that went wrong, None while none did."""
+        self.crashed = False
+        self.is_region_down = False
+        """Whether every call of the region fails, until set to False."""
+        self._n = 0
+        self._kind: Kind = "error"
+
+    def arm(self, n: int, kind: Kind) -> None:
+        """Let the `n`-th I/O from now on, counted from 1, go wrong; 0 for none."""
+        self.count, self.fired, self.crashed = 0, None, False
+        self._n, self._kind = n, kind
+
+    def run(self, name: str, call: Callable[[], T], lost: type[TierStoreError] | None) -> T:
+        """What `call` returns, unless the plan says otherwise.
+
+        For a lost reply `lost` is raised; None where done always means answered.
+        """
+        if self.crashed:
+            raise Crash(name)
+        if self.is_region_down and name.startswith("region."):
+            raise UnavailableError(f"{name}: the region was made unreachable")
+        self.count += 1
+        if self.count != self._n:
+            return call()
+        self.fired = name
+        if self._kind == "error" or (self._kind == "lost" and lost is None):
+            raise UnavailableError(f"{name}: made to fail")
+        if self._kind == "crash":
+            self.crashed = True
+            raise Crash(name)
+        call()
+        if self._kind == "lost" and lost is not None:
+            raise lost(f"{name}: its reply was made to get lost")
+        self.crashed = True
+        raise Crash(name)
+
+
+class FaultyRegion:
+    """A region whose calls go wrong as `plan` says; otherwise `inner`, which it never changes."""
+
+    def __init__(self, inner: Region, plan: FaultPlan) -> None:
+        self._inner = inner
+        self._plan = plan
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the inner region."""
+        return self._inner.capabilities
+
+    def connect(self, timeout_s: float) -> RegionInfo:
+        """Who this region is."""
+        return self._read("connect", lambda: self._inner.connect(timeout_s))
+
+    def register(self, replica: int, timeout_s: float) -> Registration:
+        """Enter a replica, or return what is known of it."""
+        return self._write("register", lambda: self._inner.register(replica, timeout_s))
+
+    def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
+        """Apply a batch once."""
+        return self._write("apply", lambda: self._inner.apply(batch, timeout_s))
+
+    def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
+        """The rows of `keys`."""
+        return self._read("read", lambda: self._inner.read(keys, replica, timeout_s))
+
+    def changes(self, cursor: int, limit: int, replica: int, timeout_s: float) -> ChangesPage:
+        """Up to `limit` changes after `cursor`."""
+        return self._read("changes", lambda: self._inner.changes(cursor, limit, replica, timeout_s))
+
+    def scan(
+        self,
+        start: str,
+        end: str | None,
+        limit: int,
+        reverse: bool,
+        values: bool,
+        replica: int,
+        timeout_s: float,
+    ) -> ScanPage:
+        """Up to `limit` rows in [start, end)."""
+        return self._read(
+            "scan",
+            lambda: self._inner.scan(start, end, limit, reverse, values, replica, timeout_s),
+        )
+
+    def acknowledge(self, replica: int, position: int, timeout_s: float) -> None:
+        """Note that a replica has everything up to `position`."""
+        self._write("acknowledge", lambda: self._inner.acknowledge(replica, position, timeout_s))
+
+    def maintain(self, limit: int, timeout_s: float) -> Upkeep:
+        """One step of the region's upkeep."""
+        return self._write("maintain", lambda: self._inner.maintain(limit, timeout_s))
+
+    def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
+        """Keep a retired replica's batch."""
+        self._write("set_aside", lambda: self._inner.set_aside(batch, reason, timeout_s))
+
+    def aside(self, limit: int, timeout_s: float) -> list[AsideEntry]:
+        """What waits for an operator."""
+        return self._read("aside", lambda: self._inner.aside(limit, timeout_s))
+
+    def replicas(self, timeout_s: float) -> list[ReplicaState]:
+        """All replicas known."""
+        return self._read("replicas", lambda: self._inner.replicas(timeout_s))
+
+    def close(self) -> None:
+        """Release connections: never fails."""
+        self._inner.close()
+
+    def _read(self, name: str, call: Callable[[], T]) -> T:
+        return self._plan.run(f"region.{name}", call, UnavailableError)
+
+    def _write(self, name: str, call: Callable[[], T]) -> T:
+        return self._plan.run(f"region.{name}", call, OutcomeUnknownError)
+
+
+class FaultyJournalDirectory(JournalDirectory):
+    """A journal directory whose files go wrong as `plan` says."""
+
+    def __init__(self, path: str, plan: FaultPlan, *, sync_always: bool = False) -> None:
+        super().__init__(path, sync_always=sync_always)
+        self._plan = plan
+        self._opened: list[FaultyJournalFile] = []
+
+    def abandon(self) -> None:
+        """What the end of a process does to its files: unlock them, roll back, write nothing."""
+        for journal in self._opened:
+            journal.abandon()
+        self._opened.clear()
+
+    def _try_open(self, path: str) -> JournalFile | None:
+        journal = super()._try_open(path)
+        if journal is None:
+            return None
+        faulty = FaultyJournalFile(path, journal._lock, self._plan, sync_always=self._sync_always)
+        self._opened.append(faulty)
+        return faulty
+
+
+class FaultyJournalFile(JournalFile):
+    """A journal file whose calls go wrong as `plan` says.
+
+    An append either commits or raises, so for it a lost reply is a failure before the write.
+    """
+
+    def __init__(
+        self, path: str, lock: FileLock, plan: FaultPlan, *, sync_always: bool = False
+    ) -> None:
+        super().__init__(path, lock, sync_always=sync_always)
+        self._plan = plan
+
+    def load(self, new_replica: int) -> JournalState:
+        """What the file holds."""
+        return self._io("load", lambda: JournalFile.load(self, new_replica))
+
+    def append(self, key: str, delta: bytes) -> int:
+        """Commit one delta."""
+        return self._commit("append", lambda: JournalFile.append(self, key, delta))
+
+    def append_many(self, deltas: Iterable[tuple[str, bytes]]) -> int:
+        """Commit several deltas at once."""
+        rows = list(deltas)
+        return self._commit("append_many", lambda: JournalFile.append_many(self, rows))
+
+    def freeze(self, batches: Sequence[FrozenBatch], last_seq: int, stamp: int) -> None:
+        """Replace deltas by the batches they went into."""
+        self._io("freeze", lambda: JournalFile.freeze(self, batches, last_seq, stamp))
+
+    def bind(self, region: str) -> None:
+        """Note the region that these deltas belong to."""
+        self._io("bind", lambda: JournalFile.bind(self, region))
+
+    def renew(self, replica: int) -> None:
+        """Belong to a new replica."""
+        self._io("renew", lambda: JournalFile.renew(self, replica))
+
+    def acknowledge(
+        self,
+        number: int,
+        digest: bytes,
+        now_ms: int,
+        *,
+        held: Sequence[Delta] = (),
+        settled: Sequence[str] = (),
+        quarantined: Sequence[tuple[str, bytes, str]] = (),
+    ) -> None:
+        """Note that the region has batch `number`."""
+        self._io(
+            "acknowledge",
+            lambda: JournalFile.acknowledge(
+                self, number, digest, now_ms, held=held, settled=settled, quarantined=quarantined
+            ),
+        )
+
+    def close(self) -> None:
+        """Close the file and give up its lock, even if that is made to fail."""
+        if self._plan.crashed:
+            return  # a process that ended runs no `finally`: see `abandon`
+        try:
+            self._io("close", lambda: None)
+        finally:
+            if not self._plan.crashed:
+                JournalFile.close(self)
+
+    def abandon(self) -> None:
+        """End with the process that had it open."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._lock.release()
+
+    def _commit(self, name: str, call: Callable[[], T]) -> T:
+        return self._plan.run(f"journal.{name}", call, None)
+
+    def _io(self, name: str, call: Callable[[], T]) -> T:
+        return self._plan.run(f"journal.{name}", call, UnavailableError)

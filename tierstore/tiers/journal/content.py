@@ -1,0 +1,162 @@
+"""What a journal file holds, read and checked as a whole when it is taken over.
+
+SQLite checks neither its pages nor whether its WAL is complete, so the content says itself what
+must be there: deltas are numbered without gaps, so are batches, and the header has a checksum.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tierstore.errors import CorruptionError, TierStoreError
+from tierstore.region.batch import Batch, Delta, Poisoned, decode_batch, decode_delta
+
+if TYPE_CHECKING:
+    import sqlite3
+
+CHECKED_PAGES_MAX = 4096  # 16 MiB
+DAMAGED = "fails its checksum"
+"""The reason under which unreadable writes are kept apart."""
+
+
+@dataclass(slots=True)
+class FrozenBatch:
+    """A batch as the journal keeps it; `batch` is None where the body must not touch the disk."""
+
+    number: int
+    digest: bytes
+    batch: Batch | None
+
+
+@dataclass(slots=True)
+class JournalState:
+    """All that a journal knows when it is opened."""
+
+    replica: int
+    region: str | None
+    """The id of the only region that may get these deltas; None before first contact."""
+    stamp: int
+    """No lower stamp may ever be issued again."""
+    acknowledged: int
+    """The number of the last batch that the region acknowledged."""
+    digest: bytes
+    """Its digest."""
+    deltas: list[Delta] = field(default_factory=list)
+    last_seq: int = 0
+    batches: list[FrozenBatch] = field(default_factory=list)
+    held: list[Delta] = field(default_factory=list)
+    quarantined: dict[str, int] = field(default_factory=dict)
+    """Keys with a write that the region refused for good, and the stamp of that write."""
+    corrupt: dict[str, str] = field(default_factory=dict)
+    """Keys whose unflushed delta fails its checksum, with the reason."""
+
+    @property
+    def unflushed(self) -> int:
+        """How many deltas and batches the region may not have."""
+        return len(self.deltas) + len(self.batches)
+
+
+def load_content(connection: sqlite3.Connection, path: str) -> JournalState:
+    """All that the journal at `path` holds. Raises CorruptionError naming it."""
+    _check_pages(connection, path)
+    header = load_header(connection, path)
+    state = JournalState(*(header[n] for n in ("replica", "region", "stamp")), *_standing(header))
+    _load_deltas(connection, state, path, header["seq"])
+    for key, raw, checksum in connection.execute("SELECT * FROM held"):
+        _load_delta(state, state.held, key, raw, checksum)
+    _load_quarantine(connection, state)
+    query = "SELECT number, digest, body FROM batches WHERE acknowledged_ms IS NULL ORDER BY number"
+    for number, digest, body in connection.execute(query):
+        state.batches.append(_load_batch(number, digest, body, path))
+    expected = range(state.acknowledged + 1, header["frozen"] + 1)
+    if [batch.number for batch in state.batches] != list(expected):
+        raise damaged(path, "it lost a batch")
+    return state
+
+
+def load_header(connection: sqlite3.Connection, path: str) -> dict[str, Any]:
+    """The values of the table `meta`, checked. Raises CorruptionError naming `path`."""
+    header = dict(connection.execute("SELECT name, value FROM meta"))
+    if header.pop("seal", None) != seal(header) or header.keys() != EMPTY_HEADER.keys():
+        raise damaged(path, "its header fails its checksum")
+    return header
+
+
+def seal(header: dict[str, Any]) -> int:
+    """The checksum of a header."""
+    return zlib.crc32(repr(sorted(header.items())).encode())
+
+
+def damaged(path: str, how: str) -> CorruptionError:
+    """The error that says what is wrong with the journal at `path` as a whole."""
+    return CorruptionError(
+        f"journal {path} is damaged: {how}. Move it away to go on without its content",
+        tier="edge",
+        object=path,
+    )
+
+
+def _standing(header: dict[str, Any]) -> tuple[int, bytes]:
+    return header["acknowledged"], header["digest"]
+
+
+def _load_deltas(
+    connection: sqlite3.Connection, state: JournalState, path: str, last_seq: int
+) -> None:
+    state.last_seq = last_seq
+    for seq, key, raw, checksum in connection.execute("SELECT * FROM deltas ORDER BY seq"):
+        if seq != state.last_seq + 1:
+            raise damaged(path, "it lost a write")
+        state.last_seq = seq
+        _load_delta(state, state.deltas, key, raw, checksum)
+
+
+def _load_quarantine(connection: sqlite3.Connection, state: JournalState) -> None:
+    for key, raw, reason in connection.execute(
+        "SELECT key, delta, reason FROM quarantine ORDER BY id"
+    ):
+        delta = decode_delta(raw, state.replica)
+        if reason == DAMAGED:
+            state.corrupt.setdefault(key, _UNREADABLE)
+        elif isinstance(delta, Delta):
+            state.quarantined[key] = max(delta.record.stamp, delta.record.touch)
+
+
+def _check_pages(connection: sqlite3.Connection, path: str) -> None:
+    """Find damage that would hide rows; only in small files, as it reads all of them."""
+    if connection.execute("PRAGMA page_count").fetchone()[0] > CHECKED_PAGES_MAX:
+        return
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise damaged(path, found)
+
+
+def _load_delta(
+    state: JournalState, into: list[Delta], key: str, raw: bytes, checksum: int
+) -> None:
+    delta = decode_delta(raw, state.replica) if checksum == zlib.crc32(raw) else None
+    if delta is None or isinstance(delta, Poisoned) or delta.key != key:
+        state.corrupt[key] = "an unflushed write in the journal fails its checksum"
+        return
+    state.corrupt.pop(key, None)  # a later write of the key replaces the damaged one
+    into.append(delta)
+
+
+def _load_batch(number: int, digest: bytes, body: bytes | None, path: str) -> FrozenBatch:
+    if body is None:
+        return FrozenBatch(number, digest, None)
+    try:
+        batch = decode_batch(body)
+    except TierStoreError as exc:
+        raise CorruptionError(
+            f"batch {number} in journal {path} is damaged", tier="edge", object=path
+        ) from exc
+    if batch.digest != digest or batch.number != number:
+        raise CorruptionError(
+            f"batch {number} in journal {path} fails its digest", tier="edge", object=path
+        )
+    return FrozenBatch(number, digest, batch)
+
+
