@@ -151,6 +151,34 @@ async def test_waiting_for_a_worker_counts_against_the_timeout(gated, region):
         assert await astore.get("journaled", "absent") == "absent"
 
 
+async def test_what_no_worker_has_begun_never_happens_once_cancelled(gated, region):
+    async with gated(workers=1) as astore:
+        region.gate.clear()
+        first = asyncio.create_task(astore.get("absent"))
+        await region.has_entered()
+        queued = asyncio.create_task(astore.put("journaled", 1))
+        await turns()
+        queued.cancel()
+        await turns()
+        region.gate.set()
+        await first
+        assert await astore.get("journaled", "absent") == "absent"
+
+
+async def test_what_a_worker_has_begun_goes_on_once_cancelled(gated, region):
+    async with gated() as astore:
+        await astore.put("memory/a", 1)
+        region.gate.clear()
+        flushing = asyncio.create_task(astore.flush())
+        await region.has_entered()
+        flushing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await flushing
+        region.gate.set()
+        await astore.flush()
+        assert region.rows["memory/a"]
+
+
 async def test_a_store_that_is_not_closed_says_so_and_leaves_no_worker(gated):
     astore = gated()
     await astore.put("memory/a", 1)
