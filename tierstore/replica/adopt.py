@@ -6,7 +6,7 @@ that a batch which that process had sent already is recognised by the region.
 
 from __future__ import annotations
 
-from tierstore.errors import CorruptionError, UnavailableError
+from tierstore.errors import CorruptionError, FencedError, UnavailableError
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
 from tierstore.replica.outbox import Outbox
@@ -45,11 +45,12 @@ class Adopter:
         self.failures: dict[str, str] = {}
 
     def adopt(self, deadline: Deadline) -> int:
-        """How many orphaned files were drained. Damaged ones are skipped and noted.
+        """How many orphaned files were drained. Those that can never be are skipped and noted.
 
-        Raises UnavailableError if the region does not take them in time.
+        Raises UnavailableError, after trying all, if the region does not take one in time.
         """
         adopted = 0
+        failure: UnavailableError | None = None
         for journal in self._directory.orphans():
             try:
                 state = journal.load(0)
@@ -57,10 +58,14 @@ class Adopter:
                     self._drain(journal, state, deadline)
                     adopted += 1
                 self.failures.pop(journal.path, None)
-            except CorruptionError as exc:
+            except (CorruptionError, FencedError) as exc:
                 self._note(journal.path, str(exc))
+            except UnavailableError as exc:
+                failure = exc
             finally:
                 journal.close()
+        if failure is not None:
+            raise failure
         return adopted
 
     def _drain(self, journal: JournalFile, stored: JournalState, deadline: Deadline) -> None:

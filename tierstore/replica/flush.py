@@ -94,6 +94,11 @@ class Flusher:
                 f"the region has batch {known.applied} of this replica but acknowledged"
                 f" {state.outbox.acknowledged}: it was restored from a backup"
             )
+        if not state.outbox.has_sent(known.applied, known.digest):
+            self._fence(
+                f"the region has a batch {known.applied} of this replica that this journal never"
+                " had: the journal was copied, or is an old one"
+            )
         with state.lock:
             self._settle_up_to(known.applied, known.digest)
             self._rebuild_lost()
@@ -157,8 +162,8 @@ class Flusher:
             if outcome == APPLIED:
                 self._confirm(delta, sent_at_s)
             elif outcome == HELD:
-                state.outbox.held[delta.key] = delta
-                held.append(delta)
+                state.outbox.hold(delta)
+                held.append(state.outbox.held[delta.key])
             else:
                 self._forget(delta)
                 if outcome == SUPERSEDED:

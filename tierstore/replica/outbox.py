@@ -54,6 +54,7 @@ class Outbox:
         self.frozen: list[Frozen] = []
         self.frozen_bytes = 0
         self.held: dict[str, Delta] = {}
+        self._beaten: set[str] = set()
         self.quarantined: dict[str, int] = {}  # key -> stamp of the write that was refused
         self._recent: list[Frozen] = []
         self._tickets: set[int] = set()
@@ -92,6 +93,19 @@ class Outbox:
         elif dirty != TOUCH_DIRTY:
             entry.dirty = dirty
 
+    def note_shown(self, key: str, shown: Record) -> None:
+        """Remember if what a reader was shown beats what is frozen: never go back to that."""
+        if shown.replica != self.replica and any(key in f.deltas for f in self.frozen):
+            self._beaten.add(key)
+
+    def hold(self, delta: Delta) -> None:
+        """Keep a delta that the region will apply when its clock gets there."""
+        before = self.held.get(delta.key)
+        if delta.op == TOUCH and before is not None and before.op == PUT:
+            joined = register.touch(before.record, delta.record)
+            delta = before if joined is None else Delta(delta.key, PUT, joined)
+        self.held[delta.key] = delta
+
     def unmark(self, entry: Entry) -> None:
         """Forget a dirty write that a newer one, already in the region, has superseded."""
         if entry.dirty != CLEAN and self.dirty.get(entry.key) is entry:
@@ -114,9 +128,18 @@ class Outbox:
                 fresh.append(frozen := Frozen(number, deltas, journaled=journaled))
                 self.frozen.append(frozen)
                 self.frozen_bytes += frozen.size_bytes
+        if self._beaten:
+            self._beaten.difference_update(k for k, e in taken.items() if e.dirty != TOUCH_DIRTY)
         for entry in taken.values():
             entry.dirty = CLEAN
         return fresh
+
+    def has_sent(self, number: int, digest: bytes) -> bool:
+        """Whether batch `number` with this `digest` may be one of ours, acknowledged or frozen."""
+        if number == self.acknowledged:
+            return digest == self.digest
+        frozen = next((f for f in self.frozen if f.number == number), None)
+        return frozen is not None and (frozen.batch is None or frozen.batch.digest == digest)
 
     @property
     def last_number(self) -> int:
@@ -127,6 +150,8 @@ class Outbox:
         """Move the oldest frozen batch among those that the region has."""
         self.frozen.remove(frozen)
         self.frozen_bytes -= frozen.size_bytes
+        if not self.frozen:
+            self._beaten.clear()
         self.acknowledged = frozen.number
         self.digest = digest
         if self._tickets:
@@ -158,14 +183,17 @@ class Outbox:
         return state if entry is None else _joined(state, as_delta(entry))
 
     def own_state(self, key: str) -> Record | None:
-        """The newest whole state of `key` written here and not acknowledged; None if none is."""
+        """The newest whole state of `key` written here and not acknowledged; None if none is.
+
+        Not one that the region holds back: only its row tells how long that is the newest.
+        """
         own: Record | None = None
         for frozen in self.frozen:
             delta = frozen.deltas.get(key)
             if delta is not None and (own is not None or delta.op == PUT):
                 own = _joined(own, delta)
-        if (delta := self.held.get(key)) is not None:
-            own = _joined(own, delta)
+        if key in self._beaten:
+            own = None
         entry = self.dirty.get(key)
         if entry is not None and (own is not None or entry.dirty != TOUCH_DIRTY):
             own = _joined(own, as_delta(entry))
@@ -190,7 +218,9 @@ class Outbox:
     def settle_held(self, key: str, state: Record | None) -> bool:
         """Whether a held delta of `key` was forgotten because the region's `state` shows it."""
         delta = self.held.get(key)
-        if delta is None or state is None or state.stamp < delta.record.stamp:
+        if delta is None or state is None:
+            return False
+        if (state.stamp, state.touch) < (delta.record.stamp, delta.record.touch):
             return False
         del self.held[key]
         return True

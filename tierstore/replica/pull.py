@@ -127,6 +127,8 @@ class Puller:
         record = None if row is None else row.record
         state.outbox.settle_held(key, record)
         shown = state.outbox.overlay(key, record, reply.applied)
+        if shown is not None and state.outbox.frozen:
+            state.outbox.note_shown(key, shown)
         install(state, key, self._rule_for(key), shown, sent_at_s)
 
     def _start_again(self, position: int) -> None:

@@ -190,6 +190,8 @@ class Reader:
                     f"key {key!r}: {reply.corrupt[key]}", key=key, tier="regional"
                 )
             shown = self._shown(key, reply)
+            if shown is not None and state.outbox.frozen:
+                state.outbox.note_shown(key, shown)
             if state.fills.land(flight) and is_current:
                 install(state, key, rules[key], shown, sent_at_s)
             else:

@@ -265,6 +265,11 @@ class FaultyJournalFile(JournalFile):
             if not self._plan.crashed:
                 JournalFile.close(self)
 
+    def discard(self) -> None:
+        """Remove a new file that could not be made use of."""
+        if not self._plan.crashed:
+            JournalFile.discard(self)
+
     def abandon(self) -> None:
         """End with the process that had it open."""
         if self._connection is not None:
