@@ -18,23 +18,31 @@ in which a nil replica stands for the batch's own.
 from __future__ import annotations
 
 from _blake2 import blake2b
+from struct import Struct
 
 from tierstore.errors import CorruptionError, DecodingError
-from tierstore.record import DIGEST_BYTES, Record, find_fault, from_fields
-from tierstore.values.msgpack import bin_header, pack, unpack
+from tierstore.record import DIGEST_BYTES, REGISTER, Record, find_fault, from_fields
+from tierstore.values.msgpack import array_header, bin_header, pack, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 BATCH_FORMAT = 1
-_UINT32_MAX = (1 << 32) - 1
 FIRST_PREDECESSOR = b""  # of the batch with number 1
 
 PUT = 0
 """The delta is a whole state, joined with the row's."""
 TOUCH = 1
 """The delta only moves the expiry of the version that it names."""
+
+# The usual delta on the wire: a PUT of a REGISTER of generation 0, its stamp in 64 bits, of the
+# batch's replica, never touched, without expiry and metadata.
+_UINT32_MAX = (1 << 32) - 1
+_DELTA_AND_KEY = [bytes((0x9A, 0xA0 + size)) for size in range(32)]
+_BEFORE_STAMP = bytes((PUT, REGISTER, 0, 0xCF))
+_AFTER_STAMP = b"\xc0\x00\xc0\xc0"
+_usual_fields = Struct(">4sQ4s").pack
 
 
 class Delta:
@@ -104,8 +112,10 @@ def freeze(
     heat: list[tuple[str, int, int]],
 ) -> Batch:
     """The batch with this identity and content."""
-    wire = [_delta_fields(delta, replica) for delta in deltas]
-    body = pack([BATCH_FORMAT, replica, number, predecessor, wire, [list(h) for h in heat]])
+    identity = pack(BATCH_FORMAT) + pack(replica) + pack(number) + pack(predecessor)
+    parts = [encode_delta(delta, replica) for delta in deltas]
+    head = array_header(6) + identity + array_header(len(parts))
+    body = b"".join((head, *parts, pack([list(h) for h in heat])))
     return Batch(replica, number, predecessor, list(deltas), heat, body)
 
 
@@ -132,6 +142,12 @@ def decode_batch(body: bytes) -> Batch:
 
 def encode_delta(delta: Delta, replica: int) -> bytes:
     """The bytes of one delta written by `replica`, as the journal keeps them."""
+    record = delta.record
+    is_put = delta.op == PUT and record.type == REGISTER and record.replica == replica
+    if is_put and not record.touch and not record.generation:
+        return encode_put(
+            delta.key, record.stamp, record.expires_at_ms, record.metadata, record.payload
+        )
     return pack(_delta_fields(delta, replica))
 
 
@@ -142,26 +158,23 @@ def encode_put(
     metadata: dict[str, str] | None,
     payload: bytes | None,
 ) -> bytes:
-    """`encode_delta` of a whole register that its writer has just stamped, in one go.
+    """`encode_delta` of a whole register of its writer, never touched.
 
-    Every journaled write waits for these bytes, so they are put together by hand.
+    Every journaled write waits for these bytes, and a flush for a thousand times as many, so the
+    usual ones are put together by hand: a third of the time of `pack`.
     """
     raw_key = key.encode()
-    key_header = bytes((0xA0 + len(raw_key),)) if len(raw_key) < 32 else pack(key)[: -len(raw_key)]
-    return b"".join(
-        (
-            b"\x9a",  # an array of ten
-            key_header,
-            raw_key,
-            b"\x00\x01\x00",  # PUT, REGISTER, generation 0
-            b"\xcf" + stamp.to_bytes(8, "big") if stamp > _UINT32_MAX else pack(stamp),
-            b"\xc0\x00",  # written by the batch's replica, never touched
-            b"\xc0" if expires_at_ms is None else pack(expires_at_ms),
-            b"\xc0" if not metadata else pack(metadata),
-            b"\xc0" if payload is None else bin_header(len(payload)),
-            payload or b"",
-        )
-    )
+    if (
+        len(raw_key) < 32
+        and stamp > _UINT32_MAX
+        and payload is not None
+        and expires_at_ms is None
+        and not metadata
+    ):
+        middle = _usual_fields(_BEFORE_STAMP, stamp, _AFTER_STAMP)
+        header = bin_header(len(payload))
+        return b"".join((_DELTA_AND_KEY[len(raw_key)], raw_key, middle, header, payload))
+    return pack([key, PUT, REGISTER, 0, stamp, None, 0, expires_at_ms, metadata or None, payload])
 
 
 def decode_delta(raw: bytes, replica: int) -> Delta | Poisoned:
