@@ -112,8 +112,9 @@ def main():
     for size, figures in rows.items():
         print(f"{size:>12,}" + "".join(f"{figure:>16.2f}" for figure in figures))
     growths = [last / first for first, last in zip(rows[sizes[0]], rows[sizes[-1]], strict=True)]
+    span = f"from {sizes[0]:,} to {sizes[-1]:,} keys"
     met = [
-        common.verdict(f"{name}: growth from {sizes[0]:,} to {sizes[-1]:,} keys", growth, GROWTH_MAX)
+        common.verdict(f"{name}: growth {span}", growth, GROWTH_MAX)
         for name, growth in zip(names, growths, strict=True)
     ]
     return 0 if all(met) else 1

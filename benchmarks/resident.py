@@ -179,13 +179,15 @@ def main():
     print(common.machine())
     load = Load(options.keys, options.operations, with_peers=not options.no_peers)
     loop = asyncio.new_event_loop()
-    with tempfile.TemporaryDirectory() as folder:
-        with tierstore.open(POLICY, base_dir=Path(folder, "sync")) as store:
-            fill(store, load.items())
-            astore = loop.run_until_complete(open_filled(load, Path(folder, "async")))
-            met = measure_gets(load, store, astore, loop, options.rounds)
-            loop.run_until_complete(astore.close())
-            met = measure_puts(load, folder, store, options.rounds) and met
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tierstore.open(POLICY, base_dir=Path(folder, "sync")) as store,
+    ):
+        fill(store, load.items())
+        astore = loop.run_until_complete(open_filled(load, Path(folder, "async")))
+        met = measure_gets(load, store, astore, loop, options.rounds)
+        loop.run_until_complete(astore.close())
+        met = measure_puts(load, folder, store, options.rounds) and met
     loop.close()
     return 0 if met else 1
 
