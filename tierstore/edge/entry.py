@@ -8,7 +8,7 @@ before `expires_at`. So a reader never takes one value for another, nor an old o
 from __future__ import annotations
 
 from tierstore.errors import DecodingError
-from tierstore.record import Record
+from tierstore.record import ELSEWHERE, Record
 from tierstore.values import decode, encode, is_immutable
 
 TYPE_CHECKING = False
@@ -115,6 +115,13 @@ class Entry:
         """The record that this entry shows."""
         return Record(
             self.stamp, self.replica, self.payload(), self.expires_at, self.touch, self.metadata
+        )
+
+    def outline(self) -> Record:
+        """The record that this entry shows, with `ELSEWHERE` for the payload if it has one."""
+        payload = None if self.value is GONE else ELSEWHERE
+        return Record(
+            self.stamp, self.replica, payload, self.expires_at, self.touch, self.metadata
         )
 
     def payload(self) -> bytes | None:

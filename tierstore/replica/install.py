@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 def install(
     state: ReplicaState, key: str, rule: Rule, shown: Record | None, fetched_at_s: float
-) -> None:
+) -> Entry | None:
     """Make `shown`, a row plus this replica's later writes, what reads of `key` find.
 
-    Needs the lock. A key without a row becomes a negative entry; a copy that may not be at the
-    edge is dropped.
+    Returns the resident entry, if there is one now. Needs the lock, and the caller to evict
+    afterwards. A key without a row becomes a negative entry; a copy that may not be at the edge
+    is dropped.
     """
     entry = state.edge.resident.get(key) or state.outbox.dirty.get(key)
     if shown is None:
         if entry is not None:
             state.edge.drop(entry)
         _note_absent(state, key, rule, fetched_at_s)
-        return
+        return None
     if state.negatives is not None:
         state.negatives.discard(key)
     if entry is not None and entry.dirty != CLEAN and not _is_same_version(entry, shown):
@@ -32,13 +33,15 @@ def install(
     if not state.is_edge_allowed(rule, key_size(key) + len(shown.payload or b"")):
         if entry is not None and entry.dirty == CLEAN:
             state.edge.drop(entry)
-        return
+        return None
     if entry is None:
         entry = Entry(key, rule)
-    _show(state, entry, shown)
+        entry.show(shown)
+    else:
+        _show(state, entry, shown)
     entry.fetched_at = fetched_at_s
     state.edge.add(entry)
-    state.edge.evict(state.now_ms())
+    return entry
 
 
 def _note_absent(state: ReplicaState, key: str, rule: Rule, fetched_at_s: float) -> None:

@@ -31,12 +31,15 @@ class Negatives:
 
     def fetched_at_s(self, key: str) -> float | None:
         """When `key` was found absent, if that still counts."""
+        if key not in self._fetched_at_s:  # several times faster than `get` for what is not there
+            return None
         entry = self._fetched_at_s.get(key)
         return None if entry is None else entry[0]
 
     def discard(self, key: str) -> None:
         """The key may exist now."""
-        self._fetched_at_s.pop(key, None)
+        if key in self._fetched_at_s:
+            self._fetched_at_s.pop(key, None)
 
     def clear(self) -> None:
         """Every key may exist now."""

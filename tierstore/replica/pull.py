@@ -114,6 +114,7 @@ class Puller:
         for flight in flights:
             if self._state.fills.land(flight):
                 self._install(flight.key, reply, sent_at_s)
+        self._state.edge.evict(self._state.now_ms())
 
     def _install(self, key: str, reply: ReadReply, sent_at_s: float) -> None:
         state = self._state

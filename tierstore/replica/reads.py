@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierstore.edge.entry import GONE, fold
 from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.record import ELSEWHERE
 from tierstore.replica.exchange import read_rows
@@ -9,6 +10,8 @@ from tierstore.replica.install import install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tierstore.policy.model import Rule
     from tierstore.record import Record
     from tierstore.region.protocol import ReadReply
@@ -20,14 +23,24 @@ READ_KEYS_MAX = 1000
 
 
 class Answer:
-    """What a read found and where. `record` None: absent. `age_s` bounds how far it lags."""
+    """What a read found and where. `record` None: absent. `age_s` bounds how far it lags.
 
-    __slots__ = ("age_s", "record", "stale", "tier")
+    `value` is what `edge.entry.fold` makes of the payload, which `record` itself may leave out.
+    """
+
+    __slots__ = ("age_s", "record", "stale", "tier", "value")
 
     def __init__(
-        self, record: Record | None, tier: str | None, age_s: float, stale: bool = False
+        self,
+        record: Record | None,
+        value: Any,
+        tier: str | None,
+        age_s: float,
+        *,
+        stale: bool = False,
     ) -> None:
         self.record = record
+        self.value = value
         self.tier = tier
         self.age_s = age_s
         self.stale = stale
@@ -121,10 +134,10 @@ class Reader:
         if entry is not None:
             age_s = state.age_s(entry)
             if bound_s is None or age_s <= bound_s:
-                return Answer(entry.record(), "edge", age_s)
+                return Answer(entry.outline(), entry.value, "edge", age_s)
             return None
         if bound_s is None and (record := state.outbox.own_state(key)) is not None:
-            return Answer(record, "edge", float("inf"))
+            return Answer(record, fold(record.payload), "edge", float("inf"))
         return self._known_absent(key, bound_s)
 
     def _count(self, key: str) -> None:
@@ -141,7 +154,7 @@ class Reader:
         if bound_s is not None and age_s > bound_s:
             return None
         state.tally.negative_hits += 1
-        return Answer(None, None, age_s)
+        return Answer(None, GONE, None, age_s)
 
     def _lead(
         self, flight: Flight, rule: Rule, bound_s: float | None, deadline: Deadline
@@ -183,6 +196,7 @@ class Reader:
         state = self._state
         age_s = state.runtime.monotonic() - sent_at_s
         is_current = reply.position >= state.cursor
+        now_ms = state.now_ms()
         for flight in flights:
             key = flight.key
             if key in reply.corrupt and state.outbox.own_state(key) is None:
@@ -192,15 +206,22 @@ class Reader:
             shown = self._shown(key, reply)
             if shown is not None and state.outbox.frozen:
                 state.outbox.note_shown(key, shown)
+            entry = None
             if state.fills.land(flight) and is_current:
-                install(state, key, rules[key], shown, sent_at_s)
+                entry = install(state, key, rules[key], shown, sent_at_s)
             else:
                 state.tally.fills_voided += 1
-            answers[key] = Answer(shown, "regional" if shown is not None else None, age_s)
-            if shown is not None and shown.is_live(state.now_ms()):
+            if shown is None:
+                answers[key] = Answer(None, GONE, None, age_s)
+                state.tally.absent += 1
+                continue
+            value = fold(shown.payload) if entry is None else entry.value
+            answers[key] = Answer(shown, value, "regional", age_s)
+            if shown.is_live(now_ms):
                 state.tally.regional += 1
             else:
                 state.tally.absent += 1
+        state.edge.evict(now_ms)
 
     def _shown(self, key: str, reply: ReadReply) -> Record | None:
         """The row of `key` plus this replica's writes that the reply does not contain."""
@@ -230,6 +251,6 @@ class Reader:
                 if age_s <= bound_s + (rule.read.stale_if_error_s or 0.0):
                     entry.reads += 1
                     state.tally.stale += 1
-                    return Answer(entry.record(), "edge", age_s, stale=True)
+                    return Answer(entry.outline(), entry.value, "edge", age_s, stale=True)
             state.tally.unavailable += 1
         raise error

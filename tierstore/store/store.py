@@ -5,7 +5,7 @@ A store and its views (`prefixed`) share one core. A view differs only in how it
 
 from __future__ import annotations
 
-from tierstore.edge.entry import Packed
+from tierstore.edge.entry import GONE, Packed
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.keys import check_key, check_prefix
 from tierstore.replica.writes import Write
@@ -365,12 +365,10 @@ class Store:
         return record is not None and record.is_live(self._time_ns() // 1_000_000)
 
     def _value(self, key: str, answer: Answer, default: Any) -> Any:
-        record = answer.record
-        if record is None or record.payload is None:
+        value = answer.value
+        if value is GONE or not self._is_live(answer):
             return default
-        if not record.is_live(self._time_ns() // 1_000_000):
-            return default
-        return unpack(key, record.payload, answer.tier)
+        return unpack(key, value.payload, answer.tier) if value.__class__ is Packed else value
 
     def _write(
         self,
