@@ -101,6 +101,6 @@ def _check_largest(policy: Policy, size_bytes_max: int, scale: float) -> None:
     largest, limit = scaled(size_bytes_max, scale), policy.limits.value_bytes
     if largest > limit:
         raise TraceError(
-            f"the largest value of the trace has {format_size(largest)}, limits.value is"
+            f"the largest value of the trace has {largest:,} bytes, limits.value is"
             f" {format_size(limit)}: replay it with a value cap"
         )
