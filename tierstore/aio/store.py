@@ -76,7 +76,7 @@ class AsyncStore:
                 value = entry.value
                 if value.__class__ is not Packed:
                     return value
-                if value.payload is not None:
+                if value.payload:
                     return unpack(key, value.payload, "edge")
         return await self._get(key, default, type, max_age, timeout)
 

@@ -24,16 +24,16 @@ AGE = 1
 class Packed:
     """An encoded value, in place of a mutable one, of which every read gets a fresh copy.
 
-    With the payload None it is `GONE`: the key is deleted.
+    Without a payload it is `GONE`: the key is deleted.
     """
 
     __slots__ = ("payload",)
 
-    def __init__(self, payload: bytes | None) -> None:
+    def __init__(self, payload: bytes) -> None:
         self.payload = payload
 
 
-GONE = Packed(None)
+GONE = Packed(b"")
 
 CLEAN, PUT_DIRTY, TOUCH_DIRTY = 0, 1, 2
 """What of an entry waits to be frozen into a batch: nothing, the whole record, its lifetime."""
@@ -127,7 +127,7 @@ class Entry:
     def payload(self) -> bytes | None:
         """The encoded value; None if deleted."""
         value = self.value
-        return value.payload if value.__class__ is Packed else encode(value)
+        return (value.payload or None) if value.__class__ is Packed else encode(value)
 
     def is_live(self, now_ms: int) -> bool:
         """Whether there is a value at `now_ms`."""

@@ -67,7 +67,7 @@ class Write:
     def payload(self) -> bytes | None:
         """The encoded value; None for a delete."""
         value = self.value
-        return value.payload if value.__class__ is Packed else encode(value)
+        return (value.payload or None) if value.__class__ is Packed else encode(value)
 
 
 class Writer:

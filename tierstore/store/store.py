@@ -80,7 +80,7 @@ class Store:
                 value = entry.value
                 if value.__class__ is not Packed:
                     return value
-                if value.payload is not None:
+                if value.payload:
                     return unpack(key, value.payload, "edge")
         return self._converted(key, self._resolve(key, max_age, timeout), default, type)
 
@@ -325,7 +325,7 @@ class Store:
                 value = entry.value
                 if value.__class__ is not Packed:
                     found[key] = value
-                elif value.payload is not None:
+                elif value.payload:
                     found[key] = unpack(key, value.payload, "edge")
         return found, rest
 
