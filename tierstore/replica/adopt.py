@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.link import RegionSource
     from tierstore.runtime import Runtime
+    from tierstore.tiers.journal.content import JournalState
     from tierstore.tiers.journal.directory import JournalDirectory
-    from tierstore.tiers.journal.file import JournalFile, JournalState
+    from tierstore.tiers.journal.file import JournalFile
 
 
 class Adopter:
@@ -57,7 +58,10 @@ class Adopter:
                 if state.unflushed:
                     self._drain(journal, state, deadline)
                     adopted += 1
-                self.failures.pop(journal.path, None)
+                if state.corrupt:
+                    self._note(journal.path, f"damaged writes of {sorted(state.corrupt)}")
+                else:
+                    self.failures.pop(journal.path, None)
             except (CorruptionError, FencedError) as exc:
                 self._note(journal.path, str(exc))
             except UnavailableError as exc:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from tierstore.replica.adopt import Adopter
     from tierstore.replica.link import RegionSource
     from tierstore.runtime import Driver, Lock, Runtime
+    from tierstore.tiers.journal.content import JournalState
     from tierstore.tiers.journal.directory import JournalDirectory
-    from tierstore.tiers.journal.file import JournalFile, JournalState
+    from tierstore.tiers.journal.file import JournalFile
 
 ADOPT_INTERVAL_S = 10.0
 UPKEEP_INTERVAL_S = 60.0

@@ -71,7 +71,7 @@ class Flusher:
         self._build()
         waiting = [frozen for frozen in state.outbox.frozen if not frozen.persisted]
         if waiting and state.journal is not None:
-            from tierstore.tiers.journal.file import FrozenBatch
+            from tierstore.tiers.journal.content import FrozenBatch
 
             stored = [
                 FrozenBatch(f.number, f.batch.digest, f.batch if f.journaled else None)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.record import Record
     from tierstore.region.batch import Batch
-    from tierstore.tiers.journal.file import JournalState
+    from tierstore.tiers.journal.content import JournalState
 
 DELTA_OVERHEAD_BYTES = 32
 BATCH_BYTES_MAX = 4 * 2**20

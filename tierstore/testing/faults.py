@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         Upkeep,
     )
     from tierstore.region.rows import RegionInfo, ReplicaState
-    from tierstore.tiers.journal.file import FrozenBatch, JournalState
+    from tierstore.tiers.journal.content import FrozenBatch, JournalState
     from tierstore.tiers.journal.lock import FileLock
 
     T = TypeVar("T")

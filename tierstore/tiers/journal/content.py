@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 CHECKED_PAGES_MAX = 4096  # 16 MiB
 DAMAGED = "fails its checksum"
 """The reason under which unreadable writes are kept apart."""
+EMPTY_HEADER: dict[str, Any] = {
+    "replica": 0,
+    "region": None,
+    "stamp": 0,
+    "acknowledged": 0,
+    "digest": b"",
+    "seq": 0,  # of the last delta that went into a batch
+    "frozen": 0,  # the number of the last batch
+}
+# A damaged key need not be text.
+_HELD = "SELECT CAST(key AS BLOB), delta, checksum FROM held"
+_DELTAS = "SELECT seq, CAST(key AS BLOB), delta, checksum FROM deltas ORDER BY seq"
+_QUARANTINE = "SELECT CAST(key AS BLOB), delta, reason FROM quarantine ORDER BY id"
+_BATCHES = "SELECT number, digest, body FROM batches WHERE acknowledged_ms IS NULL ORDER BY number"
+_UNREADABLE = "an unflushed write in the journal fails its checksum"
 
 
 @dataclass(slots=True)
@@ -60,15 +75,27 @@ class JournalState:
 
 def load_content(connection: sqlite3.Connection, path: str) -> JournalState:
     """All that the journal at `path` holds. Raises CorruptionError naming it."""
+    try:
+        return _load(connection, path)
+    except (TypeError, ValueError) as exc:  # a damaged type code makes text of a BLOB
+        raise damaged(path, str(exc)) from exc
+
+
+def _load(connection: sqlite3.Connection, path: str) -> JournalState:
     _check_pages(connection, path)
     header = load_header(connection, path)
-    state = JournalState(*(header[n] for n in ("replica", "region", "stamp")), *_standing(header))
-    _load_deltas(connection, state, path, header["seq"])
-    for key, raw, checksum in connection.execute("SELECT * FROM held"):
-        _load_delta(state, state.held, key, raw, checksum)
+    state = JournalState(
+        header["replica"],
+        header["region"],
+        header["stamp"],
+        header["acknowledged"],
+        header["digest"],
+    )
     _load_quarantine(connection, state)
-    query = "SELECT number, digest, body FROM batches WHERE acknowledged_ms IS NULL ORDER BY number"
-    for number, digest, body in connection.execute(query):
+    _load_deltas(connection, state, path, header["seq"])
+    for key, raw, checksum in connection.execute(_HELD):
+        _load_delta(state, state.held, key, raw, checksum)
+    for number, digest, body in connection.execute(_BATCHES):
         state.batches.append(_load_batch(number, digest, body, path))
     expected = range(state.acknowledged + 1, header["frozen"] + 1)
     if [batch.number for batch in state.batches] != list(expected):
@@ -98,15 +125,11 @@ def damaged(path: str, how: str) -> CorruptionError:
     )
 
 
-def _standing(header: dict[str, Any]) -> tuple[int, bytes]:
-    return header["acknowledged"], header["digest"]
-
-
 def _load_deltas(
     connection: sqlite3.Connection, state: JournalState, path: str, last_seq: int
 ) -> None:
     state.last_seq = last_seq
-    for seq, key, raw, checksum in connection.execute("SELECT * FROM deltas ORDER BY seq"):
+    for seq, key, raw, checksum in connection.execute(_DELTAS):
         if seq != state.last_seq + 1:
             raise damaged(path, "it lost a write")
         state.last_seq = seq
@@ -114,9 +137,8 @@ def _load_deltas(
 
 
 def _load_quarantine(connection: sqlite3.Connection, state: JournalState) -> None:
-    for key, raw, reason in connection.execute(
-        "SELECT key, delta, reason FROM quarantine ORDER BY id"
-    ):
+    for raw_key, raw, reason in connection.execute(_QUARANTINE):
+        key = raw_key.decode(errors="replace")
         delta = decode_delta(raw, state.replica)
         if reason == DAMAGED:
             state.corrupt.setdefault(key, _UNREADABLE)
@@ -134,13 +156,15 @@ def _check_pages(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _load_delta(
-    state: JournalState, into: list[Delta], key: str, raw: bytes, checksum: int
+    state: JournalState, into: list[Delta], key: bytes, raw: bytes, checksum: int
 ) -> None:
-    delta = decode_delta(raw, state.replica) if checksum == zlib.crc32(raw) else None
-    if delta is None or isinstance(delta, Poisoned) or delta.key != key:
-        state.corrupt[key] = "an unflushed write in the journal fails its checksum"
+    """Take a delta in. It names its key itself, so the column matters only if it is damaged."""
+    sound = type(raw) is bytes and checksum == zlib.crc32(raw)
+    delta = decode_delta(raw, state.replica) if sound else None
+    if delta is None or isinstance(delta, Poisoned):
+        state.corrupt[key.decode(errors="replace")] = _UNREADABLE
         return
-    state.corrupt.pop(key, None)  # a later write of the key replaces the damaged one
+    state.corrupt.pop(delta.key, None)  # a later write of the key replaces the damaged one
     into.append(delta)
 
 
@@ -150,13 +174,7 @@ def _load_batch(number: int, digest: bytes, body: bytes | None, path: str) -> Fr
     try:
         batch = decode_batch(body)
     except TierStoreError as exc:
-        raise CorruptionError(
-            f"batch {number} in journal {path} is damaged", tier="edge", object=path
-        ) from exc
+        raise damaged(path, f"batch {number} is not readable") from exc
     if batch.digest != digest or batch.number != number:
-        raise CorruptionError(
-            f"batch {number} in journal {path} fails its digest", tier="edge", object=path
-        )
+        raise damaged(path, f"batch {number} fails its digest")
     return FrozenBatch(number, digest, batch)
-
-

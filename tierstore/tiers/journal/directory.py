@@ -10,7 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tierstore.tiers.journal.file import JournalFile, JournalState
+    from tierstore.tiers.journal.content import JournalState
+    from tierstore.tiers.journal.file import JournalFile
 
 SUFFIX = ".journal"
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -87,9 +88,10 @@ class JournalDirectory:
             journal = None if os.path.exists(path) else self._try_open(path)
             if journal is not None:
                 try:
+                    journal.begin()
                     return journal, journal.load(new_replica)
                 except BaseException:
-                    journal.close()
+                    journal.discard()
                     raise
             number += 1
 

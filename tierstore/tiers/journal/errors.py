@@ -29,6 +29,8 @@ def translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise _translate(exc, path) from exc
+    except UnicodeDecodeError as exc:  # SQLite quotes what is damaged in its message
+        raise _translate(sqlite3.DatabaseError(str(exc)), path) from exc
     except OSError as exc:
         raise UnavailableError(f"journal {path}: {exc.strerror or exc}") from exc
 

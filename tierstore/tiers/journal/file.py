@@ -7,22 +7,31 @@ forget.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import zlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tierstore.errors import CorruptionError, TierStoreError
-from tierstore.region.batch import Batch, Delta, Poisoned, decode_batch, decode_delta
+from tierstore.errors import CorruptionError
+from tierstore.tiers.journal.content import (
+    DAMAGED,
+    EMPTY_HEADER,
+    FrozenBatch,
+    JournalState,
+    damaged,
+    load_content,
+    load_header,
+    seal,
+)
 from tierstore.tiers.journal.errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tierstore.region.batch import Delta
     from tierstore.tiers.journal.lock import FileLock
 
 JOURNAL_FORMAT = 1
-CHECKED_PAGES_MAX = 4096  # 16 MiB
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -32,7 +41,8 @@ CREATE TABLE held (key TEXT PRIMARY KEY, delta BLOB NOT NULL, checksum INTEGER N
 CREATE TABLE quarantine (id INTEGER PRIMARY KEY, key TEXT NOT NULL, delta BLOB NOT NULL, reason TEXT NOT NULL);
 """  # noqa: E501
 
-_APPEND = "INSERT INTO deltas (key, delta, checksum) VALUES (?, ?, ?)"
+_APPEND = "INSERT INTO deltas (seq, key, delta, checksum) VALUES (?, ?, ?, ?)"
+_SET_ASIDE = "INSERT INTO quarantine (key, delta, reason) VALUES (?, ?, ?)"
 _FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
 
 
@@ -44,38 +54,66 @@ class JournalFile:
         self._lock = lock
         self._sync_always = sync_always
         self._connection: sqlite3.Connection | None = None
+        self._seq = -1  # of the last delta; negative where only the file knows
+        self._damaged: set[str] = set()
+
+    def begin(self) -> None:
+        """Forget what a file of this name held that was moved away."""
+        self._lock.begin_mark(0)
 
     def load(self, new_replica: int) -> JournalState:
-        """What the file holds; an empty file becomes the journal of `new_replica`.
+        """What the file holds; an empty file becomes the journal of `new_replica`, unless 0.
 
-        Raises CorruptionError if the file as a whole is damaged or of an unknown format.
+        Raises CorruptionError if the file as a whole is damaged, incomplete or of an unknown
+        format.
         """
         with translated(self.path):
             connection = self._connect()
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                if self._lock.read_mark():
+                    raise damaged(self.path, "it is empty")
+                if not new_replica:
+                    return JournalState(0, None, 0, 0, b"")
                 self._create(connection, new_replica)
             self._check_format(connection)
-            return _load_state(connection, self.path)
+            state = load_content(connection, self.path)
+            if state.last_seq < self._lock.read_mark():
+                raise damaged(self.path, "its end is missing, with acknowledged writes")
+            self._seq = state.last_seq
+            self._lock.begin_mark(state.last_seq, durable=self._sync_always)
+            self._keep_damaged(connection, state)
+        return state
 
     def append(self, key: str, delta: bytes) -> int:
         """Commit one delta; returns its sequence number."""
         try:
             connection = self._connection or self._connect()
-            cursor = connection.execute(_APPEND, (key, delta, zlib.crc32(delta)))
+            seq = self._seq + 1 or self._next()
+            connection.execute(_APPEND, (seq, key, delta, zlib.crc32(delta)))
         except (sqlite3.Error, OSError):
+            self._seq = -1
             with translated(self.path):
                 raise
-        return cursor.lastrowid or 0
+        self._seq = seq
+        self._lock.move_mark(seq)
+        if self._damaged:
+            self._heal([key])
+        return seq
 
     def append_many(self, deltas: Iterable[tuple[str, bytes]]) -> int:
         """Commit several deltas at once; returns the last sequence number."""
-        rows = [(key, delta, zlib.crc32(delta)) for key, delta in deltas]
         with translated(self.path):
             connection = self._connect()
+            seq = self._next()
+            rows = [(at, key, raw, zlib.crc32(raw)) for at, (key, raw) in enumerate(deltas, seq)]
+            self._seq = -1
             with _Transaction(connection):
                 connection.executemany(_APPEND, rows)
-            row = connection.execute("SELECT coalesce(max(seq), 0) FROM deltas").fetchone()
-        return int(row[0])
+            self._seq = seq + len(rows) - 1
+        self._lock.move_mark(self._seq)
+        if self._damaged:
+            self._heal([key for _, key, _, _ in rows])
+        return self._seq
 
     def freeze(self, batches: Sequence[FrozenBatch], last_seq: int, stamp: int) -> None:
         """Replace the deltas up to `last_seq` by the batches they went into, and sync."""
@@ -87,7 +125,7 @@ class JournalFile:
                 with _Transaction(connection):
                     connection.executemany(_FREEZE, rows)
                     connection.execute("DELETE FROM deltas WHERE seq <= ?", (last_seq,))
-                    _set(connection, stamp=stamp)
+                    _set(connection, stamp=stamp, seq=last_seq, **_last_number(rows))
             finally:
                 self._set_sync(connection)
 
@@ -101,7 +139,7 @@ class JournalFile:
         with translated(self.path), _Transaction(connection := self._connect()):
             connection.execute("DELETE FROM batches")
             connection.execute("DELETE FROM held")
-            _set(connection, replica=replica, acknowledged=0, digest=b"")
+            _set(connection, replica=replica, acknowledged=0, digest=b"", frozen=0)
 
     def acknowledge(
         self,
@@ -133,9 +171,7 @@ class JournalFile:
                     (delta.key, raw, zlib.crc32(raw)),
                 )
             connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in settled])
-            connection.executemany(
-                "INSERT INTO quarantine (key, delta, reason) VALUES (?, ?, ?)", quarantined
-            )
+            connection.executemany(_SET_ASIDE, quarantined)
 
     def settle(self, keys: Sequence[str]) -> None:
         """Forget held deltas whose row has shown them."""
@@ -177,6 +213,19 @@ class JournalFile:
         try:
             with translated(self.path):
                 self.close_connection()
+                if self._seq >= 0:
+                    self._lock.begin_mark(self._seq, durable=True)
+        finally:
+            self._lock.release()
+
+    def discard(self) -> None:
+        """Remove a new file that could not be made use of, so that nobody takes its identity."""
+        try:
+            with translated(self.path):
+                self.close_connection()
+                for suffix in ("-wal", "-shm", ""):
+                    if os.path.exists(self.path + suffix):
+                        os.remove(self.path + suffix)
         finally:
             self._lock.release()
 
@@ -205,8 +254,34 @@ class JournalFile:
         with _Transaction(connection):
             for statement in _SCHEMA.strip().split("\n"):
                 connection.execute(statement)
-            _set(connection, replica=replica, stamp=0, acknowledged=0, digest=b"", region=None)
+            _set(connection, **EMPTY_HEADER | {"replica": replica})
             connection.execute(f"PRAGMA user_version={JOURNAL_FORMAT}")
+
+    def _next(self) -> int:
+        """The number of the next delta, asked of the file where an append failed half-way."""
+        if self._seq < 0:
+            connection = self._connect()
+            (last,) = connection.execute("SELECT max(seq) FROM deltas").fetchone()
+            self._seq = last or load_header(connection, self.path)["seq"]
+        return self._seq + 1
+
+    def _keep_damaged(self, connection: sqlite3.Connection, state: JournalState) -> None:
+        """Note damaged keys where the next freeze does not remove them."""
+        self._damaged = set(state.corrupt)
+        if self._damaged:
+            with _Transaction(connection):
+                connection.execute("DELETE FROM quarantine WHERE reason = ?", (DAMAGED,))
+                connection.executemany(_SET_ASIDE, [(key, b"", DAMAGED) for key in state.corrupt])
+
+    def _heal(self, keys: list[str]) -> None:
+        """Forget that earlier writes of `keys` are damaged: newer ones are in their place."""
+        healed = self._damaged.intersection(keys)
+        with translated(self.path), _Transaction(connection := self._connect()):
+            connection.executemany(
+                "DELETE FROM quarantine WHERE key = ? AND reason = ?",
+                [(key, DAMAGED) for key in healed],
+            )
+        self._damaged -= healed
 
     def _check_format(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -242,5 +317,13 @@ def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:
     return frozen.number, frozen.digest, body, len(body or b"")
 
 
+def _last_number(rows: Sequence[tuple[int, bytes, bytes | None, int]]) -> dict[str, int]:
+    return {"frozen": rows[-1][0]} if rows else {}
+
+
 def _set(connection: sqlite3.Connection, **values: object) -> None:
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+    """Change the header and its checksum."""
+    put = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+    connection.executemany(put, list(values.items()))
+    header = dict(connection.execute("SELECT name, value FROM meta WHERE name <> 'seal'"))
+    connection.execute(put, ("seal", seal(header)))

@@ -1,13 +1,28 @@
-"""Locks that end with the process that holds them."""
+"""Locks that end with the process that holds them, and the mark in their files.
+
+SQLite takes a WAL that was cut off or damaged for one that ends there, and says nothing. The mark
+is the number of the last delta that was committed, kept where no damage to the database reaches.
+It is not synced: after a power cut it may be ahead of what the disk got, so it holds only within
+one boot of the machine, or once the file was closed.
+"""
 
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+# How long the mark holds, and that inverted; the mark, and that inverted.
+_TERM = struct.Struct("<QQ")
+_MARK = struct.Struct("<QQ")
+_TERM_AT, _MARK_AT = 16, 32  # Windows locks the first byte
+_ONES = (1 << 64) - 1
+_DURABLE = 1
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +35,41 @@ class FileLock:
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor: int | None = descriptor
         self.path = path
+        self._boot = boot_id()
+
+    def begin_mark(self, seq: int, *, durable: bool = False) -> None:
+        """Note that the deltas up to `seq` are committed; with `durable`, a power cut spares them.
+
+        Without it the mark holds within this boot of the machine.
+        """
+        term = _DURABLE if durable else self._boot
+        self._write_at(_TERM_AT, _TERM.pack(term, term ^ _ONES))
+        self.move_mark(seq)
+
+    def move_mark(self, seq: int) -> None:
+        """Note that the delta `seq` was committed, too."""
+        self._write_at(_MARK_AT, _MARK.pack(seq, seq ^ _ONES))
+
+    def read_mark(self) -> int:
+        """The number of the last delta known to be committed; 0 if none is known."""
+        if self._descriptor is None:
+            return 0
+        os.lseek(self._descriptor, _TERM_AT, os.SEEK_SET)
+        found = os.read(self._descriptor, _TERM.size + _MARK.size)
+        if len(found) < _TERM.size + _MARK.size:
+            return 0
+        term, term_inverted = _TERM.unpack_from(found)
+        seq, inverted = _MARK.unpack_from(found, _TERM.size)
+        is_sound = term ^ term_inverted == seq ^ inverted == _ONES
+        return int(seq) if is_sound and term in (_DURABLE, self._boot) else 0
+
+    def _write_at(self, offset: int, content: bytes) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            write_at(self._descriptor, content, offset)
+        except OSError:
+            return  # a mark that lags behind is a weaker check, not a wrong one
 
     @classmethod
     def try_acquire(cls, path: str) -> Self | None:
@@ -58,3 +108,20 @@ def _lock(descriptor: int) -> None:
     import msvcrt
 
     msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+
+def _seek_and_write(descriptor: int, content: bytes, offset: int) -> int:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, content)
+
+
+write_at = getattr(os, "pwrite", _seek_and_write)
+
+
+def boot_id() -> int:
+    """A number that differs between boots of this machine, or at least between processes."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return zlib.crc32(file.read())
+    except OSError:
+        return zlib.crc32(str(os.getpid()).encode())
