@@ -12,6 +12,7 @@ import warnings
 import pytest
 
 import tierstore
+from tierstore.aio.opening import connect
 
 
 async def turns(count=5):
@@ -24,7 +25,10 @@ async def test_closing_waits_for_what_is_under_way_and_refuses_what_is_not(
     gated, region, own_threads
 ):
     astore = gated(workers=1)
-    await astore.put("journaled", 1)
+    await astore.put_many({"journaled": 1, "memory/a": b"longer"})
+    await astore.flush()
+    region.close = lambda: closed_while_shut.append(not region.gate.is_set())
+    closed_while_shut = []
     region.gate.clear()
     under_way = asyncio.create_task(astore.get("journaled", max_age=0))
     await region.has_entered()
@@ -35,15 +39,32 @@ async def test_closing_waits_for_what_is_under_way_and_refuses_what_is_not(
     for task in queued:
         with pytest.raises(tierstore.StoreClosedError):
             await task
-    with pytest.raises(tierstore.StoreClosedError):
-        await astore.put("memory/late", 1)
-    with pytest.raises(tierstore.StoreClosedError):
-        await astore.put("journaled", b"")
+    for key in ("memory/a", "memory/late", "journaled"):
+        with pytest.raises(tierstore.StoreClosedError):
+            await astore.put(key, b"")
+    await turns()
     region.gate.set()
     assert await under_way == 1
     assert await asyncio.gather(*closing) == [None, None]
     assert own_threads() == []
-    assert region.closed_count == 1
+    assert closed_while_shut == [False]
+
+
+async def test_cancelled_while_connecting_it_closes_once_that_has_ended(gated, region, own_threads):
+    register = region.register
+    region.register = lambda *known: (region._pass(), register(*known))[1]
+    region.close = lambda: closed_while_shut.append(not region.gate.is_set())
+    closed_while_shut = []
+    region.gate.clear()
+    connecting = asyncio.create_task(connect(gated()))
+    await region.has_entered()
+    connecting.cancel()
+    await turns()
+    region.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert own_threads() == []
+    assert closed_while_shut == [False]
 
 
 async def test_closing_cancelled_once_completes(gated, region, own_threads):

@@ -53,6 +53,7 @@ def test_memory_writes_and_resident_reads_run_in_the_caller(opened, own_threads)
         at_once(astore.delete(a))
         assert not at_once(astore.exists(a))
         assert at_once(astore.get(a, "gone")) == "gone"
+        assert at_once(astore.get_many([a, b])) == {b: 2}
         assert not at_once(astore.touch(a))
     assert own_threads() == []
 

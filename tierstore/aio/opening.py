@@ -46,13 +46,13 @@ class Opening:
         self,
         policy: PolicyLike,
         base_dir: str | os.PathLike[str] | None,
-        connect: bool,
+        connects: bool,
         runtime: Runtime,
         workers: int,
     ) -> None:
         self._policy = policy
         self._base_dir = base_dir
-        self._connect = connect
+        self._connects = connects
         self._runtime = runtime
         self._workers = workers
         self._entered: AsyncStore | None = None
@@ -79,12 +79,13 @@ class Opening:
             await workers.close(lambda: None, 0.0)
             raise
         astore = AsyncStore(store, workers)
-        if self._connect:
-            await _connect(astore)
+        if self._connects:
+            await connect(astore)
         return astore
 
 
-async def _connect(astore: AsyncStore) -> None:
+async def connect(astore: AsyncStore) -> None:
+    """Contact the region, or close `astore`. Raises UnavailableError if it does not answer."""
     store, workers = astore._store, astore._workers
     try:
         await workers.run(store._core.connect)
