@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,11 @@ class RecordingRegion(MemoryRegion):
         return None if row is None else row.record.payload
 
 
+@cache
+def _load(policy):
+    return load(json.loads(policy))
+
+
 class Node:
     """A process: it can crash, and be opened again from what it left on disk."""
 
@@ -54,7 +61,7 @@ class Node:
         rules = {"rules": RULES, "replication": {"batch": 2}, **(policy or {})}
         rules.setdefault("tiers", {}).setdefault("edge", {})
         rules["tiers"]["edge"] = {"journal": "journal", **rules["tiers"]["edge"]}
-        self.policy = load({"version": 1, **rules}, str(folder))
+        self.policy = _load(json.dumps({"version": 1, **rules}))
         self.plan = FaultPlan()
         self.open()
 

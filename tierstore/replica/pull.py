@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
+    from tierstore.record import Record
     from tierstore.region.protocol import Change, ChangesPage, ReadReply, Registration
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.fills import Flight
@@ -112,11 +113,16 @@ class Puller:
 
     def _settle(self, flights: list[Flight], reply: ReadReply, sent_at_s: float) -> None:
         for flight in flights:
-            if self._state.fills.land(flight):
-                self._install(flight.key, reply, sent_at_s)
+            landed = self._state.fills.land(flight)
+            self._install(flight.key, reply, sent_at_s, landed)
         self._state.edge.evict(self._state.now_ms())
 
-    def _install(self, key: str, reply: ReadReply, sent_at_s: float) -> None:
+    def _install(self, key: str, reply: ReadReply, sent_at_s: float, landed: bool) -> None:
+        """Show what a refresh brought.
+
+        Also if a write voided its flight: the cursor passes this change now, so a copy without
+        it would look younger than it is. Unless the copy is newer still.
+        """
         state = self._state
         entry = state.edge.resident.get(key)
         row = reply.rows.get(key)
@@ -128,6 +134,8 @@ class Puller:
         record = None if row is None else row.record
         state.outbox.settle_held(key, record)
         shown = state.outbox.overlay(key, record, reply.applied)
+        if not landed and (shown is None or _is_newer(entry, shown)):
+            return
         if shown is not None and state.outbox.frozen:
             state.outbox.note_shown(key, shown)
         install(state, key, self._rule_for(key), shown, sent_at_s)
@@ -141,6 +149,11 @@ class Puller:
             if state.negatives is not None:
                 state.negatives.clear()
             state.cursor = position
+
+
+def _is_newer(entry: Entry, shown: Record) -> bool:
+    known = (entry.stamp, entry.replica, entry.touch)
+    return known > (shown.stamp, shown.replica, shown.touch)
 
 
 def _is_at_least(entry: Entry, change: Change) -> bool:

@@ -1,0 +1,354 @@
+"""What happens between the request and the reply: every actor, at every boundary of an I/O."""
+
+from __future__ import annotations
+
+import threading
+from itertools import count
+
+import pytest
+
+from tierstore.errors import UnavailableError
+from tierstore.opening import wire
+from tierstore.policy import load
+from tierstore.replica.fills import Fills
+from tierstore.runtime import Runtime
+from tierstore.testing import MemoryRegion
+from tierstore.values import decode
+
+KEY = "jrn/k"
+OTHERS = [f"jrn/filler {number:03}" for number in range(8)]
+SMALL_EDGE = {"tiers": {"edge": {"capacity": "200B"}}}
+FOLLOWERS = 50
+
+
+class HookedRegion:
+    """Calls `hook` once, at the n-th boundary: 1 before the first call, 2 after it, and so on."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.hook, self.n, self.at = None, 0, 0
+
+    def arm(self, n, hook):
+        self.hook, self.n, self.at = hook, n, 0
+
+    def __getattr__(self, name):
+        method = getattr(self._inner, name)
+        if name not in ("read", "changes", "apply", "scan"):
+            return method
+
+        def call(*args):
+            self._pass()
+            result = method(*args)
+            self._pass()
+            return result
+
+        return call
+
+    def _pass(self):
+        if self.hook is None:
+            return
+        self.at += 1
+        if self.at == self.n:
+            hook, self.hook = self.hook, None
+            hook()
+
+
+class Pair:
+    """A node whose I/O is hooked, and another that writes behind its back."""
+
+    def __init__(self, new_node, second_node):
+        self.node = new_node(**SMALL_EDGE)
+        self.hooked = HookedRegion(self.node.region)
+        self.node.store._core.replica._source.get()._inner = self.hooked
+        self.other = second_node(self.node, "other")
+
+    def theirs(self, value):
+        self.node.runtime.sleep(0.01)
+        if value is None:
+            self.other.store.delete(KEY)
+        else:
+            self.other.store.put(KEY, value)
+        self.other.store.flush()
+
+    def ours(self, value):
+        self.node.runtime.sleep(0.01)
+        self.node.store.put(KEY, value)
+
+    def our_delete(self):
+        self.node.runtime.sleep(0.01)
+        self.node.store.delete(KEY)
+
+    def evict(self):
+        """Push the key out of the small edge."""
+        self.node.store.get_many(OTHERS)
+
+    def row(self):
+        payload = self.node.region.value(KEY)
+        return None if payload is None else decode(payload)
+
+
+def begin_absent(pair):
+    pass
+
+
+def begin_resident(pair):
+    pair.theirs("first")
+    pair.node.store.get(KEY)
+    pair.node.runtime.sleep(0.01)
+
+
+def begin_regional(pair):
+    pair.theirs("first")
+
+
+def begin_dirty(pair):
+    begin_resident(pair)
+    pair.ours("dirty")
+
+
+BEGINNINGS = [begin_absent, begin_resident, begin_regional, begin_dirty]
+ACTS = {
+    "miss": lambda pair: pair.node.store.get(KEY),
+    "refresh": lambda pair: pair.node.store.get(KEY, max_age=0),
+    "get_many": lambda pair: pair.node.store.get_many([KEY, "jrn/none"], max_age=0),
+    "scan": lambda pair: list(pair.node.store.scan("jrn/")),
+    "pull": lambda pair: pair.node.pull(),
+    "flush": lambda pair: pair.node.store.flush(),
+}
+INTRUDERS = {
+    "our put": lambda pair: pair.ours("ours"),
+    "our delete": Pair.our_delete,
+    "our touch": lambda pair: pair.node.store.exists(KEY) and pair.node.store.touch(KEY, ttl=90),
+    "our put and flush": lambda pair: (pair.ours("ours"), pair.node.store.flush()),
+    "their put": lambda pair: pair.theirs("theirs"),
+    "their put seen": lambda pair: (pair.theirs("theirs"), pair.node.pull()),
+    "their delete": lambda pair: pair.theirs(None),
+    "our put, then theirs": lambda pair: (pair.ours("ours"), pair.theirs("theirs")),
+    "their put, then ours": lambda pair: (pair.theirs("theirs"), pair.ours("ours")),
+    "eviction": Pair.evict,
+    "their put and eviction": lambda pair: (pair.theirs("theirs"), pair.evict()),
+}
+# An actor would wait for itself: one thread, one lock.
+IMPOSSIBLE = {
+    ("pull", "their put seen"),
+    ("flush", "our put and flush"),
+    ("miss", "our touch"),
+    ("refresh", "our touch"),
+    ("get_many", "our touch"),
+}
+
+
+@pytest.mark.parametrize("begin", BEGINNINGS, ids=lambda begin: begin.__name__)
+@pytest.mark.parametrize("act", ACTS)
+def test_no_interleaving_leaves_a_stale_copy(new_node, second_node, begin, act):
+    boundaries = 0
+    for intruder in INTRUDERS:
+        if (act, intruder) in IMPOSSIBLE:
+            continue
+        for n in count(1):
+            pair = Pair(new_node, second_node)
+            begin(pair)
+            pair.hooked.arm(n, lambda pair=pair, intruder=intruder: INTRUDERS[intruder](pair))
+            ACTS[act](pair)
+            if pair.hooked.hook is not None:
+                break
+            boundaries += 1
+            pair.node.pull()
+            shown = pair.node.store.get(KEY)
+            pair.node.store.flush()
+            assert shown == pair.row(), f"{intruder} at {n}"
+            assert pair.node.store.get(KEY) == pair.row(), f"{intruder} at {n}, later"
+    assert boundaries >= (0 if (act, begin) in NO_IO else 10)
+
+
+NO_IO = {
+    ("miss", begin_resident),
+    ("miss", begin_dirty),
+    ("flush", begin_absent),
+    ("flush", begin_resident),
+    ("flush", begin_regional),
+}
+
+
+def test_a_touch_during_a_pull_keeps_no_copy_beyond_its_age(new_node, second_node):
+    key = "age/k"
+    node = new_node()
+    other = second_node(node, "other")
+    other.store.put(key, "first")
+    other.store.flush()
+    node.store.get(key)
+    hooked = HookedRegion(node.region)
+    node.store._core.replica._source.get()._inner = hooked
+    node.runtime.sleep(1)
+    other.store.put(key, "second")
+    other.store.flush()
+    hooked.arm(4, lambda: node.store.touch(key, ttl=90))  # after the read of the pull
+    node.pull()
+    assert hooked.hook is None
+    node.runtime.sleep(1.5)
+    assert node.store.get(key) == "second"
+
+
+# Negative entries
+
+
+def test_a_key_that_is_known_to_exist_is_never_absent_again(new_node, second_node):
+    for learn in (
+        lambda node: node.pull(),
+        lambda node: node.store.get(KEY, max_age=0),
+        lambda node: node.store.get_many([KEY], max_age=0),
+        lambda node: node.store.put(KEY, "theirs"),
+    ):
+        pair = Pair(new_node, second_node)
+        assert not pair.node.store.exists(KEY)
+        pair.theirs("theirs")
+        learn(pair.node)
+        pair.node.store.flush()
+        pair.evict()
+        for other in OTHERS:
+            pair.node.store.put(other, b"x" * 90)
+        pair.node.store.flush()
+        assert KEY not in pair.node.state.edge.resident
+        assert pair.node.store.get(KEY) == "theirs"
+
+
+def test_an_absence_is_remembered_for_a_short_while(node, runtime, make_node):
+    assert not node.store.exists(KEY)
+    other = make_node("other")
+    other.store.put(KEY, 1)
+    other.store.flush()
+    node.plan.is_region_down = True
+    runtime.sleep(1.9)
+    assert not node.store.exists(KEY)
+    runtime.sleep(0.2)
+    with pytest.raises(UnavailableError):
+        node.store.exists(KEY)
+
+
+# Ages
+
+
+def test_copies_are_served_up_to_their_age_and_longer_only_without_a_region(node, runtime):
+    node.store.put("age/k", 1)
+    node.store.flush()
+    node.store.get("age/k", max_age=0)
+    node.plan.is_region_down = True
+    runtime.sleep(2)
+    assert not node.store.read("age/k").stale
+    runtime.sleep(0.1)
+    reading = node.store.read("age/k")
+    assert reading.stale
+    assert 2 < reading.age_s <= 7
+    runtime.sleep(4.8)
+    assert node.store.get("age/k") == 1
+    runtime.sleep(0.2)
+    with pytest.raises(UnavailableError):
+        node.store.get("age/k")
+    node.plan.is_region_down = False
+    reading = node.store.read("age/k")
+    assert not reading.stale
+    assert reading.age_s == 0
+
+
+def test_a_complete_pull_makes_every_copy_young(node, runtime):
+    node.store.put("age/k", 1)
+    node.store.flush()
+    node.store.get("age/k", max_age=0)
+    runtime.sleep(1.5)
+    node.pull()
+    runtime.sleep(1.5)
+    node.plan.is_region_down = True
+    reading = node.store.read("age/k")
+    assert (reading.stale, reading.age_s) == (False, 1.5)
+
+
+def test_the_age_asked_for_binds_beside_the_rule(node, runtime, make_node):
+    other = make_node("other")
+    other.store.put(KEY, "first")
+    other.store.flush()
+    assert node.store.get(KEY) == "first"
+    runtime.sleep(1)
+    other.store.put(KEY, "second")
+    other.store.flush()
+    assert node.store.get(KEY) == "first"
+    assert node.store.get(KEY, max_age=2) == "first"
+    assert node.store.get(KEY, max_age=0.5) == "second"
+
+
+# Single flight
+
+
+class SlowRegion(MemoryRegion):
+    """Counts reads; the first one waits to be let go, and may then fail."""
+
+    def __init__(self, runtime):
+        super().__init__(runtime)
+        self.reads, self.error = 0, None
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def read(self, keys, replica, timeout_s):
+        self.reads += 1
+        if self.reads == 1:
+            self.entered.set()
+            assert self.go.wait(30)
+            if self.error is not None:
+                raise self.error
+        return super().read(keys, replica, timeout_s)
+
+
+@pytest.fixture
+def crowd(monkeypatch):
+    """A leader inside the region's read, and fifty readers of the same key that wait for it."""
+    region = SlowRegion(Runtime())
+    policy = load(
+        {
+            "version": 1,
+            "tiers": {"edge": {"journal": "none"}},
+            "rules": [{"match": "**", "durability": "memory"}],
+        }
+    )
+    store = wire(policy, Runtime(), region=region)
+    following, answers = threading.Semaphore(0), []
+    follow = Fills.follow
+    monkeypatch.setattr(
+        Fills, "follow", lambda self, key: (following.release(), follow(self, key))[1]
+    )
+
+    def reader():
+        try:
+            answers.append(store.get("k", timeout=30))
+        except Exception as exc:
+            answers.append(exc)
+
+    def run(error=None):
+        region.error = error
+        threads = [threading.Thread(target=reader) for _ in range(FOLLOWERS + 1)]
+        threads[0].start()
+        assert region.entered.wait(30)
+        for thread in threads[1:]:
+            thread.start()
+        for _ in range(FOLLOWERS):
+            assert following.acquire(timeout=30)
+        region.go.set()
+        for thread in threads:
+            thread.join(30)
+        return region.reads, answers
+
+    yield run
+    store.close()
+
+
+def test_one_read_serves_all_who_wait(crowd):
+    assert crowd() == (1, [None] * (FOLLOWERS + 1))
+
+
+def test_all_who_wait_learn_that_the_region_is_away(crowd):
+    reads, answers = crowd(UnavailableError("away"))
+    assert reads == 1
+    assert [type(answer) for answer in answers] == [UnavailableError] * (FOLLOWERS + 1)
+
+
+def test_one_who_waits_takes_over_from_a_leader_that_broke(crowd):
+    reads, answers = crowd(RuntimeError("broken"))
+    assert reads == 2
+    assert sorted(map(repr, answers)) == ["None"] * FOLLOWERS + ["RuntimeError('broken')"]
