@@ -3,10 +3,11 @@
     python benchmarks/growth.py [--full]            # 10^3 … 10^5 keys; --full: … 10^6
 
 Two stores share a region: one writes, the other holds copies of everything. At each size: `get` and
-`put` over uniformly drawn keys, beside a dict of that size (which itself slows down as it leaves
-the processor's caches); then, five times, 1,000 scattered keys are written, flushed, and pulled by
-the other store. Flat means: the last size costs at most twice as much as the smallest, for get and
-put in multiples of the dict's time.
+`put` over uniformly drawn keys, beside a dict of that size; then, five times, 1,000 scattered keys
+are written, flushed, and pulled by the other store, beside an `executemany` of the same rows and a
+read of the same keys in raw sqlite3. All of these grow by themselves: a dict leaves the processor's
+caches, 1,000 rows lie on ever more pages. So figures are multiples of theirs, and flat means: the
+largest size costs at most twice the smallest.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import common
 from common import Contest, each, each_pair
+from region import READ, Raw
 
 import tierstore
 
@@ -68,16 +70,27 @@ def measure_local(writer, items):
     return contest.ratio("store.get", "dict.get"), contest.ratio("store.put", "dict set")
 
 
-def measure_exchange(writer, reader, keys):
-    """Microseconds per changed key of a flush and of the pull that follows it."""
+def measure_exchange(writer, reader, raw, keys):
+    """A flush and the pull that follows it, each in multiples of what raw sqlite3 takes."""
     reader._core.replica.pull(60.0)
     flushes, pulls = [], []
     for _ in range(ROUNDS):
         changed = random.sample(keys, CHANGED)
-        writer.put_many(dict(zip(changed, common.values(CHANGED, VALUE_BYTES), strict=True)))
-        flushes.append(timed(lambda: writer.flush(timeout=60)))
-        pulls.append(timed(lambda: reader._core.replica.pull(60.0)))
-    return [median(times) / CHANGED * 1e6 for times in (flushes, pulls)]
+        fresh = dict(zip(changed, common.values(CHANGED, VALUE_BYTES), strict=True))
+        writer.put_many(fresh)
+        flush_s = timed(lambda: writer.flush(timeout=60))
+        flushes.append((flush_s, timed(lambda items=fresh.items(): raw.write(items))))
+        pull_s = timed(lambda: reader._core.replica.pull(60.0))
+        pulls.append((pull_s, timed(lambda changed=changed: read_raw(raw, changed))))
+    for name, times in ("flush", flushes), ("pull", pulls):
+        own_us, raw_us = (median(side) / CHANGED * 1e6 for side in zip(*times, strict=True))
+        print(f"  {name:<12} {own_us:.1f} us per changed key, raw {raw_us:.1f}")
+    return [median(own / other for own, other in times) for times in (flushes, pulls)]
+
+
+def read_raw(raw, keys):
+    for start in range(0, len(keys), READ):
+        raw.read_many(keys[start : start + READ])
 
 
 def timed(work):
@@ -96,8 +109,10 @@ def measure(count):
         tierstore.open(POLICY, base_dir=folder) as writer,
         tierstore.open(POLICY, base_dir=folder) as reader,
     ):
+        raw = Raw(str(Path(folder, "raw.db")))
+        raw.write(items.items())
         fill(writer, reader, items)
-        return *measure_local(writer, items), *measure_exchange(writer, reader, keys)
+        return *measure_local(writer, items), *measure_exchange(writer, reader, raw, keys)
 
 
 def main():
@@ -107,7 +122,7 @@ def main():
     print(common.machine())
     sizes = [10**exponent for exponent in range(3, 7 if options.full else 6)]
     rows = {size: measure(size) for size in sizes}
-    names = "get (x dict)", "put (x dict)", "flush us/key", "pull us/key"
+    names = "get (x dict)", "put (x dict)", "flush (x raw)", "pull (x raw)"
     print(f"\n{'keys':>12}" + "".join(f"{name:>16}" for name in names))
     for size, figures in rows.items():
         print(f"{size:>12,}" + "".join(f"{figure:>16.2f}" for figure in figures))

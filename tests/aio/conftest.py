@@ -28,6 +28,11 @@ class GatedRegion(MemoryRegion):
         self.entered = threading.Semaphore(0)
         self.on_read = lambda: None
 
+    def shut(self):
+        """Let no call through from now on, and count anew who comes to the gate."""
+        self.gate.clear()
+        self.entered = threading.Semaphore(0)
+
     def _pass(self):
         self.entered.release()
         assert self.gate.wait(PATIENCE_S)
@@ -42,7 +47,7 @@ class GatedRegion(MemoryRegion):
         return super().apply(batch, timeout_s)
 
     async def has_entered(self):
-        """Return once a call has reached the gate."""
+        """Return once a call has reached the gate since it was shut."""
         assert await asyncio.to_thread(self.entered.acquire, timeout=PATIENCE_S)
 
 

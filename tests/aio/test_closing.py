@@ -29,7 +29,7 @@ async def test_closing_waits_for_what_is_under_way_and_refuses_what_is_not(
     await astore.flush()
     region.close = lambda: closed_while_shut.append(not region.gate.is_set())
     closed_while_shut = []
-    region.gate.clear()
+    region.shut()
     under_way = asyncio.create_task(astore.get("journaled", max_age=0))
     await region.has_entered()
     queued = [asyncio.create_task(astore.get(f"absent/{n}")) for n in range(3)]
@@ -55,7 +55,7 @@ async def test_cancelled_while_connecting_it_closes_once_that_has_ended(gated, r
     region.register = lambda *known: (region._pass(), register(*known))[1]
     region.close = lambda: closed_while_shut.append(not region.gate.is_set())
     closed_while_shut = []
-    region.gate.clear()
+    region.shut()
     connecting = asyncio.create_task(connect(gated()))
     await region.has_entered()
     connecting.cancel()
@@ -70,7 +70,7 @@ async def test_cancelled_while_connecting_it_closes_once_that_has_ended(gated, r
 async def test_closing_cancelled_once_completes(gated, region, own_threads):
     astore = gated()
     await astore.put("memory/a", 1)
-    region.gate.clear()
+    region.shut()
     closing = asyncio.create_task(astore.close(timeout=60))
     await region.has_entered()
     closing.cancel()
@@ -86,7 +86,7 @@ async def test_closing_cancelled_once_completes(gated, region, own_threads):
 async def test_closing_cancelled_twice_goes_on_unobserved(gated, region):
     astore = gated()
     await astore.put("memory/a", 1)
-    region.gate.clear()
+    region.shut()
     closing = asyncio.create_task(astore.close(timeout=60))
     await region.has_entered()
     for _ in range(2):
@@ -101,7 +101,7 @@ async def test_closing_cancelled_twice_goes_on_unobserved(gated, region):
 
 async def test_what_is_stuck_is_left_behind(gated, region):
     astore = gated()
-    region.gate.clear()
+    region.shut()
     stuck = asyncio.create_task(astore.get("absent"))
     await region.has_entered()
     await astore.close(timeout=0.0)
@@ -130,8 +130,7 @@ async def test_a_write_without_room_waits_in_a_worker(gated, region):
     value = b"x" * 400
     async with gated(limits={"unflushed": "1KiB", "value": "1KiB"}) as astore:
         await astore.get("absent")
-        await region.has_entered()
-        region.gate.clear()
+        region.shut()
         await astore.put("memory/a", value)
         await astore.put("memory/b", value)
         waiting = asyncio.create_task(astore.put("memory/c", value))
@@ -160,7 +159,7 @@ async def test_a_write_that_finds_no_room_is_refused(gated, region):
 
 async def test_waiting_for_a_worker_counts_against_the_timeout(gated, region):
     async with gated(workers=1) as astore:
-        region.gate.clear()
+        region.shut()
         first = asyncio.create_task(astore.get("absent"))
         await region.has_entered()
         with pytest.raises(tierstore.DeadlineExceededError, match="none of 1 workers was free"):
@@ -174,7 +173,7 @@ async def test_waiting_for_a_worker_counts_against_the_timeout(gated, region):
 
 async def test_what_no_worker_has_begun_never_happens_once_cancelled(gated, region):
     async with gated(workers=1) as astore:
-        region.gate.clear()
+        region.shut()
         first = asyncio.create_task(astore.get("absent"))
         await region.has_entered()
         queued = asyncio.create_task(astore.put("journaled", 1))
@@ -189,7 +188,7 @@ async def test_what_no_worker_has_begun_never_happens_once_cancelled(gated, regi
 async def test_what_a_worker_has_begun_goes_on_once_cancelled(gated, region):
     async with gated() as astore:
         await astore.put("memory/a", 1)
-        region.gate.clear()
+        region.shut()
         flushing = asyncio.create_task(astore.flush())
         await region.has_entered()
         flushing.cancel()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.record import Record
     from tierstore.region.batch import Batch
+    from tierstore.region.protocol import Change
     from tierstore.tiers.journal.content import JournalState
 
 DELTA_OVERHEAD_BYTES = 32
@@ -215,7 +216,7 @@ class Outbox:
         waiting = (frozen.deltas.get(key) for frozen in self.frozen)
         return any(delta is not None and _written(delta) >= stamp for delta in waiting)
 
-    def settle_held(self, key: str, state: Record | None) -> bool:
+    def settle_held(self, key: str, state: Record | Change | None) -> bool:
         """Whether a held delta of `key` was forgotten because the region's `state` shows it."""
         delta = self.held.get(key)
         if delta is None or state is None:

@@ -91,6 +91,8 @@ class Puller:
         state.clock.merge(change.stamp)
         if state.negatives is not None:
             state.negatives.discard(key)
+        if state.outbox.held:
+            state.outbox.settle_held(key, change)
         entry = state.edge.resident.get(key)
         if entry is None:
             state.fills.void(key)

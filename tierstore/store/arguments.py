@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 METADATA_BYTES_MAX = 1024
 MS_PER_S = 1000
+SECONDS_MAX = 1e9
+"""As good as for ever, and less than locks can wait."""
 
 
 class Omitted:
@@ -64,7 +66,7 @@ def check_metadata(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
 
 
 def check_size(key: str, size: int, limit: int) -> None:
-    """Raise ValueTooLargeError if a value's `size` is above `limits.value`."""
+    """Raise ValueTooLargeError if a value's encoded `size` is above `limits.value`."""
     if size > limit:
         raise ValueTooLargeError(
             f"the value of {key!r} has {size} bytes, limits.value is {format_size(limit)}"
@@ -72,12 +74,12 @@ def check_size(key: str, size: int, limit: int) -> None:
 
 
 def seconds(name: str, value: Any) -> float | None:
-    """A number of seconds, zero or more, or None. Raises InvalidArgumentError."""
+    """A number of seconds, zero or more (infinity, too), or None. Raises InvalidArgumentError."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         raise InvalidArgumentError(f"{name}: expected seconds, zero or more, got {value!r}")
-    return float(value)
+    return float(min(value, SECONDS_MAX))
 
 
 def positive_int(name: str, value: Any) -> int:

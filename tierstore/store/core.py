@@ -14,6 +14,7 @@ from tierstore.errors import (
 )
 from tierstore.policy.match import Matcher
 from tierstore.replica.deadline import Deadline
+from tierstore.store.arguments import seconds
 from tierstore.store.operation import encode_operation
 
 TYPE_CHECKING = False
@@ -140,11 +141,14 @@ class Core:
 
     def deadline(self, timeout_s: float | None) -> Deadline:
         """When a verb must have answered: `timeout_s`, else what the policy says of the region."""
+        timeout_s = seconds("timeout", timeout_s)
         default_s = self.policy.timeouts.regional_s
         return Deadline(self.runtime, default_s if timeout_s is None else timeout_s)
 
     def write_one(self, write: Write, timeout_s: float | None) -> None:
         """`write` of a single one."""
+        if timeout_s is not None:
+            seconds("timeout", timeout_s)
         if write.rule.durability == "regional":
             deadline = self.deadline(timeout_s)
             stamp = self.replica.writer.write_one(write, lambda: deadline)

@@ -19,7 +19,7 @@ def decode_operation(operation_id: str) -> tuple[int, int, str]:
         if prefix != _PREFIX:
             raise ValueError
         return int(replica, 16), int(stamp, 16), bytes.fromhex(key).decode()
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         raise InvalidArgumentError(
             f"{operation_id!r} is not an operation id: use the one in OutcomeUnknownError"
         ) from None

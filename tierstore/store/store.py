@@ -200,7 +200,7 @@ class Store:
         self, key: str, ttl: TTL | Omitted = OMITTED, *, timeout: float | None = None
     ) -> bool:
         """Give the present value of `key` a new TTL; False if there is none. Keeps the version."""
-        full, rule = self._locate(key)
+        full, rule = self._place(key)
         lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
         for _ in range(8):
             answer = self._resolve(key, None, timeout, counts=False)
@@ -241,13 +241,15 @@ class Store:
 
     def flush(self, timeout: float | None = None) -> None:
         """Return once everything written so far is in the region. Raises UnavailableError."""
+        timeout_s = seconds("timeout", timeout)
         self._open()
-        self._core.replica.flush(timeout)
+        self._core.replica.flush(timeout_s)
 
     def maintain(self, budget: float | None = None) -> Maintenance:
         """Run every background step now, in this thread, for about `budget` seconds at most."""
+        budget_s = seconds("budget", budget)
         self._open()
-        return Maintenance(tuple(self._core.replica.maintain(seconds("budget", budget))))
+        return Maintenance(tuple(self._core.replica.maintain(budget_s)))
 
     def outcome(self, operation_id: str, *, timeout: float | None = None) -> Outcome:
         """What became of an unconfirmed write: "applied", "pending", "quarantined", "unknown".
@@ -255,8 +257,9 @@ class Store:
         "applied" includes that a later write has replaced it. Raises UnavailableError if only the
         region can tell and it does not answer.
         """
+        operation = decode_operation(operation_id)
         self._open()
-        return self._core.outcome(*decode_operation(operation_id), timeout)
+        return self._core.outcome(*operation, timeout)
 
     def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
         """Flush and release everything. Idempotent; closes all views.
@@ -264,7 +267,7 @@ class Store:
         What is journaled stays for the next open. Raises UnavailableError, after everything is
         released, if writes that were in memory only could not be flushed in time.
         """
-        self._core.close(timeout)
+        self._core.close(seconds("timeout", timeout) or 0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -287,23 +290,26 @@ class Store:
     def _open(self) -> None:
         self._core.ensure_open()
 
-    def _locate(self, key: str) -> tuple[str, Rule]:
+    def _place(self, key: str) -> tuple[str, Rule]:
+        """The key in the tiers and its rule, without opening anything."""
         check_key(key)
         full = self._prefix + key
         if self._prefix:
             check_key(full)
-        self._open()
         return full, self._core.rule_for(full)
+
+    def _locate(self, key: str) -> tuple[str, Rule]:
+        located = self._place(key)
+        self._open()
+        return located
 
     def _resolve(
         self, key: str, max_age: float | None, timeout: float | None, *, counts: bool = True
     ) -> Answer:
-        full, rule = self._locate(key)
         core = self._core
-        max_age_s = seconds("max_age", max_age)
-        answer = core.replica.reader.resolve(
-            full, rule, max_age_s, core.deadline(seconds("timeout", timeout)), counts=counts
-        )
+        max_age_s, deadline = seconds("max_age", max_age), core.deadline(timeout)
+        full, rule = self._locate(key)
+        answer = core.replica.reader.resolve(full, rule, max_age_s, deadline, counts=counts)
         if answer.tier != "edge":
             core.replica.start()
         return answer
@@ -377,14 +383,16 @@ class Store:
         ttl: TTL | Omitted,
         metadata: Mapping[str, str] | None,
     ) -> Write:
-        full, rule = self._locate(key)
+        full, rule = self._place(key)
         lifetime_ms = None
         if ttl is not OMITTED or rule.ttl_s is not None:
             lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
         checked = None if metadata is None else check_metadata(metadata)
         write = Write(full, rule, value, lifetime_ms, checked)
         if write.size > self._core.policy.limits.value_bytes:
-            check_size(key, write.size, self._core.policy.limits.value_bytes)
+            limit = self._core.policy.limits.value_bytes
+            check_size(key, write.size - len(full.encode()), limit)
+        self._open()
         return write
 
 

@@ -223,9 +223,9 @@ class JournalFile:
         try:
             with translated(self.path):
                 self.close_connection()
-                for suffix in ("-wal", "-shm", ""):
-                    if os.path.exists(self.path + suffix):
-                        os.remove(self.path + suffix)
+                parts = [self.path + suffix for suffix in ("-wal", "-shm", "")]
+                for part in filter(os.path.exists, parts):
+                    os.remove(part)
         finally:
             self._lock.release()
 
