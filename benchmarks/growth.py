@@ -79,7 +79,7 @@ def measure_exchange(writer, reader, raw, keys):
         fresh = dict(zip(changed, common.values(CHANGED, VALUE_BYTES), strict=True))
         writer.put_many(fresh)
         flush_s = timed(lambda: writer.flush(timeout=60))
-        flushes.append((flush_s, timed(lambda items=fresh.items(): raw.write(items))))
+        flushes.append((flush_s, timed(lambda fresh=fresh: raw.write(fresh.items()))))
         pull_s = timed(lambda: reader._core.replica.pull(60.0))
         pulls.append((pull_s, timed(lambda changed=changed: read_raw(raw, changed))))
     for name, times in ("flush", flushes), ("pull", pulls):

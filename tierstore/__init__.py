@@ -65,7 +65,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: RUF022 - computed names cannot be sorted by the linter
+__all__ = [
     "AsyncStore", "CheckReport", "ConsistencyMismatchError", "CorruptionError",
     "DeadlineExceededError", "DecodingError", "EncodingError", "Entry", "Explanation",
     "FencedError", "Finding", "InvalidArgumentError", "InvalidKeyError", "Maintenance",

@@ -18,7 +18,8 @@ from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
 from tierstore.replica.writes import Write
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
-from tierstore.store.store import CLOSE_TIMEOUT_S, unpack
+from tierstore.store.store import CLOSE_TIMEOUT_S
+from tierstore.store.unpacking import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -120,9 +120,7 @@ class Entry:
     def outline(self) -> Record:
         """The record that this entry shows, with `ELSEWHERE` for the payload if it has one."""
         payload = None if self.value is GONE else ELSEWHERE
-        return Record(
-            self.stamp, self.replica, payload, self.expires_at, self.touch, self.metadata
-        )
+        return Record(self.stamp, self.replica, payload, self.expires_at, self.touch, self.metadata)
 
     def payload(self) -> bytes | None:
         """The encoded value; None if deleted."""

@@ -6,7 +6,6 @@ A store and its views (`prefixed`) share one core. A view differs only in how it
 from __future__ import annotations
 
 from tierstore.edge.entry import GONE, Packed
-from tierstore.errors import CorruptionError, DecodingError
 from tierstore.keys import check_key, check_prefix
 from tierstore.replica.writes import Write
 from tierstore.store.arguments import (
@@ -18,7 +17,7 @@ from tierstore.store.arguments import (
 )
 from tierstore.store.operation import decode_operation
 from tierstore.store.results import Maintenance
-from tierstore.values import decode
+from tierstore.store.unpacking import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -394,11 +393,3 @@ class Store:
             check_size(key, write.size - len(full.encode()), limit)
         self._open()
         return write
-
-
-def unpack(key: str, payload: bytes, tier: str | None) -> Any:
-    """The value in a stored payload. Raises CorruptionError, naming the key, if there is none."""
-    try:
-        return decode(payload)
-    except DecodingError as exc:
-        raise CorruptionError(f"key {key!r}: {exc}", key=key, tier=tier) from exc
