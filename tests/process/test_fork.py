@@ -22,7 +22,9 @@ OTHER = {
 def run(name, *arguments):
     """The output of a program, which must end well and in time."""
     done = subprocess.run(
-        [sys.executable, PROGRAMS / name, *map(str, arguments)],
+        # From 3.12 on, forking beside a running thread warns; that it works is what is tested.
+        [sys.executable, "-W", "ignore:This process:DeprecationWarning", PROGRAMS / name]
+        + [str(argument) for argument in arguments],
         capture_output=True,
         timeout=TIMEOUT_S,
         check=False,
