@@ -134,7 +134,7 @@ def decode_batch(body: bytes) -> Batch:
     _, replica, number, predecessor, wire, heat = fields
     if not (type(replica) is int and type(number) is int and type(predecessor) is bytes):
         raise CorruptionError("a batch has a malformed header", object="batch")
-    if not (isinstance(wire, list) and isinstance(heat, list)):
+    if not (isinstance(wire, list) and isinstance(heat, list) and all(map(_is_heat, heat))):
         raise CorruptionError("a batch has a malformed header", object="batch")
     deltas = [_decode_delta(item, replica) for item in wire]
     return Batch(replica, number, predecessor, deltas, [tuple(h) for h in heat], body)
@@ -210,6 +210,10 @@ def _decode_delta(fields: Any, batch_replica: int) -> Delta | Poisoned:
     if (fault := find_fault(envelope)) is not None or op not in (PUT, TOUCH):
         return Poisoned(key, _repack(fields), f"its {fault or 'op'} is out of bounds")
     return Delta(key, op, from_fields(envelope[:7], payload))
+
+
+def _is_heat(item: Any) -> bool:
+    return isinstance(item, list) and [type(part) for part in item] == [str, int, int]
 
 
 def _repack(fields: Any) -> bytes:
