@@ -11,7 +11,7 @@ from tierstore.errors import FencedError, UnavailableError
 from tierstore.record import COUNTER, Record
 from tierstore.region.batch import PUT, Delta, freeze
 from tierstore.stamp import at_ms
-from tierstore.testing import ManualRuntime
+from tierstore.testing import Crash, ManualRuntime
 from tierstore.values import encode
 
 KEY = "jrn/k"
@@ -248,6 +248,22 @@ def test_a_poisoned_write_is_quarantined_and_the_rest_of_its_batch_is_not(node, 
     assert [(entry.kind, entry.key) for entry in region.aside(10, 1.0)] == [("quarantined", KEY)]
     assert node.store.stats()["outbox"]["quarantined"] == 1
     assert not node.store.check().ok
+
+
+@pytest.mark.parametrize("kind", ["lost", "crash after"])
+def test_what_a_lost_answer_refused_is_learned_from_its_repetition(node, region, kind):
+    node.store.put(KEY, 1)
+    node.store.flush()
+    region.rows[KEY].record.type = COUNTER
+    node.store.put(KEY, "poison")
+    node.plan.arm(2, kind)
+    with pytest.raises(UnavailableError if kind == "lost" else Crash):
+        node.store.flush()
+    assert node.plan.fired == "region.apply"
+    node.crash()
+    node.open()
+    node.store.flush()
+    assert node.store.stats()["outbox"]["quarantined"] == 1
 
 
 def test_a_quarantined_regional_write_is_reported_to_its_writer(node, region):

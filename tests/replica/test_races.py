@@ -7,12 +7,12 @@ from itertools import count
 
 import pytest
 
-from tierstore.errors import UnavailableError
+from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.replica.fills import Fills
 from tierstore.runtime import Runtime
-from tierstore.testing import MemoryRegion
+from tierstore.testing import ManualRuntime, MemoryRegion
 from tierstore.values import decode
 
 KEY = "jrn/k"
@@ -125,6 +125,7 @@ INTRUDERS = {
     "their delete": lambda pair: pair.theirs(None),
     "our put, then theirs": lambda pair: (pair.ours("ours"), pair.theirs("theirs")),
     "their put, then ours": lambda pair: (pair.theirs("theirs"), pair.ours("ours")),
+    "our flush": lambda pair: pair.node.store.flush(),
     "eviction": Pair.evict,
     "their put and eviction": lambda pair: (pair.theirs("theirs"), pair.evict()),
 }
@@ -132,6 +133,7 @@ INTRUDERS = {
 IMPOSSIBLE = {
     ("pull", "their put seen"),
     ("flush", "our put and flush"),
+    ("flush", "our flush"),
     ("miss", "our touch"),
     ("refresh", "our touch"),
     ("get_many", "our touch"),
@@ -187,6 +189,68 @@ def test_a_touch_during_a_pull_keeps_no_copy_beyond_its_age(new_node, second_nod
     assert hooked.hook is None
     node.runtime.sleep(1.5)
     assert node.store.get(key) == "second"
+
+
+@pytest.mark.parametrize("key", [KEY, "far/k"])
+def test_own_writes_show_in_every_reply_while_they_are_under_way(new_node, second_node, key):
+    reads = (
+        lambda store: store.get(key),
+        lambda store: store.get(key, max_age=0),
+        lambda store: store.get_many([key], max_age=0)[key],
+        lambda store: next(entry.value for entry in store.scan("")),
+    )
+    for n in (1, 2):
+        for read in reads:
+            pair = Pair(new_node, second_node)
+            store = pair.node.store
+            shown = []
+            pair.hooked.arm(
+                n, lambda store=store, read=read, shown=shown: shown.append(read(store))
+            )
+            store.put(key, "ours")
+            store.flush()
+            assert shown == ["ours"]
+
+
+def test_reads_do_not_go_back_to_a_write_that_lost(new_node, second_node):
+    node = new_node()
+    other = second_node(node, "other")
+    node.store.put("far/other", 1)
+    node.plan.arm(2, "error")
+    with pytest.raises(OutcomeUnknownError):
+        node.store.put("far/k", "ours")
+    assert node.plan.fired == "region.apply"
+    assert node.store.get("far/k") == "ours"
+    node.runtime.sleep(1)
+    other.store.put("far/k", "theirs")
+    assert node.store.get("far/k", max_age=0) == "theirs"
+    assert node.store.get("far/k") == "theirs"
+    assert [entry.value for entry in node.store.scan("far/k")] == ["theirs"]
+    node.runtime.sleep(1)
+    node.plan.arm(2, "error")
+    with pytest.raises(OutcomeUnknownError):
+        node.store.put("far/k", "ours again")
+    assert node.store.get("far/k") == "ours again"
+    node.store.flush()
+    assert node.store.get("far/k") == "ours again"
+
+
+# Flights
+
+
+def test_only_a_live_flight_may_install_what_it_brought():
+    fills = Fills(ManualRuntime())
+    flight = fills.lead("k")
+    assert fills.lead("k") is None
+    fills.void("k")
+    assert not fills.land(flight)
+    overtaken = fills.lead("k")
+    refresh = fills.claim("k")
+    assert not fills.land(overtaken)
+    assert fills.land(refresh)
+    failed = fills.lead("k")
+    assert not fills.land(failed, UnavailableError("away"))
+    assert not fills.flights
 
 
 # Negative entries
