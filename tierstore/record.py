@@ -156,7 +156,7 @@ def decode(envelope: bytes, *, key: str | None = None, tier: str | None = None) 
         raise _corrupt("is not an envelope", key, tier) from exc
     if not isinstance(fields, list) or not fields:
         raise _corrupt("is not an envelope", key, tier)
-    if fields[0] != ENVELOPE_FORMAT:
+    if type(fields[0]) is not int or fields[0] != ENVELOPE_FORMAT:
         raise _corrupt(f"has format {fields[0]!r}; this version reads 1", key, tier)
     if len(fields) != 10 or find_fault(fields[1:9]) is not None:
         raise _corrupt("has malformed fields", key, tier)

@@ -120,6 +120,14 @@ def test_a_delta_of_anything_is_poisoned_or_in_bounds(noise, data):
         assert delta.reason
 
 
+@pytest.mark.parametrize("op", [True, False, 1.0, 2, None])
+def test_what_only_equals_an_op_is_not_it(op):
+    fields = ["k", op, REGISTER, 0, STAMP, None, 0, None, None, b"\x01"]
+    assert isinstance(decode_delta(pack(fields), 7), Poisoned)
+    with pytest.raises(CorruptionError):
+        decode_batch(pack([True, 7, 1, b"", [], []]))
+
+
 def test_one_poisoned_delta_leaves_the_others():
     wire = [["k", PUT, REGISTER, 0, STAMP, None, 0, None, None, b"\x01"], ["x"], 5]
     first, second, third = decode_batch(pack([1, 7, 1, b"", wire, []])).deltas

@@ -161,6 +161,13 @@ def test_fields_out_of_bounds_are_refused(index, bad):
         decode(pack(fields))
 
 
+@pytest.mark.parametrize("lookalike", [True, 1.0])
+def test_what_only_equals_the_format_is_not_it(lookalike):
+    record = CASES["record-full"]
+    with pytest.raises(CorruptionError):
+        decode(pack([lookalike, *record.fields(), record.payload, digest(record)]))
+
+
 def test_a_later_format_is_named():
     with pytest.raises(CorruptionError, match="format 2; this version reads 1"):
         decode(pack([2, "whatever"]))

@@ -212,6 +212,20 @@ def test_own_writes_show_in_every_reply_while_they_are_under_way(new_node, secon
             assert shown == ["ours"]
 
 
+@pytest.mark.parametrize("is_scan", [False, True])
+def test_a_reply_from_before_a_flush_shows_what_was_flushed(new_node, second_node, is_scan):
+    pair = Pair(new_node, second_node)
+    begin_dirty(pair)
+    store = pair.node.store
+    pair.hooked.arm(2, store.flush)
+    if is_scan:
+        assert [entry.value for entry in store.scan("jrn/")] == ["dirty"]
+    else:
+        assert store.get(KEY, max_age=0) == "dirty"
+    assert pair.hooked.hook is None
+    assert pair.row() == store.get(KEY) == "dirty"
+
+
 def test_reads_do_not_go_back_to_a_write_that_lost(new_node, second_node):
     node = new_node()
     other = second_node(node, "other")

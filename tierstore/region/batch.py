@@ -129,7 +129,7 @@ def decode_batch(body: bytes) -> Batch:
         fields = unpack(body)
     except DecodingError as exc:
         raise CorruptionError("a batch is not readable", object="batch") from exc
-    if not isinstance(fields, list) or len(fields) != 6 or fields[0] != BATCH_FORMAT:
+    if not isinstance(fields, list) or len(fields) != 6 or not _is_one_of(fields[0], BATCH_FORMAT):
         raise CorruptionError("a batch has an unknown format", object="batch")
     _, replica, number, predecessor, wire, heat = fields
     if not (type(replica) is int and type(number) is int and type(predecessor) is bytes):
@@ -207,9 +207,13 @@ def _decode_delta(fields: Any, batch_replica: int) -> Delta | Poisoned:
     key, op, type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload = fields
     replica = batch_replica if replica is None else replica
     envelope = [type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload]
-    if (fault := find_fault(envelope)) is not None or op not in (PUT, TOUCH):
+    if (fault := find_fault(envelope)) is not None or not _is_one_of(op, PUT, TOUCH):
         return Poisoned(key, _repack(fields), f"its {fault or 'op'} is out of bounds")
     return Delta(key, op, from_fields(envelope[:7], payload))
+
+
+def _is_one_of(number: Any, *known: int) -> bool:
+    return type(number) is int and number in known
 
 
 def _is_heat(item: Any) -> bool:
