@@ -53,10 +53,23 @@ class HybridClock:
         """
         if stamp <= self.last:
             return True
-        if physical_ms(stamp) - self._time_ns() // _NS_PER_MS > self.max_drift_ms:
+        if self._ahead_ms(stamp) > self.max_drift_ms:
             return False
         self.last = stamp
         return True
+
+    def merge_admitted(self, stamp: int) -> None:
+        """Put the clock at or past a stamp that the region has in a row.
+
+        The region admits stamps up to `max_drift_ms` ahead of its own clock, and this machine's
+        may be as much behind that: so a row's stamp may be twice as far ahead as one of unknown
+        origin, and what is written after reading it is still stamped so that the region takes it.
+        """
+        if stamp > self.last and self._ahead_ms(stamp) <= 2 * self.max_drift_ms:
+            self.last = stamp
+
+    def _ahead_ms(self, stamp: int) -> int:
+        return physical_ms(stamp) - self._time_ns() // _NS_PER_MS
 
     def restore(self, stamp: int) -> None:
         """Never issue a stamp at or below one that was persisted earlier, however far ahead."""

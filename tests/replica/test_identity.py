@@ -399,3 +399,60 @@ def test_an_identity_is_never_in_two_files(new_node):
 
 def test_runtimes_of_the_tests_do_not_share_identities():
     assert ManualRuntime(seed=1).random_bytes(8) != ManualRuntime(seed=2).random_bytes(8)
+
+
+class TestTwoClocks:
+    """Two clocks within drift of the region's, but almost twice that apart."""
+
+    @pytest.fixture
+    def region(self, region, runtime):
+        region._now_ms = lambda: runtime.time_ns() // 1_000_000 + region.offset_ms
+        region.offset_ms = 0
+        return region
+
+    def test_a_put_after_reading_the_faster_clocks_write_wins(self, make_node, runtime, region):
+        region.offset_ms = -55_000  # the writer runs ahead …
+        ahead = make_node("ahead")
+        ahead.store.put(KEY, "ahead")
+        ahead.store.flush()
+        runtime.jump(-110)
+        region.offset_ms = 55_000  # … and the reader behind
+        behind = make_node("behind")
+        assert behind.store.get(KEY) == "ahead"
+        behind.store.put(KEY, "behind")
+        assert behind.store.get(KEY) == "behind"
+        behind.store.flush()
+        assert region.value(KEY) == encode("behind")
+
+
+def test_a_process_that_slept_past_the_horizon_loses_nothing_it_wrote_since(
+    make_node, runtime, region
+):
+    sleeper, other = make_node("sleeper"), make_node("other")
+    sleeper.store.put(KEY, "before")
+    sleeper.store.flush()
+    runtime.sleep(HORIZON_S + 1)
+    other.store.put("jrn/other", 1)
+    other.store.flush()
+    assert region.maintain(100, 1.0).retired == 1
+    sleeper.store.put("jrn/since", "since")
+    sleeper.store.flush()
+    assert region.value("jrn/since") == encode("since")
+    assert region.aside(10, 1.0) == []
+
+
+def test_the_journal_forgets_what_is_no_longer_held(make_node, runtime, region):
+    region._now_ms = lambda: runtime.time_ns() // 1_000_000 - 120_000
+    node = make_node("ahead")
+    node.store.put(KEY, "ahead")
+    node.store.flush()
+    runtime.sleep(120)
+    region._now_ms = lambda: runtime.time_ns() // 1_000_000
+    region.maintain(100, 1.0)
+    node.pull()
+    node.store.put("jrn/next", 1)
+    node.store.flush()
+    node.crash()
+    node.open()
+    assert node.store.get(KEY) == "ahead"
+    assert node.store.stats()["outbox"]["held"] == 0

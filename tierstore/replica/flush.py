@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 QUARANTINED_KEYS_MAX = 10_000
 RETAIN_MS = 86_400_000
+MS_PER_S = 1000
 
 
 class Flusher:
@@ -49,6 +50,9 @@ class Flusher:
             raise UnavailableError("another flush is still under way")
         try:
             self._require_identity()
+            # Whoever was silent for long learns of its retirement before it freezes what it wrote
+            # lately, which it may then send under its next identity.
+            state.link.forget_after(int(state.policy.replication.horizon_s * MS_PER_S / 2))
             if state.link.register(deadline).state.retired:
                 self._renew(deadline)
             self.freeze()
@@ -214,10 +218,12 @@ class Flusher:
         if state.journal is None:
             return
         now = state.now_ms()
+        with state.lock:
+            settled, state.outbox.settled = state.outbox.settled, []
         try:
             with state.journal_lock:
                 state.journal.acknowledge(
-                    frozen.number, digest, now, held=held, quarantined=refused
+                    frozen.number, digest, now, held=held, settled=settled, quarantined=refused
                 )
                 if frozen.number % 64 == 0:
                     limit = state.policy.limits.retained_bytes

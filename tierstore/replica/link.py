@@ -50,6 +50,7 @@ class RegionLink:
         self.replica = replica
         self.registration: Registration | None = None
         self.skew_ms = 0
+        self.heard_ns = runtime.time_ns()  # when the last call that was answered was sent
         self.is_skewed = False  # too far off the region's clock to stamp writes
         self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
@@ -97,6 +98,7 @@ class RegionLink:
             raise self._unanswered(exc) from exc
         if self.failure is not None:
             self._note(None)
+        self.heard_ns = sent_ns
         self.skew_ms = (sent_ns + time_ns()) // 2_000_000 - reply.now_ms
         self.is_skewed = abs(self.skew_ms) > self._skew_ms_max
         if reply.incarnation != registration.info.incarnation:
@@ -110,6 +112,12 @@ class RegionLink:
     def forget(self) -> None:
         """Register again at the next call."""
         self.registration = None
+
+    def forget_after(self, silence_ms: int) -> None:
+        """Register again at the next call if the region has been silent for that long."""
+        silent_ns = self._runtime.time_ns() - self.heard_ns
+        if self.registration is not None and silent_ns > silence_ms * 1_000_000:
+            self.forget()
 
     def _connect(self, deadline: Deadline) -> Registration:
         self.region.connect(deadline.remaining_s())

@@ -55,6 +55,7 @@ class Outbox:
         self.frozen: list[Frozen] = []
         self.frozen_bytes = 0
         self.held: dict[str, Delta] = {}
+        self.settled: list[str] = []  # no longer held; the journal is told with the next batch
         self._beaten: set[str] = set()
         self.quarantined: dict[str, int] = {}  # key -> stamp of the write that was refused
         self._recent: list[Frozen] = []
@@ -224,6 +225,7 @@ class Outbox:
         if (state.stamp, state.touch) < (delta.record.stamp, delta.record.touch):
             return False
         del self.held[key]
+        self.settled.append(key)
         return True
 
     def _above(self, applied: int) -> Iterator[Frozen]:

@@ -88,7 +88,7 @@ class Puller:
         """A flight for a resident copy that `change` makes old. Needs the lock."""
         state = self._state
         key = change.key
-        state.clock.merge(change.stamp)
+        state.clock.merge_admitted(max(change.stamp, change.touch))
         if state.negatives is not None:
             state.negatives.discard(key)
         if state.outbox.held:

@@ -235,7 +235,7 @@ class Reader:
                     key=key,
                     tier="cold",
                 )
-            state.clock.merge(record.stamp)
+            state.clock.merge_admitted(max(record.stamp, record.touch))
             state.outbox.settle_held(key, record)
         return state.outbox.overlay(key, record, reply.applied)
 

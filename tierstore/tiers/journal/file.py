@@ -164,19 +164,14 @@ class JournalFile:
                 (now_ms, number),
             )
             _set(connection, acknowledged=number, digest=digest)
+            connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in settled])
             for delta in held:
                 raw = encode_delta(delta, 0)
                 connection.execute(
                     "INSERT OR REPLACE INTO held VALUES (?, ?, ?)",
                     (delta.key, raw, zlib.crc32(raw)),
                 )
-            connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in settled])
             connection.executemany(_SET_ASIDE, quarantined)
-
-    def settle(self, keys: Sequence[str]) -> None:
-        """Forget held deltas whose row has shown them."""
-        with translated(self.path), _Transaction(connection := self._connect()):
-            connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in keys])
 
     def trim(self, oldest_ms: int, retained_bytes_max: int) -> None:
         """Drop acknowledged batches from before `oldest_ms` or beyond the size bound."""
