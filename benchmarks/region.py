@@ -15,7 +15,7 @@ import random
 import sqlite3
 import sys
 import tempfile
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -182,33 +182,55 @@ def measure_get_many(raw, folder, keys, rounds):
         return contest.report([Goal("store.get_many", "raw IN", 2.0)])
 
 
-def measure_flush(raw, folder, keys, items):
-    """`flush` of 10,000 dirty keys that the region has already."""
-    turns = Turns(lambda: dict(random.sample(items, FLUSHED)))
-    goals = [
-        Goal("store.flush", "raw executemany, commit per 1,000", 0.6, faster=True),
-        Goal("store.flush, journaled", "raw executemany, commit per 1,000", 0.6, faster=True),
-    ]
-    base = goals[0].theirs
-    contest = Contest("flush of 10,000 dirty keys, per key", base)
-    contest.add(base, lambda: raw.write(turns.now.items()), FLUSHED, turns.advance)
-    contest.add(
-        "raw executemany, one commit", lambda: raw.write(turns.now.items(), FLUSHED), FLUSHED
-    )
+def measure_flushes(raw, folder, items):
+    """`flush` of 10,000 dirty keys: of those that the region has, then of new ones.
+
+    Everybody gets other keys: rows that were written a moment ago lie together.
+    """
+    number = count()
+    values = [value for _, value in items[:FLUSHED]]
     with (
         tierstore.open(POLICY, base_dir=folder) as store,
         tierstore.open(JOURNALED, base_dir=folder) as journaled,
     ):
         fill(store, items)
-        for goal, target in zip(goals, (store, journaled), strict=True):
-            contest.add(
-                goal.ours,
-                lambda target=target: target.flush(TIMEOUT_S),
-                FLUSHED,
-                lambda target=target: target.put_many(turns.now),
-            )
-        contest.run(FLUSH_ROUNDS)
-        return contest.report(goals)
+        ours = {"store.flush": store, "store.flush, journaled": journaled}
+        known = Turns(lambda: dict(random.sample(items, FLUSHED)))
+        met = measure_flush("10,000 known keys", raw, ours, known)
+        new = Turns(lambda: {f"new/{mixed(next(number))}": value for value in values})
+        return measure_flush("10,000 new keys", raw, ours, new) and met
+
+
+def measure_flush(title, raw, ours, turns):
+    base = "raw executemany, commit per 1,000"
+    goals = [Goal(name, base, 0.6, faster=True) for name in ours]
+    contest = Contest(f"flush of {title}, per key", base)
+    for name, per_commit in (base, BATCH), ("raw executemany, one commit", FLUSHED):
+        contest.add(
+            name,
+            lambda per_commit=per_commit: raw.write(turns.now.items(), per_commit),
+            FLUSHED,
+            turns.advance,
+        )
+    for name, store in ours.items():
+        contest.add(
+            name,
+            lambda store=store: store.flush(TIMEOUT_S),
+            FLUSHED,
+            lambda store=store: put_next(store, turns),
+        )
+    contest.run(FLUSH_ROUNDS)
+    return contest.report(goals)
+
+
+def mixed(number):
+    """Different numbers in no order."""
+    return number * 2_654_435_761 % (1 << 32)
+
+
+def put_next(store, turns):
+    turns.advance()
+    store.put_many(turns.now)
 
 
 def fill(store, items):
@@ -235,7 +257,7 @@ def main():
             measure_apply("apply 1,000 new keys", raw, adapter, iter(parts), rounds),
             measure_apply("apply 1,000 known keys", raw, adapter, iter(parts), min(rounds, 15)),
             measure_reads(raw, adapter, keys, options.rounds),
-            measure_flush(raw, folder, keys, items),
+            measure_flushes(raw, folder, items),
             measure_get_many(raw, folder, keys, options.rounds),
         ]
         adapter.region.close()
