@@ -103,7 +103,8 @@ class Replica:
         machine = self.machine
         folder = machine.folder / ("shared" if machine.is_shared else self.name)
         self.journals = FaultyJournalDirectory(str(folder), self.plan)
-        region = FaultyRegion(machine.open_region(), self.plan)
+        self.region = machine.open_region()
+        region = FaultyRegion(self.region, self.plan)
         self.store = wire(machine.policy, machine.runtime, region=region, journals=self.journals)
         core, self.touched = self.store._core, None
         core.touch, core_touch = self._spy, core.touch
@@ -409,6 +410,7 @@ class Machine(RuleBasedStateMachine):
         self.runtime.drop(replica.store._core.replica._driver)
         replica.store._core.replica.state.closed = True
         replica.journals.abandon()
+        replica.region.close()  # a process that ends loses its connections
         replica.forget(lambda key: key.startswith(LOSABLE))
         replica.open()
 
@@ -507,9 +509,17 @@ class InMemory(Machine):
 class InSqlite(Machine):
     """On SQLite, each replica with connections of its own."""
 
+    def __init__(self):
+        super().__init__()
+        self.opened = []
+
     def open_region(self):
         base_dir = str(self.folder)
-        return SqlRegion("sqlite:///r.db", runtime=self.runtime, terms=Limits(), base_dir=base_dir)
+        region = SqlRegion(
+            "sqlite:///r.db", runtime=self.runtime, terms=Limits(), base_dir=base_dir
+        )
+        self.opened.append(region)
+        return region
 
     def probe(self):
         if self.region is None:
@@ -517,9 +527,9 @@ class InSqlite(Machine):
         return self.region
 
     def teardown(self):
-        if hasattr(self, "folder") and self.region is not None:
-            self.region.close()
         super().teardown()
+        for region in self.opened:
+            region.close()
 
 
 def test_replicas_agree_with_the_model():
