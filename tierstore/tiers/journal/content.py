@@ -16,7 +16,7 @@ from tierstore.region.batch import Batch, Delta, Poisoned, decode_batch, decode_
 if TYPE_CHECKING:
     import sqlite3
 
-CHECKED_PAGES_MAX = 4096  # 16 MiB
+CHECKED_PAGES_MAX = 16_384  # 16 MiB
 DAMAGED = "fails its checksum"
 """The reason under which unreadable writes are kept apart."""
 EMPTY_HEADER: dict[str, Any] = {
