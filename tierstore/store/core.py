@@ -119,6 +119,7 @@ class Core:
         import warnings
 
         waiting = replica.state.outbox.unflushed
+        replica.abandon()  # first: the warning may be made an error
         warnings.warn(
             f"a tierstore store of {self.policy.source} was not closed"
             + (f": {waiting} writes were not flushed" if waiting else ""),
@@ -126,7 +127,6 @@ class Core:
             stacklevel=2,
             source=self,
         )
-        replica.abandon()
 
     # Verbs
 
