@@ -31,19 +31,24 @@ def at_ms(milliseconds: int) -> int:
 class HybridClock:
     """Issues stamps. Not thread-safe: its owner calls it under a lock."""
 
-    __slots__ = ("_time_ns", "last", "max_drift_ms")
+    __slots__ = ("_time_ns", "edge_ns", "last", "max_drift_ms")
 
     def __init__(self, time_ns: Callable[[], int], max_drift_ms: int, last: int = 0) -> None:
         self._time_ns = time_ns
         self.max_drift_ms = max_drift_ms
         self.last = last
+        self.edge_ns = 0  # before this moment of the wall clock, the next stamp is `last + 1`
 
     def tick(self) -> int:
         """A stamp above every stamp issued or merged before."""
-        now = self._time_ns() // _NS_PER_MS << COUNTER_BITS
-        last = self.last
-        self.last = now = now if now > last else last + 1
-        return now
+        now_ns = self._time_ns()
+        if now_ns >= self.edge_ns:
+            now_ms = now_ns // _NS_PER_MS
+            if now_ms > self.last >> COUNTER_BITS:
+                self.last = (now_ms << COUNTER_BITS) - 1
+            self.edge_ns = ((self.last + 1 >> COUNTER_BITS) + 1) * _NS_PER_MS
+        self.last += 1
+        return self.last
 
     def merge(self, stamp: int) -> bool:
         """Put the clock at or past a received stamp.

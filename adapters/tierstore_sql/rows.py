@@ -167,8 +167,9 @@ def decode_change(raw_key: bytes, position: int, header: Any) -> Change:
     try:
         fields = _open_header(key, raw_key, header)
     except CorruptionError:
-        return Change(key, STAMP_MAX, 0, 0, position)
-    return Change(key, fields[3], fields[4], fields[5], position)
+        return Change(key, STAMP_MAX, 0, 0, None, position)
+    expires_at_ms = None if fields[6] == _NO_EXPIRY else fields[6]
+    return Change(key, fields[3], fields[4], fields[5], expires_at_ms, position)
 
 
 def _open_header(key: str, raw_key: bytes, header: Any) -> tuple[Any, ...]:

@@ -456,3 +456,19 @@ def test_the_journal_forgets_what_is_no_longer_held(make_node, runtime, region):
     node.open()
     assert node.store.get(KEY) == "ahead"
     assert node.store.stats()["outbox"]["held"] == 0
+
+
+def test_touches_at_one_stamp_end_alike_everywhere(make_node, runtime):
+    left, right = make_node("left"), make_node("right")
+    left.store.put(KEY, 1)
+    left.store.flush()
+    assert right.store.get(KEY) == 1
+    assert left.store.touch(KEY, ttl=None)
+    assert right.store.touch(KEY, ttl=1)
+    assert left.state.edge.resident[KEY].touch == right.state.edge.resident[KEY].touch
+    for first, second in (left, right), (right, left):
+        first.store.flush()
+        second.store.flush()
+    for node in left, right:
+        node.pull()
+    assert left.store.read(KEY).expires_at == right.store.read(KEY).expires_at

@@ -7,6 +7,7 @@ winner. Writes that a crash may have taken are *maybe* writes until somebody see
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -71,7 +72,8 @@ class Write:
 
     def __init__(self, value, metadata, expires_ms, *, deleted=False):
         self.value, self.metadata, self.deleted = value, metadata or {}, deleted
-        self.lifetimes = {0: expires_ms}  # touch stamp -> expiry
+        # (touch stamp, expiry) -> expiry: of touches at one stamp the later expiry wins
+        self.lifetimes = {(0, 0): expires_ms}
         self.maybe = False
         self.maybe_touches = set()
 
@@ -88,7 +90,7 @@ class Replica:
         self.machine, self.name = machine, name
         self.plan = FaultPlan()
         self.shown = {}  # key -> the version that no later read may be older than
-        self.unflushed = []  # (key, version, touch stamp or None) since the last flush
+        self.unflushed = []  # (key, version, touch or None) since the last flush
         self.store = None
 
     @property
@@ -230,11 +232,13 @@ class Machine(RuleBasedStateMachine):
             return
         stamp, version = replica.stamp, replica.touched
         lifetimes = self.writes[key][version].lifetimes
-        lifetimes[stamp] = self._expiry(key, stamp, ttl)
-        replica.unflushed.append((key, version, stamp))
+        expires_ms = self._expiry(key, stamp, ttl)
+        touch = stamp, math.inf if expires_ms is None else expires_ms
+        lifetimes[touch] = expires_ms
+        replica.unflushed.append((key, version, touch))
         reading, error = self._attempt(replica, lambda: replica.store.read(key))
         if error is None and self._check_shown(side, key, reading) == version:
-            later = {expiry for touch, expiry in lifetimes.items() if touch >= stamp}
+            later = {expiry for at, expiry in lifetimes.items() if at >= touch}
             assert _milliseconds(reading.expires_at) in later, f"{key} lost a touch"
 
     # Reading

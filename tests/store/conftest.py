@@ -35,25 +35,19 @@ class CountingRegion(MemoryRegion):
         if self.is_out:
             raise UnavailableError("the region is out of order")
 
-    def register(self, *arguments):
-        self._count()
-        return super().register(*arguments)
 
-    def apply(self, *arguments):
+def _counted(name):
+    def call(self, *arguments):
         self._count()
-        return super().apply(*arguments)
+        return getattr(MemoryRegion, name)(self, *arguments)
 
-    def read(self, *arguments):
-        self._count()
-        return super().read(*arguments)
+    return call
 
-    def changes(self, *arguments):
-        self._count()
-        return super().changes(*arguments)
 
-    def scan(self, *arguments):
-        self._count()
-        return super().scan(*arguments)
+for _name in (
+    "connect register apply read changes scan acknowledge maintain set_aside aside replicas".split()
+):
+    setattr(CountingRegion, _name, _counted(_name))
 
 
 @pytest.fixture

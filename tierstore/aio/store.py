@@ -48,6 +48,7 @@ class AsyncStore:
         self._core = store._core
         self._prefix = store._prefix
         self._lookup: Callable[[str], Entry | None]
+        self._rewrite: Callable[[Entry, bytes], bool]
         self._time_ns = self._core.runtime.time_ns
         self._core.attach(self)
 
@@ -169,7 +170,7 @@ class AsyncStore:
             entry = self._lookup(key) if key.__class__ is str else None
             if entry is not None:
                 self._workers.refuse_closing()
-                if self._core.replica.writer.rewrite(entry, value):
+                if self._rewrite(entry, value):
                     return
         await self._ensure_open(timeout)
         await self._write([self._store._write(key, value, ttl, metadata)], timeout)

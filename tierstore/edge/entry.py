@@ -35,8 +35,9 @@ class Packed:
 
 GONE = Packed(b"")
 
-CLEAN, PUT_DIRTY, TOUCH_DIRTY = 0, 1, 2
-"""What of an entry waits to be frozen into a batch: nothing, the whole record, its lifetime."""
+CLEAN, PUT_DIRTY, TOUCH_DIRTY, REWRITTEN = 0, 1, 2, 3
+"""What of an entry waits to be frozen into a batch: nothing, the whole record, its lifetime; or
+the whole record as `Writer.rewrite` left it: bytes written here, without expiry or metadata."""
 
 NEVER_FETCHED = -1e18
 """`fetched_at` of an entry that was written here and never compared with the region's row."""

@@ -149,15 +149,18 @@ def _join(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
         return APPLIED
     old = row.record if row is not None else None
     new = (register.join if delta.op == PUT else register.touch)(old, delta.record)
-    if new is None or (new is old and not _is_same_version(old, delta.record)):
+    if new is None:
         return SUPERSEDED
     if new is not old and new != old:
         plan.writes[delta.key] = _with_record(row, delta.key, new, terms)
-    return APPLIED
+    return APPLIED if _has_won(new, delta.record) else SUPERSEDED
 
 
-def _is_same_version(old: Record | None, record: Record) -> bool:
-    return old is not None and (old.stamp, old.replica) == (record.stamp, record.replica)
+def _has_won(new: Record, record: Record) -> bool:
+    """Whether the row now shows the version and the lifetime that `record` brought."""
+    if (new.stamp, new.replica) != (record.stamp, record.replica):
+        return False
+    return (new.touch, new.expires_at_ms) == (record.touch, record.expires_at_ms)
 
 
 def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:

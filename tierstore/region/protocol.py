@@ -58,6 +58,8 @@ class Change:
     stamp: int
     replica: int
     touch: int
+    expires_at_ms: int | None
+    """With `touch`, the lifetime: two replicas may touch a version at one stamp."""
     position: int
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import CLEAN, Entry, key_size
+from tierstore.edge.entry import CLEAN, PUT_DIRTY, REWRITTEN, Entry, key_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def _note_absent(state: ReplicaState, key: str, rule: Rule, fetched_at_s: float)
 def _show(state: ReplicaState, entry: Entry, shown: Record) -> None:
     old_size = entry.size
     entry.show(shown)
+    if entry.dirty == REWRITTEN:
+        entry.dirty = PUT_DIRTY
     if entry.dirty != CLEAN:
         state.outbox.dirty_bytes += entry.size - old_size
     else:

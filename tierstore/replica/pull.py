@@ -161,4 +161,6 @@ def _is_newer(entry: Entry, shown: Record) -> bool:
 def _is_at_least(entry: Entry, change: Change) -> bool:
     if entry.stamp != change.stamp or entry.replica != change.replica:
         return False
-    return entry.touch >= change.touch
+    if entry.touch == change.touch:
+        return entry.expires_at == change.expires_at_ms
+    return entry.touch > change.touch

@@ -10,6 +10,7 @@ from tierstore.edge.entry import (
     CLEAN,
     GONE,
     PUT_DIRTY,
+    REWRITTEN,
     TOUCH_DIRTY,
     Entry,
     Packed,
@@ -148,46 +149,56 @@ class Writer:
         `write` it. This is `write` with all that such a put does not need left out, because it is
         the write that handlers make most often and that has no I/O to hide behind.
         """
-        old = entry.value
-        if entry.rule.index not in self._plain_memory or old.__class__ is not bytes:
+        if entry.dirty != REWRITTEN and entry.rule.index not in self._plain_memory:
             return False
-        growth = len(value) - len(old)
+        old = entry.value
         state = self._state
         outbox = state.outbox
-        if growth > 0 or state.corrupt or state.link.is_skewed:
+        if old.__class__ is not bytes or len(value) > len(old) or state.link.is_skewed:
             return False
         if outbox.dirty_bytes + outbox.frozen_bytes + entry.size > self._unflushed_bytes_max:
             return False
         with state.lock:
-            if entry.dirty != PUT_DIRTY and not self._begin_rewrite(entry):
+            if entry.dirty != REWRITTEN and not self._begin_rewrite(entry):
                 return False
-            if growth:
-                entry.size += growth  # an upper bound: a shorter value may have a shorter header
-                outbox.dirty_bytes += growth
-            now = self._time_ns() // 1_000_000 << 16  # HybridClock.tick, inline
             clock = state.clock
-            clock.last = entry.stamp = now if now > clock.last else clock.last + 1
+            if self._time_ns() < clock.edge_ns:  # HybridClock.tick, inline
+                entry.stamp = clock.last = clock.last + 1
+            else:
+                entry.stamp = clock.tick()
+            if len(value) != len(old):
+                self._shrink(entry, len(old) - len(value))
             entry.value = value
-            entry.replica = outbox.replica
-            entry.expires_at = entry.metadata = None
-            entry.touch = 0
             entry.writes += 1
         return True
 
     def _begin_rewrite(self, entry: Entry) -> bool:
-        """Make a resident clean entry dirty; False if it is not resident any more. Needs the lock.
+        """Make a resident entry dirty for `rewrite`; False if it needs `write`. Needs the lock.
 
         An entry is resident if it is dirty or under the eviction policy.
         """
         state = self._state
-        if entry.where <= 0 or entry.dirty != CLEAN:
+        if state.corrupt:
             return False
-        state.fills.void(entry.key)
-        state.edge.pin(entry)
-        if not state.outbox.dirty:
-            self._on_first_dirty()
-        state.outbox.mark(entry, PUT_DIRTY)
+        if entry.where > 0 and entry.dirty == CLEAN:
+            state.fills.void(entry.key)
+            state.edge.pin(entry)
+            if not state.outbox.dirty:
+                self._on_first_dirty()
+            state.outbox.mark(entry, REWRITTEN)
+        elif entry.dirty == PUT_DIRTY:
+            entry.dirty = REWRITTEN
+        else:
+            return False
+        entry.replica = state.outbox.replica
+        entry.expires_at = entry.metadata = None
+        entry.touch = 0
         return True
+
+    def _shrink(self, entry: Entry, size: int) -> None:
+        """Account for a shorter value; its header may be shorter, too, which does not count."""
+        entry.size -= size
+        self._state.outbox.dirty_bytes -= size
 
     def touch(self, key: str, rule: Rule, target: Record, ttl_ms: int | None) -> int | None:
         """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
@@ -319,6 +330,8 @@ class Writer:
         entry.touch = stamp
         entry.expires_at = _expiry(stamp, ttl_ms)
         entry.writes += 1
+        if entry.dirty == REWRITTEN:
+            entry.dirty = PUT_DIRTY
         state.outbox.mark(entry, TOUCH_DIRTY)
         if was_clean:
             self._on_first_dirty()

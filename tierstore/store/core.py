@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
         _prefix: str
         _lookup: Callable[[str], Entry | None]
+        _rewrite: Callable[[Entry, bytes], bool]
 
 
 class Core:
@@ -54,16 +55,20 @@ class Core:
     # Views
 
     def attach(self, view: View) -> None:
-        """Give a view its look-up, now and whenever the store opens, closes or forks."""
+        """Give a view its short ways, now and whenever the store opens, closes or forks."""
         self._views = [known for known in self._views if known() is not None]
         self._views.append(ref(view))
-        view._lookup = self._make_lookup(view._prefix)
+        self._bind(view)
 
     def rebind(self) -> None:
-        """Give every view its look-up anew."""
+        """Give every view its short ways anew."""
         for known in self._views:
             if (view := known()) is not None:
-                view._lookup = self._make_lookup(view._prefix)
+                self._bind(view)
+
+    def _bind(self, view: View) -> None:
+        view._lookup = self._make_lookup(view._prefix)
+        view._rewrite = self.replica.writer.rewrite
 
     def _make_lookup(self, prefix: str) -> Callable[[str], Entry | None]:
         replica = self.replica

@@ -8,13 +8,7 @@ from __future__ import annotations
 from tierstore.edge.entry import GONE, Packed
 from tierstore.keys import check_key, check_prefix
 from tierstore.replica.writes import Write
-from tierstore.store.arguments import (
-    OMITTED,
-    check_metadata,
-    check_size,
-    seconds,
-    ttl_ms,
-)
+from tierstore.store.arguments import OMITTED, check_metadata, check_size, seconds, ttl_ms
 from tierstore.store.operation import decode_operation
 from tierstore.store.results import Maintenance
 from tierstore.store.unpacking import unpack
@@ -46,6 +40,7 @@ class Store:
         self._core = core
         self._prefix = prefix
         self._lookup: Callable[[str], Entry | None]
+        self._rewrite: Callable[[Entry, bytes], bool]
         self._time_ns = core.runtime.time_ns
         core.attach(self)
 
@@ -167,7 +162,7 @@ class Store:
         """
         if ttl is OMITTED and metadata is None and value.__class__ is bytes:
             entry = self._lookup(key) if key.__class__ is str else None
-            if entry is not None and self._core.replica.writer.rewrite(entry, value):
+            if entry is not None and self._rewrite(entry, value):
                 return
         self._core.write_one(self._write(key, value, ttl, metadata), timeout)
 
@@ -382,7 +377,11 @@ class Store:
         ttl: TTL | Omitted,
         metadata: Mapping[str, str] | None,
     ) -> Write:
-        full, rule = self._place(key)
+        entry = self._lookup(key) if key.__class__ is str else None
+        if entry is not None:  # what is resident was checked when it came
+            full, rule = entry.key, entry.rule
+        else:
+            full, rule = self._place(key)
         lifetime_ms = None
         if ttl is not OMITTED or rule.ttl_s is not None:
             lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
@@ -391,5 +390,6 @@ class Store:
         if write.size > self._core.policy.limits.value_bytes:
             limit = self._core.policy.limits.value_bytes
             check_size(key, write.size - len(full.encode()), limit)
-        self._open()
+        if entry is None:
+            self._open()
         return write

@@ -249,4 +249,6 @@ class MemoryRegion:
 
 def _change(row: Row) -> Change:
     record = row.record
-    return Change(row.key, record.stamp, record.replica, record.touch, row.position)
+    return Change(
+        row.key, record.stamp, record.replica, record.touch, record.expires_at_ms, row.position
+    )
