@@ -346,8 +346,10 @@ class Store:
         return {full[cut:]: value for full, value in values.items() if value is not OMITTED}
 
     def _converted(self, key: str, answer: Answer, default: Any, type: Any) -> Any:
-        value = self._value(key, answer, default)
-        if type is None or value is default:
+        value = self._value(key, answer, OMITTED)
+        if value is OMITTED:
+            return default
+        if type is None:
             return value
         from tierstore.values.typed import convert
 
