@@ -43,9 +43,7 @@ def test_one_warning_when_the_region_goes_and_one_info_when_it_is_back(
     for _ in range(2):
         region.is_out = True
         work_for_a_while(store, runtime)
-        assert logged() == [
-            ("WARNING", "the region cannot be reached: the region is out of order")
-        ]
+        assert logged() == [("WARNING", "the region cannot be reached: the region is out of order")]
         region.is_out = False
         work_for_a_while(store, runtime)
         assert logged() == [("INFO", "the region answers again")]

@@ -1,0 +1,100 @@
+"""`regional` writes that the region did not confirm: unknown at first, then resolved."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierstore.errors import (
+    FencedError,
+    InvalidArgumentError,
+    OutcomeUnknownError,
+    UnavailableError,
+)
+from tierstore.store.operation import decode_operation, encode_operation
+
+KEY = "regional/k"
+
+
+def unconfirmed(store, region, verb):
+    """The operation id of a write that the region, being out, did not confirm."""
+    region.is_out = True
+    with pytest.raises(OutcomeUnknownError) as caught:
+        verb()
+    assert caught.value.outcome == "unknown"
+    return caught.value.operation_id
+
+
+VERBS = {
+    "put": lambda store: store.put(KEY, 1),
+    "put_many": lambda store: store.put_many({"a": 0, KEY: 1}),
+    "delete": lambda store: store.delete(KEY),
+    "touch": lambda store: store.touch(KEY, 60),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_pending_then_applied(store, region, verb):
+    store.put(KEY, 0)
+    operation = unconfirmed(store, region, lambda: VERBS[verb](store))
+    assert store.outcome(operation) == "pending"
+    region.is_out = False
+    store.flush()
+    assert store.outcome(operation) == "applied"
+
+
+def test_a_write_in_doubt_stays_queued_and_shows(store, region, open_store):
+    unconfirmed(store, region, lambda: store.put(KEY, 1))
+    assert store.get(KEY) == 1
+    store.close()
+    region.is_out = False
+    again = open_store()
+    again.flush()
+    assert region.rows[KEY].record.payload == b"\x01"
+
+
+def test_a_write_that_another_replaced_counts_as_applied(store, region):
+    operation = unconfirmed(store, region, lambda: store.put(KEY, 1))
+    region.is_out = False
+    store.put(KEY, 2)
+    assert store.outcome(operation) == "applied"
+
+
+def test_another_replica_can_ask(store, region, open_store):
+    operation = unconfirmed(store, region, lambda: store.put(KEY, 1))
+    region.is_out = False
+    other = open_store()
+    assert other.outcome(operation) == "unknown"
+    store.flush()
+    assert other.outcome(operation) == "applied"
+
+
+def test_only_the_region_can_tell_and_it_does_not_answer(store, region):
+    region.is_out = True
+    with pytest.raises(UnavailableError):
+        store.outcome(encode_operation(5, 7, KEY))
+
+
+def test_a_write_that_the_region_keeps_back_is_quarantined(store, region, runtime):
+    """Written before a silence of more than the horizon: see `replication.horizon`."""
+    store.put(KEY, 0)
+    operation = unconfirmed(store, region, lambda: store.put(KEY, 1))
+    runtime.jump(15 * 86_400)
+    region.is_out = False
+    region.maintain(1000, 1.0)
+    store.flush()
+    assert store.outcome(operation) == "quarantined"
+    assert store.get(KEY) == 0
+    assert [entry.key for entry in region.aside(10, 1.0)] == [KEY]
+
+
+def test_operation_ids_come_back():
+    assert decode_operation(encode_operation(2**53 - 1, 2**62, "k-ä/-")) == (
+        2**53 - 1, 2**62, "k-ä/-",
+    )  # fmt: skip
+    for bad in ("", "o1", "o2-1-1-6b", "o1-x-1-6b", "o1-1-1-6", "o1-1-1-ff", "o1-1-1-6b-"):
+        with pytest.raises(InvalidArgumentError):
+            decode_operation(bad)
+
+
+def test_fenced_is_another_outcome():
+    assert not issubclass(FencedError, (OutcomeUnknownError, UnavailableError))
