@@ -36,7 +36,7 @@ class JournalDirectory:
         spare: tuple[JournalFile, JournalState] | None = None
         for journal in self._free_files():
             try:
-                state = journal.load(new_replica)
+                state = journal.load(0 if spare else new_replica)  # no two files get one identity
             except BaseException:
                 journal.close()
                 if spare is not None:
