@@ -46,6 +46,19 @@ class Answer:
         self.stale = stale
 
 
+class Arrival:
+    """A reply, and what its age and place in the feed mean now. Made under the lock."""
+
+    __slots__ = ("age_s", "is_current", "now_ms", "reply", "sent_at_s")
+
+    def __init__(self, state: ReplicaState, reply: ReadReply, sent_at_s: float) -> None:
+        self.reply = reply
+        self.sent_at_s = sent_at_s
+        self.age_s = state.runtime.monotonic() - sent_at_s
+        self.is_current = reply.position >= state.cursor
+        self.now_ms = state.now_ms()
+
+
 class Reader:
     """Answers reads from the edge where allowed, else from the region's directory."""
 
@@ -75,9 +88,11 @@ class Reader:
                 if answer is not None:
                     return answer
                 flight = self._state.fills.lead(key)
+                if flight is not None:
+                    ticket = self._state.outbox.begin_request()
                 following = None if flight else self._state.fills.follow(key)
             if flight is not None:
-                return self._lead(flight, rule, bound_s, deadline)
+                return self._lead(flight, ticket, rule, bound_s, deadline)
             assert following is not None
             following.wait(deadline.remaining_s())
             if following.error is not None:
@@ -157,14 +172,27 @@ class Reader:
         return Answer(None, GONE, None, age_s)
 
     def _lead(
-        self, flight: Flight, rule: Rule, bound_s: float | None, deadline: Deadline
+        self, flight: Flight, ticket: int, rule: Rule, bound_s: float | None, deadline: Deadline
     ) -> Answer:
-        answers: dict[str, Answer] = {}
+        """`_fetch` of one key, without the lists that serve many: most misses are of one."""
+        state = self._state
+        sent_at_s = state.runtime.monotonic()
         try:
-            self._fetch([flight], {flight.key: rule}, answers, deadline)
-        except UnavailableError as exc:
-            return self._fall_back(flight.key, rule, bound_s, exc)
-        return answers[flight.key]
+            reply = state.link.call(
+                lambda left_s: state.link.region.read((flight.key,), state.replica, left_s),
+                deadline,
+            )
+            with state.lock:
+                return self._settle_one(flight, rule, Arrival(state, reply, sent_at_s))
+        except BaseException as exc:
+            state.fills.fail([flight], exc, state.lock)
+            if isinstance(exc, UnavailableError):
+                return self._fall_back(flight.key, rule, bound_s, exc)
+            raise
+        finally:
+            with state.lock:
+                state.outbox.end_request(ticket)
+                state.edge.evict(state.now_ms())
 
     def _fetch(
         self,
@@ -193,35 +221,34 @@ class Reader:
         sent_at_s: float,
         answers: dict[str, Answer],
     ) -> None:
-        state = self._state
-        age_s = state.runtime.monotonic() - sent_at_s
-        is_current = reply.position >= state.cursor
-        now_ms = state.now_ms()
+        arrival = Arrival(self._state, reply, sent_at_s)
         for flight in flights:
-            key = flight.key
-            if key in reply.corrupt and state.outbox.own_state(key) is None:
-                raise CorruptionError(
-                    f"key {key!r}: {reply.corrupt[key]}", key=key, tier="regional"
-                )
-            shown = self._shown(key, reply)
-            if shown is not None and state.outbox.frozen:
-                state.outbox.note_shown(key, shown)
-            entry = None
-            if state.fills.land(flight) and is_current:
-                entry = install(state, key, rules[key], shown, sent_at_s)
-            else:
-                state.tally.fills_voided += 1
-            if shown is None:
-                answers[key] = Answer(None, GONE, None, age_s)
-                state.tally.absent += 1
-                continue
-            value = fold(shown.payload) if entry is None else entry.value
-            answers[key] = Answer(shown, value, "regional", age_s)
-            if shown.is_live(now_ms):
-                state.tally.regional += 1
-            else:
-                state.tally.absent += 1
-        state.edge.evict(now_ms)
+            answers[flight.key] = self._settle_one(flight, rules[flight.key], arrival)
+        self._state.edge.evict(arrival.now_ms)
+
+    def _settle_one(self, flight: Flight, rule: Rule, arrival: Arrival) -> Answer:
+        """Install what came for one flight, if that is current, and answer. Needs the lock."""
+        state = self._state
+        key, reply = flight.key, arrival.reply
+        if reply.corrupt and key in reply.corrupt and state.outbox.own_state(key) is None:
+            raise CorruptionError(f"key {key!r}: {reply.corrupt[key]}", key=key, tier="regional")
+        shown = self._shown(key, reply)
+        if shown is not None and state.outbox.frozen:
+            state.outbox.note_shown(key, shown)
+        entry = None
+        if state.fills.land(flight) and arrival.is_current:
+            entry = install(state, key, rule, shown, arrival.sent_at_s)
+        else:
+            state.tally.fills_voided += 1
+        if shown is None:
+            state.tally.absent += 1
+            return Answer(None, GONE, None, arrival.age_s)
+        if shown.is_live(arrival.now_ms):
+            state.tally.regional += 1
+        else:
+            state.tally.absent += 1
+        value = fold(shown.payload) if entry is None else entry.value
+        return Answer(shown, value, "regional", arrival.age_s)
 
     def _shown(self, key: str, reply: ReadReply) -> Record | None:
         """The row of `key` plus this replica's writes that the reply does not contain."""

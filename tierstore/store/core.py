@@ -94,8 +94,9 @@ class Core:
 
     def ensure_open(self) -> None:
         """Open unless that was done. Raises StoreClosedError after `close`."""
-        self.refuse_closed()
-        if not self.replica.is_open:
+        replica = self.replica
+        if not replica.is_open or replica.state.closed:
+            self.refuse_closed()
             self.open()
 
     def connect(self) -> None:
@@ -146,9 +147,9 @@ class Core:
 
     def deadline(self, timeout_s: float | None) -> Deadline:
         """When a verb must have answered: `timeout_s`, else what the policy says of the region."""
-        timeout_s = seconds("timeout", timeout_s)
-        default_s = self.policy.timeouts.regional_s
-        return Deadline(self.runtime, default_s if timeout_s is None else timeout_s)
+        if timeout_s is None:
+            return Deadline(self.runtime, self.policy.timeouts.regional_s)
+        return Deadline(self.runtime, seconds("timeout", timeout_s) or 0.0)
 
     def write_one(self, write: Write, timeout_s: float | None) -> None:
         """`write` of a single one."""

@@ -301,7 +301,8 @@ class Store:
         self, key: str, max_age: float | None, timeout: float | None, *, counts: bool = True
     ) -> Answer:
         core = self._core
-        max_age_s, deadline = seconds("max_age", max_age), core.deadline(timeout)
+        max_age_s = None if max_age is None else seconds("max_age", max_age)
+        deadline = core.deadline(timeout)
         full, rule = self._locate(key)
         answer = core.replica.reader.resolve(full, rule, max_age_s, deadline, counts=counts)
         if answer.tier != "edge":
