@@ -38,6 +38,15 @@ def prepare(connection: sqlite3.Connection, dialect: Sqlite, runtime: Runtime) -
         raise
 
 
+def refuse_damage(connection: sqlite3.Connection, dialect: Sqlite) -> None:
+    """Raise CorruptionError if rows may be hidden by damage to a small database."""
+    damage = dialect.find_damage(connection)
+    if damage is not None:
+        raise CorruptionError(
+            f"{dialect.place} is damaged ({damage}); restore it from a backup", tier="regional"
+        )
+
+
 def _version(connection: sqlite3.Connection, dialect: Sqlite) -> int | None:
     """The schema version that the database has, None if it has no tables yet."""
     tables = dialect.list_tables(connection)

@@ -96,6 +96,7 @@ class Session:
             return connection
         try:
             creation.prepare(connection, self.dialect, self._runtime)
+            creation.refuse_damage(connection, self.dialect)
         except BaseException:
             connection.close()
             raise

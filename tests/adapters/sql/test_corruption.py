@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierstore.errors import CorruptionError
+from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.record import Record
 from tierstore.region.apply import Limits
 from tierstore.region.rows import Row
@@ -120,17 +120,17 @@ def test_a_damaged_row_of_the_region_is_a_typed_error(sender, tamper, statement)
 
 @given(st.integers(0, 20 * 4096 * 8 - 1))
 def test_a_flipped_bit_in_the_file_never_gives_a_wrong_value(damaged_file, bit):
-    """An answer, a missing row, or a typed error; nothing else."""
+    """The intact answer or a typed error; nothing else, and no row is missing."""
     region, payloads = damaged_file(bit)
     try:
         for keys in (list(payloads), list(payloads)[:1]):
             reply = region.read(keys, 1, TIMEOUT_S)
-            assert {
-                k: row.record.payload for k, row in reply.rows.items()
-            }.items() <= payloads.items()
-        for row in region.scan("", None, 100, False, True, 1, TIMEOUT_S).rows:
-            assert payloads[row.key] == row.record.payload
-    except CorruptionError:
+            found = {key: row.record.payload for key, row in reply.rows.items()}
+            assert found == {k: payloads[k] for k in keys if k not in reply.corrupt}
+        page = region.scan("", None, 100, False, True, 1, TIMEOUT_S)
+        found = {row.key: row.record.payload for row in page.rows}
+        assert found == {k: v for k, v in payloads.items() if k not in page.corrupt}
+    except (CorruptionError, UnavailableError):  # a table's name may be hit, too
         pass
     finally:
         region.close()
