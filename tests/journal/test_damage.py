@@ -51,5 +51,5 @@ def test_no_damage_gives_a_wrong_value(original, answers, request, state, name, 
         else:
             damaged = cut(files, name, position)
         verdicts[verdict(original, answers(damaged))] += 1
-    print(state, name, harm, len(files[name]), verdicts)
-    assert not [found for found in verdicts if found.startswith("wrong")]
+    print(f"{harm} in {name}, {state}, {len(files[name])} bytes: {dict(verdicts)}")
+    assert verdicts.keys() <= {"intact", "reported"}

@@ -266,3 +266,76 @@ def test_the_file_system_of_a_folder(monkeypatch, tmp_path):
         for path in ("/mnt", "/mnt/share", "/mnt/share/a/b", "/mnt/shared", "/mnt/share/local/x")
     ]
     assert found == ["ext4", "nfs", "nfs", "ext4", "tmpfs"]
+
+
+TAMPERED = [
+    "UPDATE meta SET value = value + 1 WHERE name = 'stamp'",
+    "UPDATE meta SET value = value + 1 WHERE name = 'acknowledged'",
+    "UPDATE meta SET value = value + 1 WHERE name = 'replica'",
+    "UPDATE meta SET value = 'text' WHERE name = 'digest'",
+    "DELETE FROM meta WHERE name = 'region'",
+    "DELETE FROM meta WHERE name = 'seal'",
+    "DELETE FROM meta",
+    "DELETE FROM batches WHERE number = 1",
+    "DELETE FROM batches WHERE number = 2",
+    "DELETE FROM batches",
+    "UPDATE batches SET acknowledged_ms = 5 WHERE number = 1",
+    "UPDATE batches SET body = x'00' WHERE number = 1",
+    "UPDATE batches SET body = NULL WHERE number = 1",
+    "UPDATE batches SET body = NULL, size = 0, digest = 'text' WHERE number = 1",
+    "UPDATE batches SET digest = x'00' WHERE number = 1",
+    "DELETE FROM deltas WHERE seq = 3",
+    "DELETE FROM deltas WHERE seq = 4",
+    "DELETE FROM deltas WHERE seq = 5",
+    "DELETE FROM deltas",
+    "UPDATE deltas SET seq = 9 WHERE seq = 4",
+]
+
+
+@pytest.mark.parametrize("statement", TAMPERED)
+def test_a_journal_that_lacks_something_is_refused(take, statement):
+    journal, _ = take()
+    append(journal, "a", "b")
+    first = frozen(1, b"", delta("a"))
+    journal.freeze([first, frozen(2, first.batch.digest, delta("b"))], 2, 1)
+    append(journal, "c", "d", "e")
+    journal.close()
+    connection = sqlite3.connect(journal.path)
+    with connection:
+        assert connection.execute(statement).rowcount
+    connection.close()
+    with pytest.raises(CorruptionError, match="is damaged") as caught:
+        take()
+    assert caught.value.object == journal.path
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("delta", "x'00'"), ("delta", "'text'"), ("delta", "7"), ("checksum", "0"),
+     ("checksum", "'text'")],
+)  # fmt: skip
+def test_a_damaged_write_is_reported_for_its_key_only(take, column, value):
+    journal, _ = take()
+    append(journal, "a", "b", "c")
+    journal.close()
+    connection = sqlite3.connect(journal.path)
+    with connection:
+        connection.execute(f"UPDATE deltas SET {column} = {value} WHERE key = 'b'")
+    connection.close()
+    _, state = take()
+    assert list(state.corrupt) == ["b"]
+    assert [d.key for d in state.deltas] == ["a", "c"]
+
+
+@pytest.mark.parametrize("value", ["'z'", "x'ff'", "7"])
+def test_a_damaged_key_column_does_no_harm(take, value):
+    journal, _ = take()
+    append(journal, "a", "b", "c")
+    journal.close()
+    connection = sqlite3.connect(journal.path)
+    with connection:
+        connection.execute(f"UPDATE deltas SET key = {value} WHERE key = 'b'")
+    connection.close()
+    _, state = take()
+    assert state.corrupt == {}
+    assert [d.key for d in state.deltas] == ["a", "b", "c"]

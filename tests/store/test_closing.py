@@ -87,7 +87,7 @@ def test_closing_flushes(store, region, open_store):
 def test_unflushed_memory_writes_are_named_after_all_is_released(store, region, open_store):
     store.put_many({"journaled": 1, "memory/a": 2, "memory/b": 3})
     region.is_out = True
-    with pytest.raises(UnavailableError, match="2 unflushed writes .* out of order"):
+    with pytest.raises(UnavailableError, match=r"2 unflushed writes .* out of order"):
         store.close()
     assert region.closed_count == 1
     with pytest.raises(StoreClosedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,25 @@ def test_a_flipped_bit_in_the_file_never_gives_a_wrong_value(damaged_file, bit):
         pass
     finally:
         region.close()
+
+
+def test_no_copy_of_a_key_can_be_damaged_so_that_its_row_is_missing(damaged_file):
+    """A key lies in its row, in the index and, as that grows, in inner pages of the index."""
+    key = "key/030"
+    region, payloads = damaged_file(0)
+    content = bytearray(Path(region.path).read_bytes())
+    region.close()
+    places = [match.start() for match in re.finditer(key.encode(), content)]
+    assert len(places) >= 2
+    for place in places:
+        region, _ = damaged_file((place + 5) * 8)
+        try:
+            reply = region.read([key], 1, TIMEOUT_S)
+            assert key in reply.corrupt or reply.rows[key].record.payload == payloads[key]
+        except CorruptionError:
+            pass
+        finally:
+            region.close()
 
 
 @pytest.fixture(scope="module")
