@@ -98,9 +98,8 @@ class Replica:
     def start(self) -> None:
         """Start the background steps, if they are not running."""
         if self._driver is None and not self.state.closed:
-            with self._opening:
-                if self._driver is None:
-                    self._driver = self.runtime.drive(self.schedule, "tierstore")
+            with self.state.lock:
+                self._drive()
 
     def _open_journal(self) -> None:
         if self._journals is None or self._journals.is_unused():
@@ -169,6 +168,11 @@ class Replica:
     def _on_first_dirty(self) -> None:
         if self._driver is None:
             self.runtime.sometimes("background started by a write")
+            self._drive()
+
+    def _drive(self) -> None:
+        """Run the background steps from now on. Needs the state's lock: two may begin at once."""
+        if self._driver is None and not self.state.closed:
             self._driver = self.runtime.drive(self.schedule, "tierstore")
 
     def deadline(self, timeout_s: float | None = None) -> Deadline:

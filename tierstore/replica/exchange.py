@@ -25,9 +25,7 @@ def read_rows(
         ticket = state.outbox.begin_request()
     sent_at_s = state.runtime.monotonic()
     try:
-        reply = state.link.call(
-            lambda timeout_s: state.link.region.read(keys, state.replica, timeout_s), deadline
-        )
+        reply = state.link.read(keys, deadline)
         with state.lock:
             settle(reply, sent_at_s)
     finally:

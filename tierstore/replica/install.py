@@ -28,17 +28,27 @@ def install(
         return None
     if state.negatives is not None:
         state.negatives.discard(key)
-    if entry is not None and entry.dirty != CLEAN and not _is_same_version(entry, shown):
+    if entry is None:
+        return _install_new(state, key, rule, shown, fetched_at_s)
+    if entry.dirty != CLEAN and not _is_same_version(entry, shown):
         state.outbox.unmark(entry)  # the region has a newer version: ours has lost already
     if not state.is_edge_allowed(rule, key_size(key) + len(shown.payload or b"")):
-        if entry is not None and entry.dirty == CLEAN:
+        if entry.dirty == CLEAN:
             state.edge.drop(entry)
         return None
-    if entry is None:
-        entry = Entry(key, rule)
-        entry.show(shown)
-    else:
-        _show(state, entry, shown)
+    _show(state, entry, shown)
+    entry.fetched_at = fetched_at_s
+    state.edge.add(entry)
+    return entry
+
+
+def _install_new(
+    state: ReplicaState, key: str, rule: Rule, shown: Record, fetched_at_s: float
+) -> Entry | None:
+    entry = Entry(key, rule)
+    entry.show(shown)
+    if not state.is_edge_allowed(rule, entry.size):
+        return None
     entry.fetched_at = fetched_at_s
     state.edge.add(entry)
     return entry

@@ -10,10 +10,10 @@ from tierstore.errors import FencedError, OutcomeUnknownError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Protocol, TypeVar
 
-    from tierstore.region.protocol import Region, Registration
+    from tierstore.region.protocol import ReadReply, Region, Registration
     from tierstore.replica.deadline import Deadline
     from tierstore.runtime import Runtime
 
@@ -87,8 +87,7 @@ class RegionLink:
     def call(self, send: Callable[[float], R], deadline: Deadline) -> R:
         """The region's reply to `send(timeout_s)`, noting what it says of the region."""
         registration = self.registration or self.register(deadline)
-        time_ns = self._runtime.time_ns
-        sent_ns = time_ns()
+        sent_ns = self._runtime.time_ns()
         try:
             reply = send(deadline.remaining_s())
         except UnavailableError as exc:
@@ -96,18 +95,37 @@ class RegionLink:
             raise
         except OutcomeUnknownError as exc:
             raise self._unanswered(exc) from exc
+        self._hear(reply, sent_ns, registration)
+        return reply
+
+    def read(self, keys: Sequence[str], deadline: Deadline) -> ReadReply:
+        """The region's rows of `keys`. `call` without a function to call: every miss comes here."""
+        registration = self.registration or self.register(deadline)
+        region = self._source.made or self._source.get()
+        sent_ns = self._runtime.time_ns()
+        try:
+            reply = region.read(keys, self.replica, deadline.remaining_s())
+        except UnavailableError as exc:
+            self._note(str(exc))
+            raise
+        except OutcomeUnknownError as exc:
+            raise self._unanswered(exc) from exc
+        self._hear(reply, sent_ns, registration)
+        return reply
+
+    def _hear(self, reply: Reply, sent_ns: int, registration: Registration) -> None:
+        """Note what a reply says. Raises FencedError if another life of the region answered."""
         if self.failure is not None:
             self._note(None)
         self.heard_ns = sent_ns
-        self.skew_ms = (sent_ns + time_ns()) // 2_000_000 - reply.now_ms
-        self.is_skewed = abs(self.skew_ms) > self._skew_ms_max
+        self.skew_ms = skew_ms = (sent_ns + self._runtime.time_ns()) // 2_000_000 - reply.now_ms
+        self.is_skewed = not -self._skew_ms_max <= skew_ms <= self._skew_ms_max
         if reply.incarnation != registration.info.incarnation:
             raise FencedError(
                 f"region {registration.info.region} was restored from a backup (incarnation"
                 f" {reply.incarnation}, known here {registration.info.incarnation}): reopen"
                 " the store; its unflushed writes stay in the journal"
             )
-        return reply
 
     def forget(self) -> None:
         """Register again at the next call."""

@@ -174,6 +174,10 @@ class Outbox:
         oldest = min(self._tickets, default=self._tick + 1)
         self._recent = [frozen for frozen in self._recent if frozen.tick >= oldest]
 
+    def may_overlay(self, key: str) -> bool:
+        """Whether `overlay` of `key` may add anything, whatever the region has applied."""
+        return bool(self.frozen or self._recent or self.held) or key in self.dirty
+
     def overlay(self, key: str, state: Record | None, applied: int) -> Record | None:
         """`state`, as the region had it with batches up to `applied`, plus the later writes."""
         if self._recent or self.frozen:

@@ -52,11 +52,12 @@ class Arrival:
     __slots__ = ("age_s", "is_current", "now_ms", "reply", "sent_at_s")
 
     def __init__(self, state: ReplicaState, reply: ReadReply, sent_at_s: float) -> None:
+        runtime = state.runtime
         self.reply = reply
         self.sent_at_s = sent_at_s
-        self.age_s = state.runtime.monotonic() - sent_at_s
+        self.age_s = runtime.monotonic() - sent_at_s
         self.is_current = reply.position >= state.cursor
-        self.now_ms = state.now_ms()
+        self.now_ms = runtime.time_ns() // 1_000_000
 
 
 class Reader:
@@ -79,18 +80,18 @@ class Reader:
         Raises UnavailableError if the region is needed and does not answer, CorruptionError if
         the only copies fail their checks.
         """
+        state = self._state
         bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
         while True:
-            with self._state.lock:
+            with state.lock:
                 answer = self._local(key, rule, bound_s)
-                if answer is not None and counts:
-                    self._count(key)
                 if answer is not None:
+                    if counts:
+                        self._count(key)
                     return answer
-                flight = self._state.fills.lead(key)
-                if flight is not None:
-                    ticket = self._state.outbox.begin_request()
-                following = None if flight else self._state.fills.follow(key)
+                flight = state.fills.lead(key)
+                ticket = 0 if flight is None else state.outbox.begin_request()
+                following = None if flight else state.fills.follow(key)
             if flight is not None:
                 return self._lead(flight, ticket, rule, bound_s, deadline)
             assert following is not None
@@ -138,6 +139,23 @@ class Reader:
     def _local(self, key: str, rule: Rule, bound_s: float | None) -> Answer | None:
         """The answer that needs no region, if there is one. Needs the lock."""
         state = self._state
+        if state.corrupt:
+            self._refuse_corrupt(key)
+        entry = state.edge.resident.get(key)
+        if entry is not None:
+            age_s = state.age_s(entry)
+            if bound_s is None or age_s <= bound_s:
+                return Answer(entry.outline(), entry.value, "edge", age_s)
+            return None
+        outbox = state.outbox
+        if bound_s is None and (outbox.frozen or key in outbox.dirty):
+            record = outbox.own_state(key)
+            if record is not None:
+                return Answer(record, fold(record.payload), "edge", float("inf"))
+        return None if state.negatives is None else self._known_absent(key, bound_s)
+
+    def _refuse_corrupt(self, key: str) -> None:
+        state = self._state
         if key in state.corrupt:
             raise CorruptionError(
                 f"key {key!r}: {state.corrupt[key]}; write it again to go on",
@@ -145,15 +163,6 @@ class Reader:
                 tier="edge",
                 object=state.journal.path if state.journal else None,
             )
-        entry = state.edge.resident.get(key)
-        if entry is not None:
-            age_s = state.age_s(entry)
-            if bound_s is None or age_s <= bound_s:
-                return Answer(entry.outline(), entry.value, "edge", age_s)
-            return None
-        if bound_s is None and (record := state.outbox.own_state(key)) is not None:
-            return Answer(record, fold(record.payload), "edge", float("inf"))
-        return self._known_absent(key, bound_s)
 
     def _count(self, key: str) -> None:
         entry = self._state.edge.resident.get(key)
@@ -178,21 +187,20 @@ class Reader:
         state = self._state
         sent_at_s = state.runtime.monotonic()
         try:
-            reply = state.link.call(
-                lambda left_s: state.link.region.read((flight.key,), state.replica, left_s),
-                deadline,
-            )
+            reply = state.link.read((flight.key,), deadline)
             with state.lock:
-                return self._settle_one(flight, rule, Arrival(state, reply, sent_at_s))
+                arrival = Arrival(state, reply, sent_at_s)
+                answer = self._settle_one(flight, rule, arrival)
+                state.outbox.end_request(ticket)
+                state.edge.evict(arrival.now_ms)
+            return answer
         except BaseException as exc:
             state.fills.fail([flight], exc, state.lock)
+            with state.lock:
+                state.outbox.end_request(ticket)
             if isinstance(exc, UnavailableError):
                 return self._fall_back(flight.key, rule, bound_s, exc)
             raise
-        finally:
-            with state.lock:
-                state.outbox.end_request(ticket)
-                state.edge.evict(state.now_ms())
 
     def _fetch(
         self,
@@ -232,7 +240,8 @@ class Reader:
         key, reply = flight.key, arrival.reply
         if reply.corrupt and key in reply.corrupt and state.outbox.own_state(key) is None:
             raise CorruptionError(f"key {key!r}: {reply.corrupt[key]}", key=key, tier="regional")
-        shown = self._shown(key, reply)
+        row = reply.rows.get(key)
+        shown = self._shown(key, None if row is None else row.record, reply.applied)
         if shown is not None and state.outbox.frozen:
             state.outbox.note_shown(key, shown)
         entry = None
@@ -250,11 +259,9 @@ class Reader:
         value = fold(shown.payload) if entry is None else entry.value
         return Answer(shown, value, "regional", arrival.age_s)
 
-    def _shown(self, key: str, reply: ReadReply) -> Record | None:
-        """The row of `key` plus this replica's writes that the reply does not contain."""
-        state = self._state
-        row = reply.rows.get(key)
-        record = None if row is None else row.record
+    def _shown(self, key: str, record: Record | None, applied: int) -> Record | None:
+        """The row's `record` plus this replica's writes that a reply up to `applied` lacks."""
+        state, outbox = self._state, self._state.outbox
         if record is not None:
             if record.payload == ELSEWHERE:
                 raise CorruptionError(
@@ -262,9 +269,12 @@ class Reader:
                     key=key,
                     tier="cold",
                 )
-            state.clock.merge_admitted(max(record.stamp, record.touch))
-            state.outbox.settle_held(key, record)
-        return state.outbox.overlay(key, record, reply.applied)
+            state.clock.merge_admitted(
+                record.touch if record.touch > record.stamp else record.stamp
+            )
+            if outbox.held:
+                outbox.settle_held(key, record)
+        return outbox.overlay(key, record, applied) if outbox.may_overlay(key) else record
 
     def _fall_back(
         self, key: str, rule: Rule, bound_s: float | None, error: UnavailableError

@@ -76,7 +76,10 @@ class Store:
                     return value
                 if value.payload:
                     return unpack(key, value.payload, "edge")
-        return self._converted(key, self._resolve(key, max_age, timeout), default, type)
+        answer = self._resolve(key, max_age, timeout)
+        if type is not None:
+            return self._converted(key, answer, default, type)
+        return self._value(key, answer, default)
 
     def read(
         self, key: str, *, max_age: float | None = None, timeout: float | None = None
@@ -287,8 +290,9 @@ class Store:
     def _place(self, key: str) -> tuple[str, Rule]:
         """The key in the tiers and its rule, without opening anything."""
         check_key(key)
-        full = self._prefix + key
+        full = key
         if self._prefix:
+            full = self._prefix + key
             check_key(full)
         return full, self._core.rule_for(full)
 
@@ -304,9 +308,10 @@ class Store:
         max_age_s = None if max_age is None else seconds("max_age", max_age)
         deadline = core.deadline(timeout)
         full, rule = self._locate(key)
-        answer = core.replica.reader.resolve(full, rule, max_age_s, deadline, counts=counts)
+        replica = core.replica
+        answer = replica.reader.resolve(full, rule, max_age_s, deadline, counts=counts)
         if answer.tier != "edge":
-            core.replica.start()
+            replica.start()
         return answer
 
     def _gather(
@@ -342,9 +347,13 @@ class Store:
 
     def _found(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
         """The values that `answers` hold, by key as asked for."""
-        values = {full: self._value(full, answer, OMITTED) for full, answer in answers.items()}
+        found: dict[str, Any] = {}
         cut = len(self._prefix)
-        return {full[cut:]: value for full, value in values.items() if value is not OMITTED}
+        for full, answer in answers.items():
+            value = self._value(full, answer, OMITTED)
+            if value is not OMITTED:
+                found[full[cut:] if cut else full] = value
+        return found
 
     def _converted(self, key: str, answer: Answer, default: Any, type: Any) -> Any:
         value = self._value(key, answer, OMITTED)
@@ -368,8 +377,10 @@ class Store:
         return record is not None and record.is_live(self._time_ns() // 1_000_000)
 
     def _value(self, key: str, answer: Answer, default: Any) -> Any:
-        value = answer.value
-        if value is GONE or not self._is_live(answer):
+        value, record = answer.value, answer.record
+        if value is GONE or record is None:
+            return default
+        if record.expires_at_ms is not None and not self._is_live(answer):
             return default
         return unpack(key, value.payload, answer.tier) if value.__class__ is Packed else value
 
