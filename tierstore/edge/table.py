@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 class EdgeTable:
     """Resident entries by key. All methods need the replica's lock; `resident.get` does not."""
 
-    __slots__ = ("_order", "evicted", "resident")
+    __slots__ = ("_order", "evicted", "pin", "resident")
 
     def __init__(self, capacity_bytes: int) -> None:
         self.resident: dict[str, Entry] = {}
         self.evicted = 0
         self._order: S3Fifo[Entry] = S3Fifo(capacity_bytes)
+        self.pin = self._order.remove
+        """Take an entry that becomes dirty out of the eviction policy, if it is under it."""
 
     @property
     def capacity_bytes(self) -> int:
@@ -42,11 +44,6 @@ class EdgeTable:
         self.resident[entry.key] = entry
         if entry.dirty == CLEAN:
             self._order.admit(entry)
-
-    def pin(self, entry: Entry) -> None:
-        """Take an entry that becomes dirty out of the eviction policy."""
-        if entry.where > 0:
-            self._order.remove(entry)
 
     def admit(self, entry: Entry) -> None:
         """Put an entry that is no longer dirty under the eviction policy, if it is resident."""

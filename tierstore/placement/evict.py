@@ -139,7 +139,8 @@ class S3Fifo(Generic[EntryT]):
             return
         self._live -= 1
         self.used_bytes -= entry.size
-        self._expiry.discard(entry)
+        if entry.expires_at is not None:
+            self._expiry.discard(entry)
         if entry.where == IN_SMALL:
             self._small_bytes -= entry.size
         entry.where = -entry.where

@@ -181,7 +181,8 @@ class Writer:
         if state.corrupt:
             return False
         if entry.where > 0 and entry.dirty == CLEAN:
-            state.fills.void(entry.key)
+            if state.fills.flights:
+                state.fills.void(entry.key)
             state.edge.pin(entry)
             if not state.outbox.dirty:
                 self._on_first_dirty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tierstore.trace.model import Model
     from tierstore.trace.options import Options
     from tierstore.trace.survey import Survey
+
+MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - a folder with a random name is made in it
+MEMORY_BYTES_MIN = 2 << 30
 
 
 class Stage:
@@ -50,7 +54,8 @@ class Stage:
 
     def _directory(self, options: Options) -> str:
         if options.base_dir is None:
-            return self._exits.enter_context(tempfile.TemporaryDirectory(prefix="tierstore-"))
+            folder = tempfile.TemporaryDirectory(prefix="tierstore-", dir=_scratch_root())
+            return self._exits.enter_context(folder)
         directory = os.path.abspath(os.fsdecode(options.base_dir))
         os.makedirs(directory, exist_ok=True)
         return directory
@@ -87,6 +92,20 @@ class Stage:
             self.stores.append(store)
             if isinstance(self.model, SharedModel):
                 self.model.states.append(store._core.replica.state)
+
+
+def _scratch_root() -> str | None:
+    """A folder in memory, where it is roomy; None for the system's usual one.
+
+    What a replay writes is removed at its end, and its time is virtual: waiting for a disk would
+    take real time and show nothing.
+    """
+    root = MEMORY_FOLDER
+    try:
+        is_roomy = shutil.disk_usage(root).free >= MEMORY_BYTES_MIN
+    except OSError:
+        return None
+    return root if is_roomy and os.access(root, os.W_OK | os.X_OK) else None
 
 
 def _make_model(options: Options, runtime: ManualRuntime) -> Model | None:
