@@ -73,7 +73,7 @@ def test_a_region_that_cannot_be_a_file(open_here, tmp_path, path):
     operation = refused(lambda: store.put("regional/k", 3), path, OutcomeUnknownError).operation_id
     assert store.outcome(operation) == "pending"
     assert not store.check().ok
-    refused(store.close, "1 unflushed writes were in memory only")
+    refused(store.close, "1 unflushed write was in memory only")
 
     again = open_here(region="region.db")
     again.flush()

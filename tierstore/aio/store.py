@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
-from tierstore.replica.writes import Write
+from tierstore.replica.write import Write
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.store import CLOSE_TIMEOUT_S
 from tierstore.store.unpacking import unpack

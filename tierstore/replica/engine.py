@@ -94,6 +94,8 @@ class Replica:
             if not self.is_open:
                 self._open_journal()
                 self.is_open = True
+        if self.state.outbox.unflushed:
+            self.start()  # what an earlier process left does not wait for a verb that needs this
 
     def start(self) -> None:
         """Start the background steps, if they are not running."""
@@ -135,6 +137,7 @@ class Replica:
             self.writer.restore(stored.deltas, self._rule_for)
             state.link.replica = stored.replica
         self._stored = stored
+        state.restored_stamp = state.clock.last
         if stored.unflushed:
             self.runtime.sometimes("journal taken over with unflushed writes")
 
@@ -245,22 +248,46 @@ class Replica:
 
         Everything is released in any case; what is journaled stays for the next open.
         """
-        failure = self._flush_at_close(timeout_s)
-        self.state.closed = True
-        if self._driver is not None:
-            self._driver.stop(timeout_s)
-            self._driver = None
-        lost = self._unjournaled() if failure is not None else 0
-        with self.state.journal_lock:
-            if self.state.journal is not None:
-                self.state.journal.close()
-        if self._source.made is not None:
-            self._source.made.close()
-        fork.unregister(self)
+        state = self.state
+        with state.journal_lock, state.lock:
+            if state.closed:
+                return
+            state.closed = True  # from here on no write is acknowledged
+        failure: TierStoreError | None = None
+        try:
+            failure = self._flush_at_close(timeout_s)
+        finally:
+            lost = self._unjournaled()
+            fork.unregister(self)
+            self._release(timeout_s)
         if lost:
             raise UnavailableError(
-                f"{lost} unflushed writes were in memory only and are lost: {failure}"
+                f"{lost} unflushed write{'s were' if lost > 1 else ' was'} in memory only and"
+                f" {'are' if lost > 1 else 'is'} lost: {failure}"
             ) from failure
+
+    def _release(self, timeout_s: float, *, wait: bool = True) -> None:
+        """Let go of thread, journal and region, each even if another cannot be let go."""
+        try:
+            if self._driver is not None:
+                self._driver.stop(timeout_s)
+                self._driver = None
+        finally:
+            try:
+                self._close_journal(wait=wait)
+            finally:
+                if self._source.made is not None:
+                    self._source.made.close()
+
+    def _close_journal(self, *, wait: bool) -> None:
+        lock = self.state.journal_lock
+        is_held = lock.acquire(wait)
+        try:
+            if self.state.journal is not None:
+                self.state.journal.close()
+        finally:
+            if is_held:
+                lock.release()
 
     def _flush_at_close(self, timeout_s: float) -> TierStoreError | None:
         outbox = self.state.outbox
@@ -283,14 +310,12 @@ class Replica:
         return len(dirty) + sum(len(f.deltas) for f in frozen)
 
     def abandon(self) -> None:
-        """Release what an unclosed store holds, without flushing; its journal stays."""
+        """Release what an unclosed store holds, without flushing; its journal stays.
+
+        Takes no lock: the garbage collector may call this while its thread holds one.
+        """
         self.state.closed = True
-        if self._driver is not None:
-            self._driver.stop(0.0)
-        if self.state.journal is not None:
-            self.state.journal.close()
-        if self._source.made is not None:
-            self._source.made.close()
+        self._release(0.0, wait=False)
 
     # Forking
 

@@ -118,23 +118,34 @@ class Outbox:
     def take_dirty(self, batch_max: int, never_edge: frozenset[int]) -> list[Frozen]:
         """Freeze all dirty writes into batches of at most `batch_max` deltas or 4 MiB.
 
-        Writes of the rules in `never_edge` get batches of their own, which no journal keeps.
+        Writes of the rules in `never_edge` get batches of their own, which no journal keeps. A
+        Ctrl-C at any point leaves each write dirty, frozen, or both, which is harmless.
         """
-        taken, self.dirty, self.dirty_bytes = self.dirty, {}, 0
+        taken = self.dirty
         fresh: list[Frozen] = []
         for journaled in (True, False):
             chosen = [e for e in taken.values() if (e.rule.index in never_edge) is not journaled]
             for chunk in _chunks(chosen, batch_max):
-                number = self.last_number + 1
                 deltas = {entry.key: as_delta(entry) for entry in chunk}
-                fresh.append(frozen := Frozen(number, deltas, journaled=journaled))
-                self.frozen.append(frozen)
-                self.frozen_bytes += frozen.size_bytes
+                number = self.last_number + len(fresh) + 1
+                fresh.append(Frozen(number, deltas, journaled=journaled))
         if self._beaten:
             self._beaten.difference_update(k for k, e in taken.items() if e.dirty != TOUCH_DIRTY)
-        for entry in taken.values():
-            entry.dirty = CLEAN
+        self.frozen = [*self.frozen, *fresh]
+        self.frozen_bytes += sum(frozen.size_bytes for frozen in fresh)
+        self._clean(taken)
         return fresh
+
+    def _clean(self, taken: dict[str, Entry]) -> None:
+        """Let entries that were frozen be dirty no longer, all of them even if interrupted."""
+        try:
+            self.dirty, self.dirty_bytes = {}, 0
+            for entry in taken.values():
+                entry.dirty = CLEAN
+        finally:
+            for entry in taken.values():
+                if self.dirty.get(entry.key) is not entry:
+                    entry.dirty = CLEAN
 
     def has_sent(self, number: int, digest: bytes) -> bool:
         """Whether batch `number` with this `digest` may be one of ours, acknowledged or frozen."""

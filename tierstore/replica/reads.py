@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierstore.edge.entry import GONE, fold
-from tierstore.errors import CorruptionError, UnavailableError
+from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
 from tierstore.record import ELSEWHERE
 from tierstore.replica.exchange import read_rows
 from tierstore.replica.install import install
@@ -95,10 +95,9 @@ class Reader:
             if flight is not None:
                 return self._lead(flight, ticket, rule, bound_s, deadline)
             assert following is not None
-            following.wait(deadline.remaining_s())
-            if following.error is not None:
-                return self._fall_back(key, rule, bound_s, following.error)
-            deadline.remaining_s()
+            error = _wait(following, deadline)
+            if error is not None:
+                return self._fall_back(key, rule, bound_s, error)
 
     def resolve_local(
         self, key: str, rule: Rule, max_age_s: float | None, *, counts: bool = True
@@ -117,6 +116,31 @@ class Reader:
         """`resolve` for several keys, with one request a thousand keys that need the region."""
         answers: dict[str, Answer] = {}
         flights: list[Flight] = []
+        try:
+            self._depart(rules, max_age_s, answers, flights)
+            for start in range(0, len(flights), READ_KEYS_MAX):
+                self._fetch(flights[start : start + READ_KEYS_MAX], rules, answers, deadline)
+        except BaseException as exc:
+            self._state.fills.fail(flights, exc, self._state.lock)
+            if not isinstance(exc, UnavailableError):
+                raise
+            for flight in (f for f in flights if f.key not in answers):
+                rule = rules[flight.key]
+                bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
+                answers[flight.key] = self._fall_back(flight.key, rule, bound_s, exc)
+        for key, rule in rules.items():
+            if key not in answers:  # another reader's flight
+                answers[key] = self.resolve(key, rule, max_age_s, deadline)
+        return answers
+
+    def _depart(
+        self,
+        rules: dict[str, Rule],
+        max_age_s: float | None,
+        answers: dict[str, Answer],
+        flights: list[Flight],
+    ) -> None:
+        """Answer what needs no region, and lead a flight for what nobody is reading yet."""
         with self._state.lock:
             for key, rule in rules.items():
                 bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
@@ -125,16 +149,6 @@ class Reader:
                     self._count(key)
                 elif (flight := self._state.fills.lead(key)) is not None:
                     flights.append(flight)
-        try:
-            for start in range(0, len(flights), READ_KEYS_MAX):
-                self._fetch(flights[start : start + READ_KEYS_MAX], rules, answers, deadline)
-        except BaseException as exc:
-            self._state.fills.fail(flights, exc, self._state.lock)
-            raise
-        for key, rule in rules.items():
-            if key not in answers:  # another reader's flight
-                answers[key] = self.resolve(key, rule, max_age_s, deadline)
-        return answers
 
     def _local(self, key: str, rule: Rule, bound_s: float | None) -> Answer | None:
         """The answer that needs no region, if there is one. Needs the lock."""
@@ -291,3 +305,14 @@ class Reader:
                     return Answer(entry.outline(), entry.value, "edge", age_s, stale=True)
             state.tally.unavailable += 1
         raise error
+
+
+def _wait(flight: Flight, deadline: Deadline) -> UnavailableError | None:
+    """Why a flight that somebody else leads gives no answer; None: it landed, look again."""
+    try:
+        flight.wait(deadline.remaining_s())
+        if flight.error is None:
+            deadline.remaining_s()
+    except DeadlineExceededError as exc:
+        return exc
+    return flight.error

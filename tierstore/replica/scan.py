@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from tierstore.errors import CorruptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tierstore.record import Record
     from tierstore.region.protocol import ScanPage
     from tierstore.replica.deadline import Deadline
@@ -49,7 +51,7 @@ def scan_page(
         with state.lock:
             state.outbox.end_request(ticket)
     live = [(key, record) for key, record in merged.items() if record.is_live(now)]
-    live.sort(key=lambda item: item[0].encode(), reverse=reverse)
+    live.sort(key=lambda item: _raw(item[0]), reverse=reverse)
     return live, page.next_key
 
 
@@ -57,28 +59,36 @@ def _overlaid(
     state: ReplicaState, page: ScanPage, start: str, end: str | None, *, reverse: bool
 ) -> dict[str, Record]:
     """The page's rows, and own writes within its range, joined."""
-    low, high = start.encode(), None if end is None else end.encode()
+    low, high = _raw(start), None if end is None else _raw(end)
     if page.next_key is not None:
         if reverse:
-            low = page.next_key.encode()
+            low = _raw(page.next_key)
         else:
-            high = page.next_key.encode()
+            high = _raw(page.next_key)
+
+    def is_inside(key: str) -> bool:
+        return low <= (raw := _raw(key)) and (high is None or raw < high)
+
     rows = {row.key: row.record for row in page.rows}
-    keys = set(rows)
-    for key in state.outbox.pending_keys(page.applied):
-        if low <= (raw := key.encode()) and (high is None or raw < high):
-            keys.add(key)
+    keys = set(rows) | set(filter(is_inside, state.outbox.pending_keys(page.applied)))
+    _refuse_damaged(state, page, filter(is_inside, [*page.corrupt, *state.corrupt]))
     merged: dict[str, Record] = {}
     for key in keys:
-        _refuse_damaged(state, page, key)
         shown = state.outbox.overlay(key, rows.get(key), page.applied)
         if shown is not None:
             merged[key] = shown
     return merged
 
 
-def _refuse_damaged(state: ReplicaState, page: ScanPage, key: str) -> None:
-    reason = page.corrupt.get(key) or state.corrupt.get(key)
-    if reason is not None:
-        tier = "regional" if key in page.corrupt else "edge"
-        raise CorruptionError(f"key {key!r}: {reason}", key=key, tier=tier)
+def _refuse_damaged(state: ReplicaState, page: ScanPage, keys: Iterable[str]) -> None:
+    """Raise CorruptionError for the first of the damaged `keys` that `get` would refuse, too."""
+    for key in sorted(keys, key=_raw):
+        if key in state.corrupt:
+            raise CorruptionError(f"key {key!r}: {state.corrupt[key]}", key=key, tier="edge")
+        if state.outbox.own_state(key) is None:
+            raise CorruptionError(f"key {key!r}: {page.corrupt[key]}", key=key, tier="regional")
+
+
+def _raw(key: str) -> bytes:
+    """The bytes of a key; the name of a damaged row need not be UTF-8."""
+    return key.encode("utf-8", "surrogateescape")

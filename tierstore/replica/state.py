@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import NEVER_FETCHED
 from tierstore.edge.table import EdgeTable
+from tierstore.errors import StoreClosedError
 from tierstore.replica.fills import Fills
 from tierstore.replica.outbox import Outbox
 from tierstore.stamp import HybridClock
@@ -79,6 +80,8 @@ class ReplicaState:
         self.outbox = Outbox(replica)
         self.journal: JournalFile | None = None
         self.last_seq = 0
+        self.restored_stamp = 0
+        """Later stamps were issued by this process, this and earlier ones by those before it."""
         self.corrupt: dict[str, str] = {}
         self.cursor = 0
         self.pulled_at_s = float("-inf")
@@ -118,6 +121,12 @@ class ReplicaState:
         self.pulled_at_s = float("-inf")
         self.link.replica = replica
         self.link.forget()
+
+    def tick(self) -> int:
+        """The stamp of a write that is made now. Needs the lock. Raises StoreClosedError."""
+        if self.closed:
+            raise StoreClosedError("the store is closed")
+        return self.clock.tick()
 
     def now_ms(self) -> int:
         """The wall clock."""

@@ -8,67 +8,32 @@ from __future__ import annotations
 
 from tierstore.edge.entry import (
     CLEAN,
-    GONE,
     PUT_DIRTY,
     REWRITTEN,
     TOUCH_DIRTY,
     Entry,
-    Packed,
     key_size,
 )
-from tierstore.errors import OverloadedError, UnavailableError
-from tierstore.record import Record
-from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta, encode_put
-from tierstore.values import encode, encoded_size, is_immutable
+from tierstore.errors import (
+    DeadlineExceededError,
+    OverloadedError,
+    UnavailableError,
+    ValueTooLargeError,
+)
+from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
+from tierstore.replica.write import encoded, expiry, touched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from tierstore.policy.model import Rule
+    from tierstore.record import Record
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.state import ReplicaState
+    from tierstore.replica.write import Write
 
 MS_PER_S = 1000
-
-
-class Write:
-    """One key's put or delete, checked and encoded, not yet stamped."""
-
-    __slots__ = ("key", "metadata", "rule", "size", "ttl_ms", "value")
-
-    value: Any
-
-    def __init__(
-        self,
-        key: str,
-        rule: Rule,
-        value: Any,
-        ttl_ms: int | None,
-        metadata: dict[str, str] | None,
-        *,
-        delete: bool = False,
-    ) -> None:
-        self.key = key
-        self.rule = rule
-        self.ttl_ms = ttl_ms
-        self.metadata = metadata
-        if delete:
-            self.value = GONE
-            self.size = key_size(key)
-        elif is_immutable(value):
-            self.value = value
-            self.size = key_size(key) + encoded_size(value)
-        else:
-            payload = encode(value)
-            self.value = Packed(payload)
-            self.size = key_size(key) + len(payload)
-
-    def payload(self) -> bytes | None:
-        """The encoded value; None for a delete."""
-        value = self.value
-        return (value.payload or None) if value.__class__ is Packed else encode(value)
 
 
 class Writer:
@@ -103,18 +68,21 @@ class Writer:
         journaled = [write for write in writes if self.needs_journal(write.rule)]
         if not journaled:
             with state.lock:
-                stamps = [state.clock.tick() for _ in writes]
+                stamps = [state.tick() for _ in writes]
                 for write, stamp in zip(writes, stamps, strict=True):
                     self._show(write, stamp)
             return stamps
         self._ensure_journal()
-        with state.journal_lock:
+        self._take_journal(deadline)
+        try:
             with state.lock:
-                stamps = [state.clock.tick() for _ in writes]
+                stamps = [state.tick() for _ in writes]
             self._append(writes, stamps)
             with state.lock:
                 for write, stamp in zip(writes, stamps, strict=True):
                     self._show(write, stamp)
+        finally:
+            state.journal_lock.release()
         return stamps
 
     def write_one(self, write: Write, deadline: Callable[[], Deadline]) -> int:
@@ -128,19 +96,31 @@ class Writer:
             self._admit(write.size, deadline())
         if write.rule.index not in self._journaled:
             with state.lock:
-                stamp = state.clock.tick()
+                stamp = state.tick()
                 self._show(write, stamp)
             return stamp
         if state.journal is None:
             self._ensure_journal()
-        with state.journal_lock:
+        if not state.journal_lock.acquire(False):
+            self._take_journal(deadline())
+        try:
             with state.lock:
-                stamp = state.clock.tick()
-            raw = _encoded(write, stamp)
+                stamp = state.tick()
+            raw = encoded(write, stamp)
             state.last_seq = state.journal.append(write.key, raw)  # type: ignore[union-attr]
             with state.lock:
                 self._show(write, stamp)
+        finally:
+            state.journal_lock.release()
         return stamp
+
+    def _take_journal(self, deadline: Deadline | None) -> None:
+        """Take the journal's lock. A flush holds it while a disk syncs, which may take long."""
+        wait_s = -1.0 if deadline is None else deadline.remaining_s()
+        if not self._state.journal_lock.acquire(True, wait_s):
+            raise DeadlineExceededError(
+                "the journal was busy for too long: see whether its disk is slow"
+            )
 
     def rewrite(self, entry: Entry, value: bytes) -> bool:
         """Put bytes over bytes that are not shorter, under a `memory` rule, the way `write` would.
@@ -151,15 +131,15 @@ class Writer:
         """
         if entry.dirty != REWRITTEN and entry.rule.index not in self._plain_memory:
             return False
-        old = entry.value
         state = self._state
         outbox = state.outbox
-        if old.__class__ is not bytes or len(value) > len(old) or state.link.is_skewed:
-            return False
         if outbox.dirty_bytes + outbox.frozen_bytes + entry.size > self._unflushed_bytes_max:
             return False
         with state.lock:
-            if entry.dirty != REWRITTEN and not self._begin_rewrite(entry):
+            old = entry.value  # read here: another thread may have put something else meanwhile
+            if old.__class__ is not bytes or len(value) > len(old) or state.link.is_skewed:
+                return False
+            if state.closed or (entry.dirty != REWRITTEN and not self._begin_rewrite(entry)):
                 return False
             clock = state.clock
             if self._time_ns() < clock.edge_ns:  # HybridClock.tick, inline
@@ -175,10 +155,11 @@ class Writer:
     def _begin_rewrite(self, entry: Entry) -> bool:
         """Make a resident entry dirty for `rewrite`; False if it needs `write`. Needs the lock.
 
-        An entry is resident if it is dirty or under the eviction policy.
+        An entry is resident if it is dirty or under the eviction policy. One that can expire needs
+        `write`, which lets no reader see the old value without its expiry.
         """
         state = self._state
-        if state.corrupt:
+        if state.corrupt or entry.expires_at is not None:
             return False
         if entry.where > 0 and entry.dirty == CLEAN:
             if state.fills.flights:
@@ -192,7 +173,7 @@ class Writer:
         else:
             return False
         entry.replica = state.outbox.replica
-        entry.expires_at = entry.metadata = None
+        entry.metadata = None
         entry.touch = 0
         return True
 
@@ -201,24 +182,34 @@ class Writer:
         entry.size -= size
         self._state.outbox.dirty_bytes -= size
 
-    def touch(self, key: str, rule: Rule, target: Record, ttl_ms: int | None) -> int | None:
+    def touch(
+        self,
+        key: str,
+        rule: Rule,
+        target: Record,
+        ttl_ms: int | None,
+        deadline: Deadline | None = None,
+    ) -> int | None:
         """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
-        self._admit(0, None)
+        self._admit(key_size(key), deadline)
         state = self._state
         if not self.needs_journal(rule):
             with state.lock:
-                stamp = state.clock.tick()
+                stamp = state.tick()
                 return stamp if self._show_touch(key, rule, target, stamp, ttl_ms) else None
         self._ensure_journal()
-        with state.journal_lock:
+        self._take_journal(deadline)
+        try:
             with state.lock:
-                stamp = state.clock.tick()
-            touched = _touched(target, stamp, ttl_ms)
+                stamp = state.tick()
             assert state.journal is not None
-            raw = encode_delta(Delta(key, TOUCH, touched), state.replica)
+            delta = Delta(key, TOUCH, touched(target, stamp, ttl_ms))
+            raw = encode_delta(delta, state.replica)
             state.last_seq = state.journal.append(key, raw)
             with state.lock:
                 return stamp if self._show_touch(key, rule, target, stamp, ttl_ms) else None
+        finally:
+            state.journal_lock.release()
 
     def restore(self, deltas: Sequence[Delta], rule_for: Callable[[str], Rule]) -> None:
         """Show deltas that an earlier process left in the journal. Needs the lock."""
@@ -256,6 +247,11 @@ class Writer:
         bound = state.policy.limits.unflushed_bytes
         if state.outbox.unflushed_bytes + size <= bound:
             return
+        if size > bound:
+            raise ValueTooLargeError(
+                f"{size} bytes are written at once, limits.unflushed is {bound}: write less at a"
+                " time, or raise the limit"
+            )
         if deadline is not None and state.outbox.unflushed_bytes:
             self._relieve(deadline)
         if state.outbox.unflushed_bytes + size > bound:
@@ -276,7 +272,7 @@ class Writer:
         state = self._state
         assert state.journal is not None
         rows = [
-            (write.key, _encoded(write, stamp))
+            (write.key, encoded(write, stamp))
             for write, stamp in zip(writes, stamps, strict=True)
             if self.needs_journal(write.rule)
         ]
@@ -302,7 +298,7 @@ class Writer:
         if entry.dirty != CLEAN:
             outbox.dirty_bytes += write.size - entry.size
         entry.value = write.value
-        entry.expires_at = None if write.ttl_ms is None else _expiry(stamp, write.ttl_ms)
+        entry.expires_at = None if write.ttl_ms is None else expiry(stamp, write.ttl_ms)
         entry.stamp = stamp
         entry.replica = outbox.replica
         entry.touch = 0
@@ -329,7 +325,7 @@ class Writer:
         was_clean = not state.outbox.dirty
         state.edge.pin(entry)
         entry.touch = stamp
-        entry.expires_at = _expiry(stamp, ttl_ms)
+        entry.expires_at = expiry(stamp, ttl_ms)
         entry.writes += 1
         if entry.dirty == REWRITTEN:
             entry.dirty = PUT_DIRTY
@@ -350,18 +346,3 @@ class Writer:
             state.negatives.discard(key)
         if state.corrupt:
             state.corrupt.pop(key, None)
-
-
-def _touched(target: Record, stamp: int, ttl_ms: int | None) -> Record:
-    return Record(
-        target.stamp, target.replica, None, _expiry(stamp, ttl_ms), stamp, type=target.type
-    )
-
-
-def _encoded(write: Write, stamp: int) -> bytes:
-    expires_at_ms = None if write.ttl_ms is None else _expiry(stamp, write.ttl_ms)
-    return encode_put(write.key, stamp, expires_at_ms, write.metadata, write.payload())
-
-
-def _expiry(stamp: int, ttl_ms: int | None) -> int | None:
-    return None if ttl_ms is None else (stamp >> 16) + ttl_ms

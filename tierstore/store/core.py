@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tierstore.policy.model import Policy, Rule
     from tierstore.record import Record
     from tierstore.replica.engine import Replica
-    from tierstore.replica.writes import Write
+    from tierstore.replica.write import Write
     from tierstore.runtime import Runtime
     from tierstore.store.results import Outcome
 
@@ -48,7 +48,8 @@ class Core:
         self.runtime = runtime
         self.replica = replica
         self.matcher = matcher
-        self._views: list[ref[View]] = []
+        self._views: dict[int, ref[View]] = {}
+        self._turn = 0  # counts what changes the short ways of views
         weak = ref(self)
         replica.on_rebuilt = lambda: _rebind(weak)
 
@@ -56,19 +57,23 @@ class Core:
 
     def attach(self, view: View) -> None:
         """Give a view its short ways, now and whenever the store opens, closes or forks."""
-        self._views = [known for known in self._views if known() is not None]
-        self._views.append(ref(view))
+        views, place = self._views, id(view)
+        views[place] = ref(view, lambda _: views.pop(place, None))
         self._bind(view)
 
     def rebind(self) -> None:
         """Give every view its short ways anew."""
-        for known in self._views:
+        self._turn += 1
+        for known in list(self._views.values()):
             if (view := known()) is not None:
                 self._bind(view)
 
     def _bind(self, view: View) -> None:
-        view._lookup = self._make_lookup(view._prefix)
-        view._rewrite = self.replica.writer.rewrite
+        turn = -1
+        while turn != self._turn:  # no lock, which a forked child might find taken
+            turn = self._turn
+            view._lookup = self._make_lookup(view._prefix)
+            view._rewrite = self.replica.writer.rewrite
 
     def _make_lookup(self, prefix: str) -> Callable[[str], Entry | None]:
         replica = self.replica
@@ -191,9 +196,10 @@ class Core:
         self, key: str, rule: Rule, target: Record, ttl_ms: int | None, timeout_s: float | None
     ) -> bool:
         """Move the expiry of the version that `target` is; False if another came meanwhile."""
-        stamp = self.replica.writer.touch(key, rule, target, ttl_ms)
+        deadline = self.deadline(timeout_s)
+        stamp = self.replica.writer.touch(key, rule, target, ttl_ms, deadline)
         if stamp is not None and rule.durability == "regional":
-            self.confirm(key, stamp, self.deadline(timeout_s))
+            self.confirm(key, stamp, deadline)
         return stamp is not None
 
     def outcome(self, replica: int, stamp: int, key: str, timeout_s: float | None) -> Outcome:
@@ -214,9 +220,11 @@ class Core:
 
     def confirm(self, key: str, stamp: int, deadline: Deadline) -> None:
         """Return once the region has the write of `key` at `stamp`."""
-        outbox = self.replica.state.outbox
-        if not outbox.is_pending(key, stamp):
-            return
+        state = self.replica.state
+        outbox = state.outbox
+        with state.lock:
+            if not outbox.is_pending(key, stamp):
+                return
         try:
             self.replica.flusher.flush(deadline)
         except TierStoreError as exc:

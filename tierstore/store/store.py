@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import GONE, Packed
 from tierstore.keys import check_key, check_prefix
-from tierstore.replica.writes import Write
+from tierstore.replica.write import Write
 from tierstore.store.arguments import OMITTED, check_metadata, check_size, seconds, ttl_ms
 from tierstore.store.operation import decode_operation
 from tierstore.store.results import Maintenance
