@@ -93,7 +93,11 @@ class Reader:
                 ticket = 0 if flight is None else state.outbox.begin_request()
                 following = None if flight else state.fills.follow(key)
             if flight is not None:
-                return self._lead(flight, ticket, rule, bound_s, deadline)
+                answer = self._lead(flight, ticket, rule, bound_s, deadline)
+                if counts and state.heat is not None:
+                    with state.lock:
+                        state.heat.miss(key, rule)
+                return answer
             assert following is not None
             error = _wait(following, deadline)
             if error is not None:

@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Policy, Rule
+    from tierstore.replica.heat import HeatKeeper
     from tierstore.replica.link import RegionLink
     from tierstore.replica.negatives import Negatives
     from tierstore.runtime import Runtime
@@ -102,6 +103,18 @@ class ReplicaState:
             and rule.index not in self.never_edge
         )
 
+        self.heat: HeatKeeper | None = None
+        if any(_has_rates(rule) for rule in policy.rules):
+            self.keep_heat()
+
+    def keep_heat(self) -> HeatKeeper:
+        """What looks at counters; made when it is needed, as a cold start pays for each import."""
+        if self.heat is None:
+            from tierstore.replica.heat import HeatKeeper
+
+            self.heat = HeatKeeper(self.policy, self.runtime, self.edge)
+        return self.heat
+
     @property
     def replica(self) -> int:
         """This replica's id."""
@@ -142,3 +155,8 @@ class ReplicaState:
         if compared_at_s > NEVER_FETCHED:
             compared_at_s = max(compared_at_s, self.pulled_at_s)
         return self.runtime.monotonic() - compared_at_s
+
+
+def _has_rates(rule: Rule) -> bool:
+    rates = rule.hotness.hot_per_s, rule.hotness.cold_per_s
+    return any(not isinstance(rate, str) for rate in rates)
