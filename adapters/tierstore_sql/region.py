@@ -105,6 +105,7 @@ class SqlRegion:
             verdict, reason = admit(state, batch)
             if state is not None and verdict == "apply":
                 self._apply(ledger, state, batch)
+            repeated = verdict == "repeat"
             if state is not None and verdict in ("apply", "repeat"):
                 ledger.see(state)
                 verdict = "applied"
@@ -112,7 +113,7 @@ class SqlRegion:
             outcomes = state.answer if state is not None and verdict == "applied" else b""
             return BatchReply(
                 verdict, applied, ledger.position, ledger.incarnation, ledger.now_ms, outcomes,
-                reason,
+                reason, repeated,
             )  # fmt: skip
 
         return self._session.write(work, timeout_s)

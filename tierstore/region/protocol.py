@@ -84,7 +84,7 @@ class BatchReply:
     """What became of a batch."""
 
     verdict: str
-    """"applied" (also when it is a repetition), "fenced" or "retired"."""
+    """"applied" (also when it is `repeated`), "fenced" or "retired"."""
     applied: int
     position: int
     incarnation: int
@@ -92,6 +92,8 @@ class BatchReply:
     outcomes: bytes = b""
     """One outcome code per delta, in the batch's order."""
     reason: str = ""
+    repeated: bool = False
+    """It was applied earlier, and others may have written since: the rows need not show it."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.region.batch import Delta
-    from tierstore.region.protocol import Registration
+    from tierstore.region.protocol import BatchReply, Registration
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.outbox import Frozen
     from tierstore.replica.state import ReplicaState
@@ -151,20 +151,21 @@ class Flusher:
             return
         with state.lock:
             state.outbox.acknowledge(frozen, batch.digest)
-            held, refused = self._settle(frozen, reply.outcomes, sent_at_s)
+            held, refused = self._settle(frozen, reply, sent_at_s)
         state.tally.flushed += len(frozen.deltas)
         self._note_acknowledged(frozen, batch.digest, held, refused)
 
     def _settle(
-        self, frozen: Frozen, outcomes: bytes, sent_at_s: float
+        self, frozen: Frozen, reply: BatchReply, sent_at_s: float
     ) -> tuple[list[Delta], list[tuple[str, bytes, str]]]:
         """What each outcome means here. Needs the lock."""
         state = self._state
         held: list[Delta] = []
         refused: list[tuple[str, bytes, str]] = []
-        for delta, outcome in zip(frozen.deltas.values(), outcomes, strict=False):
+        for delta, outcome in zip(frozen.deltas.values(), reply.outcomes, strict=False):
             if outcome == APPLIED:
-                self._confirm(delta, sent_at_s)
+                if not reply.repeated:
+                    self._confirm(delta, sent_at_s)
             elif outcome == HELD:
                 state.outbox.hold(delta)
                 held.append(state.outbox.held[delta.key])
@@ -179,6 +180,7 @@ class Flusher:
         return held, refused
 
     def _confirm(self, delta: Delta, sent_at_s: float) -> None:
+        """The row showed this write after `sent_at_s`."""
         entry = self._state.edge.resident.get(delta.key)
         if entry is not None and _shows(entry.stamp, entry.replica, delta):
             entry.fetched_at = max(entry.fetched_at, sent_at_s)

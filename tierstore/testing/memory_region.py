@@ -83,7 +83,7 @@ class MemoryRegion:
                     self._keep(kind, batch, index, batch.deltas[index].key, why)
                 state.applied, state.digest = batch.number, batch.digest
                 state.answer = bytes(plan.outcomes)
-            return self._batch_reply("applied", state, "")
+            return self._batch_reply("applied", state, "", repeated=verdict == "repeat")
 
     def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
         """The rows of `keys`."""
@@ -228,7 +228,9 @@ class MemoryRegion:
         )
         return replace(row, record=bare)
 
-    def _batch_reply(self, verdict: str, state: ReplicaState | None, reason: str) -> BatchReply:
+    def _batch_reply(
+        self, verdict: str, state: ReplicaState | None, reason: str, *, repeated: bool = False
+    ) -> BatchReply:
         return BatchReply(
             verdict,
             state.applied if state is not None else 0,
@@ -237,6 +239,7 @@ class MemoryRegion:
             self._now_ms(),
             state.answer if state is not None and verdict == "applied" else b"",
             reason,
+            repeated,
         )
 
     def _applied(self, replica: int) -> int:
