@@ -27,7 +27,7 @@ ASIDE_COUNT_MAX = 100_000
 
 def maintain(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> Upkeep:
     """One step: at most `limit` held deltas released, and `limit` dead rows collected."""
-    done = Upkeep()
+    done = Upkeep(ledger.incarnation, ledger.now_ms)
     silent_ms = ledger.time_ms - terms.horizon_ms
     done.retired = ledger.connection.execute(statements.RETIRE, (silent_ms,)).rowcount
     done.released = _release(ledger, dialect, terms, limit)

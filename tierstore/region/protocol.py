@@ -110,6 +110,8 @@ class Registration:
 class Upkeep:
     """What one maintenance step of the region did."""
 
+    incarnation: int
+    now_ms: int
     released: int = 0
     """Held deltas applied."""
     retired: int = 0

@@ -205,10 +205,8 @@ class Replica:
 
     def upkeep(self) -> None:
         """One step of the region's own maintenance."""
-        self.state.link.register(self.deadline())
-        deadline = self.deadline()
-        self.state.link.observed(
-            lambda: self.region.maintain(UPKEEP_ROWS_MAX, deadline.remaining_s())
+        self.state.link.call(
+            lambda timeout_s: self.region.maintain(UPKEEP_ROWS_MAX, timeout_s), self.deadline()
         )
 
     def maintain(self, budget_s: float | None) -> list[TierStoreError]:

@@ -77,7 +77,9 @@ class RegionLink:
             raise UnavailableError("another thread is still connecting to the region")
         try:
             if self.registration is None:
+                sent_ns = self._runtime.time_ns()
                 registration: Registration = self.observed(lambda: self._connect(deadline))
+                self._measure(registration.now_ms, sent_ns)
                 self.on_registered(registration)
                 self.registration = registration
             return self.registration
@@ -117,15 +119,19 @@ class RegionLink:
         """Note what a reply says. Raises FencedError if another life of the region answered."""
         if self.failure is not None:
             self._note(None)
-        self.heard_ns = sent_ns
-        self.skew_ms = skew_ms = (sent_ns + self._runtime.time_ns()) // 2_000_000 - reply.now_ms
-        self.is_skewed = not -self._skew_ms_max <= skew_ms <= self._skew_ms_max
+        self._measure(reply.now_ms, sent_ns)
         if reply.incarnation != registration.info.incarnation:
             raise FencedError(
                 f"region {registration.info.region} was restored from a backup (incarnation"
                 f" {reply.incarnation}, known here {registration.info.incarnation}): reopen"
                 " the store; its unflushed writes stay in the journal"
             )
+
+    def _measure(self, now_ms: int, sent_ns: int) -> None:
+        """Compare this machine's clock with the region's, as a reply to what was sent then."""
+        self.heard_ns = sent_ns
+        self.skew_ms = skew_ms = (sent_ns + self._runtime.time_ns()) // 2_000_000 - now_ms
+        self.is_skewed = not -self._skew_ms_max <= skew_ms <= self._skew_ms_max
 
     def forget(self) -> None:
         """Register again at the next call."""

@@ -177,7 +177,8 @@ class MemoryRegion:
             for row in dead[:limit]:
                 del self.rows[row.key]
                 self._floor = max(self._floor, row.position)
-            return Upkeep(len(due), len(retired), len(dead[:limit]), floor)
+            done = len(due), len(retired), len(dead[:limit]), floor
+            return Upkeep(self._info.incarnation, terms.now_ms, *done)
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep a retired replica's batch."""
