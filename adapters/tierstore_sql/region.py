@@ -105,7 +105,8 @@ class SqlRegion:
             verdict, reason = admit(state, batch)
             if state is not None and verdict == "apply":
                 self._apply(ledger, state, batch)
-            repeated = verdict == "repeat"
+            if (repeated := verdict == "repeat") and state is not None:
+                directory.check_answer(state.answer, len(batch.deltas))
             if state is not None and verdict in ("apply", "repeat"):
                 ledger.see(state)
                 verdict = "applied"
