@@ -259,15 +259,17 @@ class Replica:
             raise UnavailableError(
                 f"{lost} unflushed writes were in memory only and are lost: {failure}"
             ) from failure
+        if failure is not None and not isinstance(failure, TierStoreError):
+            raise failure
 
-    def _flush_at_close(self, timeout_s: float) -> TierStoreError | None:
+    def _flush_at_close(self, timeout_s: float) -> Exception | None:
         outbox = self.state.outbox
         if not (outbox.dirty or outbox.frozen):
             return None
         try:
             self.flusher.flush(self.deadline(timeout_s))
             self._acknowledge()
-        except TierStoreError as exc:
+        except Exception as exc:  # whatever it is, all is released first
             return exc
         return None
 

@@ -272,10 +272,11 @@ class Flusher:
         self._note_acknowledged(frozen, batch.digest, [], [])
 
     def _fence(self, reason: str) -> None:
-        self.fenced = reason
-        from tierstore.replica.log import log
+        if self.fenced != reason:
+            self.fenced = reason
+            from tierstore.replica.log import log
 
-        log("error", "this replica was fenced: %s", reason)
+            log("error", "this replica was fenced: %s", reason)
         self._require_identity()
 
     def _require_identity(self) -> None:
