@@ -63,7 +63,6 @@ class Replica:
     def _build(self, state: ReplicaState) -> None:
         self.state = state
         self.is_open = False
-        self._stored: JournalState | None = None
         drift_ms = state.clock.max_drift_ms
         state.link = RegionLink(self._source, self.runtime, state.replica, drift_ms)
         state.link.on_registered = self._on_registered
@@ -113,10 +112,9 @@ class Replica:
             return
         with self._opening:
             if self.state.journal is None:
-                journal, self._stored = self._journals.create(self.state.replica)
-                self.state.journal = journal
+                self.state.journal, _ = self._journals.create(self.state.replica)
                 if self.state.link.registration is not None:
-                    self._bind(self.state.link.registration)
+                    self.flusher.notes.bind(self.state.link.registration.info.region)
 
     def _adopt_identity(self, journal: JournalFile, stored: JournalState) -> None:
         try:
@@ -134,20 +132,12 @@ class Replica:
             restore(state, journal, stored)
             self.writer.restore(stored.deltas, self._rule_for)
             state.link.replica = stored.replica
-        self._stored = stored
         if stored.unflushed:
             self.runtime.sometimes("journal taken over with unflushed writes")
 
     def _on_registered(self, registration: Registration) -> None:
-        self._bind(registration)
         self.flusher.on_registered(registration)
         self.puller.on_registered(registration)
-
-    def _bind(self, registration: Registration) -> None:
-        if self._stored is not None:
-            from tierstore.replica.adopt import bind
-
-            bind(self.state, self._stored, registration.info.region)
 
     # Background
 
@@ -208,6 +198,7 @@ class Replica:
         self.state.link.call(
             lambda timeout_s: self.region.maintain(UPKEEP_ROWS_MAX, timeout_s), self.deadline()
         )
+        self.flusher.notes.trim()
 
     def maintain(self, budget_s: float | None) -> list[TierStoreError]:
         """Run every background step that is needed; returns what failed."""

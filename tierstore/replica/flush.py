@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from tierstore.edge.entry import CLEAN
 from tierstore.errors import FencedError, UnavailableError
-from tierstore.region.batch import encode_delta, freeze
+from tierstore.region.batch import freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
+from tierstore.replica.notes import Notes
 from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tierstore.replica.state import ReplicaState
 
 QUARANTINED_KEYS_MAX = 10_000
-RETAIN_MS = 86_400_000
 MS_PER_S = 1000
 
 
@@ -36,6 +36,7 @@ class Flusher:
     ) -> None:
         self._state = state
         self._ensure_journal = ensure_journal
+        self.notes = Notes(state)
         self.fenced: str | None = None
 
     def flush(self, deadline: Deadline, *, patient: bool = False) -> None:
@@ -66,6 +67,9 @@ class Flusher:
         """Turn dirty writes into batches, in memory and then in the journal."""
         state = self._state
         self._ensure_journal()
+        if (registration := state.link.registration) is not None:
+            # Also here: a journal that begins while another thread registers would stay unbound.
+            self.notes.bind(registration.info.region)
         with state.journal_lock, state.lock:
             fresh = state.outbox.take_dirty(state.policy.replication.batch, state.never_edge)
             last_seq, stamp = state.last_seq, state.clock.last
@@ -91,6 +95,7 @@ class Flusher:
         """Settle what the region already has, and see whether it is the one that we know."""
         state = self._state
         known = registration.state
+        self.notes.bind(registration.info.region)
         if known.retired:
             return  # the next flush takes a new identity
         if known.applied < state.outbox.acknowledged:
@@ -151,33 +156,26 @@ class Flusher:
             return
         with state.lock:
             state.outbox.acknowledge(frozen, batch.digest)
-            held, refused = self._settle(frozen, reply, sent_at_s)
+            self._settle(frozen, reply, sent_at_s)
         state.tally.flushed += len(frozen.deltas)
-        self._note_acknowledged(frozen, batch.digest, held, refused)
+        self.notes.acknowledge(frozen, batch.digest)
 
-    def _settle(
-        self, frozen: Frozen, reply: BatchReply, sent_at_s: float
-    ) -> tuple[list[Delta], list[tuple[str, bytes, str]]]:
-        """What each outcome means here. Needs the lock."""
+    def _settle(self, frozen: Frozen, reply: BatchReply, sent_at_s: float) -> None:
+        """Do what each outcome means here. Needs the lock."""
         state = self._state
-        held: list[Delta] = []
-        refused: list[tuple[str, bytes, str]] = []
         for delta, outcome in zip(frozen.deltas.values(), reply.outcomes, strict=False):
             if outcome == APPLIED:
                 if not reply.repeated:
                     self._confirm(delta, sent_at_s)
             elif outcome == HELD:
                 state.outbox.hold(delta)
-                held.append(state.outbox.held[delta.key])
+                self.notes.hold(delta.key, journaled=frozen.journaled)
             else:
                 self._forget(delta)
                 if outcome == SUPERSEDED:
                     state.tally.lost_races += 1
                 else:
-                    self._quarantine(delta)
-                    raw = encode_delta(delta, state.replica)
-                    refused.append((delta.key, raw, OUTCOME_NAMES[outcome]))
-        return held, refused
+                    self._quarantine(delta, OUTCOME_NAMES[outcome])
 
     def _confirm(self, delta: Delta, sent_at_s: float) -> None:
         """The row showed this write after `sent_at_s`."""
@@ -193,7 +191,8 @@ class Flusher:
         if _shows(entry.stamp, entry.replica, delta):
             self._state.edge.drop(entry)
 
-    def _quarantine(self, delta: Delta) -> None:
+    def _quarantine(self, delta: Delta, reason: str) -> None:
+        self.notes.refuse(delta, reason)
         quarantined = self._state.outbox.quarantined
         quarantined[delta.key] = max(delta.record.stamp, delta.record.touch)
         if len(quarantined) > QUARANTINED_KEYS_MAX:
@@ -207,33 +206,6 @@ class Flusher:
             entry = state.edge.resident.get(key)
             if entry is not None and entry.dirty == CLEAN:
                 state.edge.admit(entry)
-
-    def _note_acknowledged(
-        self,
-        frozen: Frozen,
-        digest: bytes,
-        held: list[Delta],
-        refused: list[tuple[str, bytes, str]],
-    ) -> None:
-        """Tell the journal. If it cannot take it, the batch will merely be sent once more."""
-        state = self._state
-        if state.journal is None:
-            return
-        now = state.now_ms()
-        with state.lock:
-            settled, state.outbox.settled = state.outbox.settled, []
-        try:
-            with state.journal_lock:
-                state.journal.acknowledge(
-                    frozen.number, digest, now, held=held, settled=settled, quarantined=refused
-                )
-                if frozen.number % 64 == 0:
-                    limit = state.policy.limits.retained_bytes
-                    state.journal.trim(now - RETAIN_MS, limit)
-        except UnavailableError as exc:
-            from tierstore.replica.log import log
-
-            log("warning", "an acknowledgement was not noted: %s", exc)
 
     def _renew(self, deadline: Deadline) -> None:
         """Go on under a new identity: this one was silent for longer than the horizon.
@@ -267,9 +239,9 @@ class Flusher:
             state.outbox.acknowledge(frozen, batch.digest)
             for delta in frozen.deltas.values():
                 self._forget(delta)
-                self._quarantine(delta)
+                self._quarantine(delta, "retired")
         state.tally.set_aside += len(frozen.deltas)
-        self._note_acknowledged(frozen, batch.digest, [], [])
+        self.notes.acknowledge(frozen, batch.digest)
 
     def _fence(self, reason: str) -> None:
         if self.fenced != reason:
