@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tierstore_sql.directory import Ledger
 
 ASIDE_COUNT_MAX = 100_000
+ONE_AND_ITS_LIKES = 100  # of replicas that left, too, but had to wait for an operator
 _ASIDE_TYPES = (bytes, int, int, bytes, bytes, int, int)
 _HELD_TYPES = (int, int, int, int, bytes, bytes)
 
@@ -32,11 +33,19 @@ def maintain(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> Upkee
     done = Upkeep(ledger.incarnation, ledger.now_ms)
     silent_ms = ledger.time_ms - terms.horizon_ms
     done.retired = ledger.connection.execute(statements.RETIRE, (silent_ms,)).rowcount
+    done.forgotten = _forget(ledger, silent_ms - terms.horizon_ms, limit)
     done.released = _release(ledger, dialect, terms, limit)
     done.floor = ledger.floor = max(ledger.floor, _acknowledged_by_all(ledger))
     done.collected = _collect(ledger, terms, limit)
     ledger.save()
     return done
+
+
+def leave(ledger: Ledger, replica: int) -> None:
+    """Forget a replica, or retire it while something of it waits for an operator."""
+    ledger.connection.execute(statements.DISMISS, (replica,))
+    _forget(ledger, 1, ONE_AND_ITS_LIKES)
+    ledger.save()
 
 
 def keep_back(ledger: Ledger, batch: Batch, plan: Plan) -> None:
@@ -99,6 +108,11 @@ def _put_aside(ledger: Ledger, entries: list[tuple[Any, ...]]) -> int:
     left_out = max(0, len(entries) - room)
     ledger.aside_total += max(0, stored) + left_out
     return left_out
+
+
+def _forget(ledger: Ledger, silent_ms: int, limit: int) -> int:
+    """Remove retired replicas that were last heard of before `silent_ms`; how many."""
+    return ledger.connection.execute(statements.FORGET_REPLICAS, (silent_ms, limit)).rowcount
 
 
 def _acknowledged_by_all(ledger: Ledger) -> int:

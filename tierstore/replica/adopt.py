@@ -111,6 +111,7 @@ def orphan_state(
     state = ReplicaState(policy, runtime, stored.replica)
     restore(state, journal, stored)
     state.link = RegionLink(source, runtime, stored.replica, state.clock.max_drift_ms)
+    state.link.become(stored.replica, is_new=stored.region is None)
     return state
 
 

@@ -131,7 +131,7 @@ class Replica:
         with state.lock:
             restore(state, journal, stored)
             self.writer.restore(stored.deltas, self._rule_for)
-            state.link.replica = stored.replica
+            state.link.become(stored.replica, is_new=stored.region is None)
         if stored.unflushed:
             self.runtime.sometimes("journal taken over with unflushed writes")
 
@@ -199,6 +199,8 @@ class Replica:
             lambda timeout_s: self.region.maintain(UPKEEP_ROWS_MAX, timeout_s), self.deadline()
         )
         self.flusher.notes.trim()
+        if not self._follows_feed():
+            self.pull()  # who has no copies, too, is alive, and holds nothing back
 
     def maintain(self, budget_s: float | None) -> list[TierStoreError]:
         """Run every background step that is needed; returns what failed."""
@@ -240,6 +242,8 @@ class Replica:
             self._driver.stop(timeout_s)
             self._driver = None
         lost = self._unjournaled() if failure is not None else 0
+        if self.state.journal is None:
+            self.state.link.leave(self.deadline(timeout_s))
         with self.state.journal_lock:
             if self.state.journal is not None:
                 self.state.journal.close()

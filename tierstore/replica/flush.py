@@ -96,6 +96,8 @@ class Flusher:
         state = self._state
         known = registration.state
         self.notes.bind(registration.info.region)
+        if registration.forgotten:
+            self._require_silence()
         if known.retired:
             return  # the next flush takes a new identity
         if known.applied < state.outbox.acknowledged:
@@ -226,7 +228,10 @@ class Flusher:
         state.link.register(deadline)
 
     def _set_aside(self, frozen: Frozen, deadline: Deadline) -> None:
-        """Leave a batch of this retired identity with the region, for its operator."""
+        """Leave a batch of this retired identity with the region, for its operator.
+
+        The journal drops it with the identity; until then it may be set aside once more.
+        """
         state = self._state
         batch = frozen.batch
         if batch is None:  # its content was never on disk and died with its process
@@ -241,7 +246,17 @@ class Flusher:
                 self._forget(delta)
                 self._quarantine(delta, "retired")
         state.tally.set_aside += len(frozen.deltas)
-        self.notes.acknowledge(frozen, batch.digest)
+
+    def _require_silence(self) -> None:
+        """Refuse a region that forgot this replica too early to have retired it before."""
+        state = self._state
+        at_ms = self.notes.last_acknowledged_ms()
+        lately_ms = state.now_ms() - int(state.policy.replication.horizon_s * MS_PER_S / 2)
+        if at_ms is not None and at_ms > lately_ms:
+            self._fence(
+                "the region does not know this replica, of which it acknowledged batch"
+                f" {state.outbox.acknowledged} lately: it was restored from a backup"
+            )
 
     def _fence(self, reason: str) -> None:
         if self.fenced != reason:

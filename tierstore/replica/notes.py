@@ -30,6 +30,7 @@ class Notes:
         self._moved: dict[str, bool] = {}  # keys held or settled -> may their values be journaled
         self._refused: list[tuple[str, bytes, str]] = []
         self._is_behind = False
+        self._acknowledged_ms: int | None = None
         self._new_bytes = 0  # acknowledged since the last trim
         self._trim_due_s = float("-inf")
 
@@ -64,6 +65,7 @@ class Notes:
         """Tell the journal. If it cannot take it, the next acknowledgement tells that, too."""
         state = self._state
         held, settled = self._take_moved()
+        self._acknowledged_ms = state.now_ms()
         if state.journal is None:
             return
         self._new_bytes += frozen.size_bytes
@@ -72,7 +74,7 @@ class Notes:
                 state.journal.acknowledge(
                     frozen.number,
                     digest,
-                    state.now_ms(),
+                    self._acknowledged_ms,
                     held=held,
                     settled=settled,
                     quarantined=self._refused,
@@ -84,6 +86,14 @@ class Notes:
             self._note_failure(exc)
         else:
             self._is_behind = False
+
+    def last_acknowledged_ms(self) -> int | None:
+        """When the region last acknowledged a batch, as far as is known."""
+        state = self._state
+        if self._acknowledged_ms is not None or state.journal is None:
+            return self._acknowledged_ms
+        with state.journal_lock:
+            return state.journal.last_acknowledged_ms()
 
     def trim(self) -> None:
         """Drop retained batches that are too old or too many, if it is time to look.

@@ -116,8 +116,7 @@ class ReplicaState:
             self.negatives.clear()
         self.cursor = 0
         self.pulled_at_s = float("-inf")
-        self.link.replica = replica
-        self.link.forget()
+        self.link.become(replica, is_new=True)
 
     def now_ms(self) -> int:
         """The wall clock."""

@@ -54,6 +54,10 @@ _RETAINED = (
     "SELECT number, coalesce(length(body), 0) FROM batches WHERE number <= ? ORDER BY number DESC"
 )
 _FROM = "SELECT number, acknowledged_ms FROM batches WHERE number BETWEEN ? AND ? ORDER BY number"
+_LAST_ACKNOWLEDGED = (
+    "SELECT acknowledged_ms FROM batches WHERE number = ("
+    "SELECT value FROM meta WHERE name = 'acknowledged')"
+)
 _FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
 
 
@@ -203,6 +207,12 @@ class JournalFile:
                 .fetchone()
             )
         return int(row[0]), row[1]
+
+    def last_acknowledged_ms(self) -> int | None:
+        """When the last batch was acknowledged that is still retained."""
+        with translated(self.path):
+            found = self._connect().execute(_LAST_ACKNOWLEDGED).fetchone()
+        return None if found is None else found[0]
 
     def close_connection(self) -> None:
         """Close the connection; the next call opens another. The lock stays."""
