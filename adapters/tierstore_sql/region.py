@@ -77,21 +77,24 @@ class SqlRegion:
         """Make the region usable, creating it where there is none, and say who it is."""
         return self._session.read(_read_info, timeout_s)
 
-    def register(self, replica: int, timeout_s: float) -> Registration:
-        """Enter a replica, or return what is known of it. Idempotent.
+    def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
+        """Enter a replica if it `is_new`, or return what is known of it. Idempotent.
 
         A new replica has acknowledged the current position: it knows nothing older.
         """
 
         def work(connection: sqlite3.Connection) -> Registration:
             ledger = Ledger(connection, self.now_ms())
+            info = RegionInfo(ledger.region, ledger.incarnation)
             state = ledger.replica(replica)
+            if state is None and not is_new:
+                gone = ReplicaState(replica, retired=True)
+                return Registration(info, gone, ledger.position, self.now_ms(), forgotten=True)
             if state is None:
                 state = ReplicaState(
                     replica, acknowledged=ledger.position, registered_ms=ledger.time_ms
                 )
             ledger.see(state)
-            info = RegionInfo(ledger.region, ledger.incarnation)
             return Registration(info, state, ledger.position, self.now_ms())
 
         return self._session.write(work, timeout_s)
@@ -105,6 +108,8 @@ class SqlRegion:
             verdict, reason = admit(state, batch)
             if state is not None and verdict == "apply":
                 self._apply(ledger, state, batch)
+            if (repeated := verdict == "repeat") and state is not None:
+                directory.check_answer(state.answer, len(batch.deltas))
             if state is not None and verdict in ("apply", "repeat"):
                 ledger.see(state)
                 verdict = "applied"
@@ -112,7 +117,7 @@ class SqlRegion:
             outcomes = state.answer if state is not None and verdict == "applied" else b""
             return BatchReply(
                 verdict, applied, ledger.position, ledger.incarnation, ledger.now_ms, outcomes,
-                reason,
+                reason, repeated,
             )  # fmt: skip
 
         return self._session.write(work, timeout_s)
@@ -188,8 +193,23 @@ class SqlRegion:
 
         self._session.write(work, timeout_s)
 
+    def leave(self, replica: int, timeout_s: float) -> None:
+        """Forget a replica that will never be heard of again, so that it holds no floor.
+
+        As long as something of it waits for an operator, it is retired instead. Idempotent.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            upkeep.leave(Ledger(connection, self.now_ms()), replica)
+
+        self._session.write(work, timeout_s)
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
-        """One bounded step of upkeep: release held deltas, retire the silent, collect the dead."""
+        """One bounded step of upkeep.
+
+        Releases held deltas, retires the silent, forgets those that have been retired for as long
+        again and have nothing waiting for an operator, collects the dead.
+        """
 
         def work(connection: sqlite3.Connection) -> Upkeep:
             ledger = Ledger(connection, self.now_ms())

@@ -68,6 +68,13 @@ PUT_REPLICA = (
     + ", ".join(f"{name} = excluded.{name}" for name in _REPLICA.split(", ")[1:])
 )
 RETIRE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND seen_ms < ?"
+DISMISS = "UPDATE ts_replica SET retired = 1, seen_ms = 0 WHERE replica = ?"
+FORGET_REPLICAS = (
+    "DELETE FROM ts_replica WHERE replica IN ("
+    "SELECT replica FROM ts_replica WHERE retired = 1 AND seen_ms < ?"
+    " AND replica NOT IN (SELECT replica FROM ts_held)"
+    " AND replica NOT IN (SELECT replica FROM ts_aside) LIMIT ?)"
+)
 FLOOR = "SELECT MIN(acknowledged) FROM ts_replica WHERE retired = 0"
 
 HOLD = (

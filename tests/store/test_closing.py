@@ -76,6 +76,21 @@ def test_closing_again_does_nothing(store, region):
     assert (region.calls, region.closed_count) == (calls, closed) == (calls, 1)
 
 
+def test_a_flush_that_breaks_leaves_nothing_open(store, region, open_store, monkeypatch):
+    def broken(*_):
+        raise TypeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "apply", broken)
+        store.put("k", 1)
+        with pytest.raises(TypeError, match="a bug"):
+            store.close()
+    assert region.closed_count == 1
+    again = open_store()
+    assert again.get("k") == 1
+    assert again.stats()["journal"]["path"].endswith("worker-0001.journal")
+
+
 def test_closing_flushes(store, region, open_store):
     store.put_many({"memory/a": 1, "b": 2, "regional/c": 3})
     store.close()

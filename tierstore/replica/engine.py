@@ -63,7 +63,6 @@ class Replica:
     def _build(self, state: ReplicaState) -> None:
         self.state = state
         self.is_open = False
-        self._stored: JournalState | None = None
         drift_ms = state.clock.max_drift_ms
         state.link = RegionLink(self._source, self.runtime, state.replica, drift_ms)
         state.link.on_registered = self._on_registered
@@ -115,10 +114,9 @@ class Replica:
             return
         with self._opening:
             if self.state.journal is None:
-                journal, self._stored = self._journals.create(self.state.replica)
-                self.state.journal = journal
+                self.state.journal, _ = self._journals.create(self.state.replica)
                 if self.state.link.registration is not None:
-                    self._bind(self.state.link.registration)
+                    self.flusher.notes.bind(self.state.link.registration.info.region)
 
     def _adopt_identity(self, journal: JournalFile, stored: JournalState) -> None:
         try:
@@ -135,22 +133,14 @@ class Replica:
         with state.lock:
             restore(state, journal, stored)
             self.writer.restore(stored.deltas, self._rule_for)
-            state.link.replica = stored.replica
-        self._stored = stored
+            state.link.become(stored.replica, is_new=stored.region is None)
         state.restored_stamp = state.clock.last
         if stored.unflushed:
             self.runtime.sometimes("journal taken over with unflushed writes")
 
     def _on_registered(self, registration: Registration) -> None:
-        self._bind(registration)
         self.flusher.on_registered(registration)
         self.puller.on_registered(registration)
-
-    def _bind(self, registration: Registration) -> None:
-        if self._stored is not None:
-            from tierstore.replica.adopt import bind
-
-            bind(self.state, self._stored, registration.info.region)
 
     # Background
 
@@ -208,11 +198,12 @@ class Replica:
 
     def upkeep(self) -> None:
         """One step of the region's own maintenance."""
-        self.state.link.register(self.deadline())
-        deadline = self.deadline()
-        self.state.link.observed(
-            lambda: self.region.maintain(UPKEEP_ROWS_MAX, deadline.remaining_s())
+        self.state.link.call(
+            lambda timeout_s: self.region.maintain(UPKEEP_ROWS_MAX, timeout_s), self.deadline()
         )
+        self.flusher.notes.trim()
+        if not self._follows_feed():
+            self.pull()  # who has no copies, too, is alive, and holds nothing back
 
     def maintain(self, budget_s: float | None) -> list[TierStoreError]:
         """Run every background step that is needed; returns what failed."""
@@ -253,31 +244,38 @@ class Replica:
             if state.closed:
                 return
             state.closed = True  # from here on no write is acknowledged
-        failure: TierStoreError | None = None
+        failure: Exception | None = None
         try:
             failure = self._flush_at_close(timeout_s)
         finally:
             lost = self._unjournaled()
             fork.unregister(self)
-            self._release(timeout_s)
+            try:
+                self._stop_driver(timeout_s)
+                if state.journal is None:
+                    state.link.leave(self.deadline(timeout_s))
+            finally:
+                self._release()
         if lost:
             raise UnavailableError(
                 f"{lost} unflushed write{'s were' if lost > 1 else ' was'} in memory only and"
                 f" {'are' if lost > 1 else 'is'} lost: {failure}"
             ) from failure
+        if failure is not None and not isinstance(failure, TierStoreError):
+            raise failure
 
-    def _release(self, timeout_s: float, *, wait: bool = True) -> None:
-        """Let go of thread, journal and region, each even if another cannot be let go."""
+    def _stop_driver(self, timeout_s: float) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.stop(timeout_s)
+
+    def _release(self, *, wait: bool = True) -> None:
+        """Let go of journal and region, each even if the other cannot be let go."""
         try:
-            if self._driver is not None:
-                self._driver.stop(timeout_s)
-                self._driver = None
+            self._close_journal(wait=wait)
         finally:
-            try:
-                self._close_journal(wait=wait)
-            finally:
-                if self._source.made is not None:
-                    self._source.made.close()
+            if self._source.made is not None:
+                self._source.made.close()
 
     def _close_journal(self, *, wait: bool) -> None:
         lock = self.state.journal_lock
@@ -289,14 +287,14 @@ class Replica:
             if is_held:
                 lock.release()
 
-    def _flush_at_close(self, timeout_s: float) -> TierStoreError | None:
+    def _flush_at_close(self, timeout_s: float) -> Exception | None:
         outbox = self.state.outbox
         if not (outbox.dirty or outbox.frozen):
             return None
         try:
             self.flusher.flush(self.deadline(timeout_s))
             self._acknowledge()
-        except TierStoreError as exc:
+        except Exception as exc:  # whatever it is, all is released first
             return exc
         return None
 
@@ -315,7 +313,8 @@ class Replica:
         Takes no lock: the garbage collector may call this while its thread holds one.
         """
         self.state.closed = True
-        self._release(0.0, wait=False)
+        self._stop_driver(0.0)
+        self._release(wait=False)
 
     # Forking
 

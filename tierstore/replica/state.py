@@ -132,8 +132,7 @@ class ReplicaState:
             self.negatives.clear()
         self.cursor = 0
         self.pulled_at_s = float("-inf")
-        self.link.replica = replica
-        self.link.forget()
+        self.link.become(replica, is_new=True)
 
     def tick(self) -> int:
         """The stamp of a write that is made now. Needs the lock. Raises StoreClosedError."""

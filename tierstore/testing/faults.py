@@ -114,9 +114,9 @@ class FaultyRegion:
         """Who this region is."""
         return self._read("connect", lambda: self._inner.connect(timeout_s))
 
-    def register(self, replica: int, timeout_s: float) -> Registration:
+    def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
         """Enter a replica, or return what is known of it."""
-        return self._write("register", lambda: self._inner.register(replica, timeout_s))
+        return self._write("register", lambda: self._inner.register(replica, timeout_s, is_new))
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once."""
@@ -149,6 +149,10 @@ class FaultyRegion:
     def acknowledge(self, replica: int, position: int, timeout_s: float) -> None:
         """Note that a replica has everything up to `position`."""
         self._write("acknowledge", lambda: self._inner.acknowledge(replica, position, timeout_s))
+
+    def leave(self, replica: int, timeout_s: float) -> None:
+        """Forget a replica."""
+        self._write("leave", lambda: self._inner.leave(replica, timeout_s))
 
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """One step of the region's upkeep."""

@@ -56,11 +56,14 @@ class MemoryRegion:
         """Who this region is."""
         return self._info
 
-    def register(self, replica: int, timeout_s: float) -> Registration:
-        """Enter a replica, or return what is known of it."""
+    def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
+        """Enter a replica if it `is_new`, or return what is known of it."""
         with self._lock:
             now = self._now_ms()
             state = self._replicas.get(replica)
+            if state is None and not is_new:
+                gone = ReplicaState(replica, retired=True)
+                return Registration(self._info, gone, self._position, now, forgotten=True)
             if state is None:
                 state = ReplicaState(replica, acknowledged=self._position, registered_ms=now)
                 self._replicas[replica] = state
@@ -83,7 +86,7 @@ class MemoryRegion:
                     self._keep(kind, batch, index, batch.deltas[index].key, why)
                 state.applied, state.digest = batch.number, batch.digest
                 state.answer = bytes(plan.outcomes)
-            return self._batch_reply("applied", state, "")
+            return self._batch_reply("applied", state, "", repeated=verdict == "repeat")
 
     def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
         """The rows of `keys`."""
@@ -153,8 +156,15 @@ class MemoryRegion:
                 state.acknowledged = max(state.acknowledged, position)
                 state.seen_ms = self._now_ms()
 
+    def leave(self, replica: int, timeout_s: float) -> None:
+        """Forget a replica, or retire it while something of it waits for an operator."""
+        with self._lock:
+            if (state := self._replicas.get(replica)) is not None:
+                state.retired, state.seen_ms = True, 0
+                self._forget(1)
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
-        """Release held deltas, retire the silent, collect the dead."""
+        """Release held deltas, retire the silent, forget the long retired, collect the dead."""
         with self._lock:
             terms = self._limits.at(self._now_ms())
             due = [
@@ -171,13 +181,15 @@ class MemoryRegion:
             ]
             for state in retired:
                 state.retired = True
+            forgotten = self._forget(terms.now_ms - 2 * terms.horizon_ms)
             live = [s.acknowledged for s in self._replicas.values() if not s.retired]
             floor = min(live, default=self._position)
             dead = [row for row in self.rows.values() if is_collectable(row, floor, terms)]
             for row in dead[:limit]:
                 del self.rows[row.key]
                 self._floor = max(self._floor, row.position)
-            return Upkeep(len(due), len(retired), len(dead[:limit]), floor)
+            done = len(due), len(retired), len(dead[:limit]), floor, forgotten
+            return Upkeep(self._info.incarnation, terms.now_ms, *done)
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep a retired replica's batch."""
@@ -198,6 +210,18 @@ class MemoryRegion:
     def close(self) -> None:
         """Count that a store let go; the rows stay for the others."""
         self.closed_count += 1
+
+    def _forget(self, silent_ms: int) -> int:
+        """Remove retired replicas that were last heard of before `silent_ms`; how many."""
+        waiting = {d.record.replica for d in self._held} | {e.replica for e in self._aside.values()}
+        gone = [
+            state.replica
+            for state in self._replicas.values()
+            if state.retired and state.seen_ms < silent_ms and state.replica not in waiting
+        ]
+        for replica in gone:
+            del self._replicas[replica]
+        return len(gone)
 
     def _store(self, plan: Plan) -> None:
         for row in plan.writes.values():
@@ -228,7 +252,9 @@ class MemoryRegion:
         )
         return replace(row, record=bare)
 
-    def _batch_reply(self, verdict: str, state: ReplicaState | None, reason: str) -> BatchReply:
+    def _batch_reply(
+        self, verdict: str, state: ReplicaState | None, reason: str, *, repeated: bool = False
+    ) -> BatchReply:
         return BatchReply(
             verdict,
             state.applied if state is not None else 0,
@@ -237,6 +263,7 @@ class MemoryRegion:
             self._now_ms(),
             state.answer if state is not None and verdict == "applied" else b"",
             reason,
+            repeated,
         )
 
     def _applied(self, replica: int) -> int:
