@@ -13,6 +13,7 @@ from tierstore_sql.rows import (
     decode_key,
     decode_row,
     encode_bound,
+    encode_header,
     encode_rows,
 )
 
@@ -78,11 +79,20 @@ class Ledger:
 
     def put_rows(self, rows: Collection[Row]) -> None:
         """Write rows, each at the next feed position."""
-        plain, full = encode_rows(rows, self.position + 1)
-        self.connection.executemany(statements.PUT_PLAIN_ROW, plain)
-        if full:
-            self.connection.executemany(statements.PUT_ROW, full)
+        encoded = encode_rows(rows, self.position + 1)
+        for statement, stored in (
+            (statements.PUT_PLAIN_ROW, encoded.plain),
+            (statements.PUT_TIERED_ROW, encoded.tiered),
+            (statements.PUT_ROW, encoded.full),
+        ):
+            if stored:
+                self.connection.executemany(statement, stored)
         self.position += len(rows)
+
+    def warm_rows(self, rows: Collection[Row]) -> None:
+        """Write the heat of rows where they are, without a feed position."""
+        warm = [(encode_header(row), row.due_ms, row.key.encode()) for row in rows]
+        self.connection.executemany(statements.WARM_ROW, warm)
 
 
 def read_standing(connection: sqlite3.Connection, replica: int) -> tuple[int, int, int, int]:

@@ -21,11 +21,12 @@ from tierstore.region.protocol import (
 )
 from tierstore.region.rows import RegionInfo, ReplicaState
 from tierstore.runtime import now_ms
-from tierstore_sql import directory, statements, upkeep
+from tierstore_sql import directory, placing, statements, upkeep
 from tierstore_sql.dialects import Sqlite, mask_url
 from tierstore_sql.directory import Ledger
 from tierstore_sql.errors import DRIVER_ERRORS
 from tierstore_sql.rows import decode_change, decode_row
+from tierstore_sql.moves import Moves
 from tierstore_sql.session import Session
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ class Limits(Protocol):
     def max_drift_ms(self) -> int: ...
     @property
     def horizon_ms(self) -> int: ...
+    @property
+    def is_tiered(self) -> bool: ...
 
 
-class SqlRegion:
+class SqlRegion(Moves):
     """A regional tier at `url`, `sqlite:///path`, a relative path being relative to `base_dir`.
 
     Constructing it touches nothing; `connect`, or the first other call, creates the database.
@@ -247,7 +250,8 @@ class SqlRegion:
         return now_ms(self._runtime)
 
     def _terms(self, time_ms: int) -> Terms:
-        return Terms(time_ms, self._limits.max_drift_ms, self._limits.horizon_ms)
+        limits = self._limits
+        return Terms(time_ms, limits.max_drift_ms, limits.horizon_ms, limits.is_tiered)
 
     def _read_one(self, key: str, replica: int) -> ReadReply:
         raw_key = key.encode()
@@ -271,12 +275,14 @@ class SqlRegion:
         return ReadReply(applied or 0, at, incarnation, now_ms, rows, corrupt)
 
     def _apply(self, ledger: Ledger, state: ReplicaState, batch: Batch) -> None:
-        keys = list({delta.key for delta in batch.deltas})
+        keys = list({delta.key for delta in batch.deltas} | {heat.key for heat in batch.heat})
         rows, corrupt = directory.read_rows(ledger.connection, self._session.dialect, keys)
         if corrupt:
             batch = directory.poison(batch, corrupt)
         plan = plan_apply(rows, batch, self._terms(ledger.now_ms))
         ledger.put_rows(plan.writes.values())
+        ledger.warm_rows(plan.heated.values())
+        placing.release(ledger, plan.released)
         if plan.held or plan.aside:
             upkeep.keep_back(ledger, batch, plan)
         state.applied, state.digest = batch.number, batch.digest

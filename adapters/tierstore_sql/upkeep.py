@@ -5,9 +5,10 @@ from __future__ import annotations
 from tierstore.errors import CorruptionError, OverloadedError
 from tierstore.region.apply import is_collectable, plan_release
 from tierstore.region.batch import Delta, Poisoned, decode_delta, encode_delta
+from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import AsideEntry, Upkeep
 from tierstore.stamp import physical_ms
-from tierstore_sql import statements
+from tierstore_sql import placing, statements
 from tierstore_sql.directory import check_types, read_rows
 from tierstore_sql.rows import decode_key, decode_row, encode_bound
 
@@ -141,7 +142,9 @@ def _release(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> int:
             deltas.append(delta)
         else:
             refused.append(("quarantined", replica, number, idx, ledger.now_ms, key, raw, reason))
-    ledger.put_rows(plan_release(rows, deltas, terms).writes.values())
+    plan = plan_release(rows, deltas, terms)
+    ledger.put_rows(plan.writes.values())
+    placing.release(ledger, plan.released)
     _put_aside(ledger, refused)
     ledger.connection.executemany(statements.RELEASE, [(found[0],) for found in due])
     return len(deltas)
@@ -155,6 +158,8 @@ def _collect(ledger: Ledger, terms: Terms, limit: int) -> int:
     rows = [row for row in map(_decode, found) if row is not None]
     dead = [row for row in rows if is_collectable(row, ledger.floor, terms)]
     ledger.connection.executemany(statements.FORGET_ROW, [(row.key.encode(),) for row in dead])
+    pointers = [decode_pointer(row.cold, key=row.key) for row in dead if row.cold is not None]
+    placing.release(ledger, [pointer.name for pointer in pointers])
     ledger.forgotten = max([ledger.forgotten, *(row.position for row in dead)])
     return len(dead)
 
