@@ -153,3 +153,30 @@ def test_a_killed_writer_loses_nothing(tmp_path, counting):
 @pytest.mark.campaign
 def test_two_hundred_killed_writers_lose_nothing(tmp_path, counting):
     run_rounds(str(tmp_path), counting, rounds=67, seed=2)
+
+
+def start(folder, prefix, flush):
+    return subprocess.Popen(
+        [sys.executable, PROGRAMS / "only_writes.py", folder, prefix, flush],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def test_a_process_that_only_writes_flushes_what_it_found(tmp_path):
+    with start(tmp_path, "old", "1h") as killed:
+        assert killed.stdout.readline() == b"written\n"
+        killed.kill()
+    with start(tmp_path, "new", "10ms") as process:
+        assert process.stdout.readline() == b"written\n"
+        timer = threading.Timer(TIMEOUT_S / 3, process.kill)
+        timer.start()
+        assert process.stdout.readline() == b"flushed\n"
+        timer.cancel()
+        process.kill()
+    region = open_region(tmp_path)
+    keys = [f"{prefix}/{n}" for prefix in ("old", "new") for n in range(5)]
+    try:
+        assert region.read(keys, 1, TIMEOUT_S).rows.keys() == {*keys}
+    finally:
+        region.close()
