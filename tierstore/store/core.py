@@ -82,7 +82,7 @@ class Core:
         resident_get = replica.state.edge.resident.get
         if not prefix:
             return resident_get
-        return lambda key: resident_get(prefix + key)
+        return lambda key: resident_get(prefix + key) if key else None  # "" is no key
 
     # Opening and closing
 
