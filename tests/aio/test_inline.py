@@ -95,6 +95,9 @@ def test_nothing_is_local_before_the_store_is_open(gated):
         lambda astore: astore.prefixed("memory/a").get_many([""]),
         lambda astore: astore.get("absent", timeout="soon"),
         lambda astore: astore.get_many(["memory/a"], max_age=-1),
+        lambda astore: astore.get_many("abc"),
+        lambda astore: astore.delete_many("abc"),
+        lambda astore: astore.put_many([("memory/a", 1)]),
         lambda astore: astore.touch("memory/a", ttl="soon"),
     ],
 )

@@ -17,7 +17,6 @@ from tierstore.errors import (
 )
 
 
-
 class Word(str):
     """What is nearly a key."""
 
@@ -97,6 +96,25 @@ def test_a_prefix_counts_towards_the_length_of_a_key(store):
     with pytest.raises(InvalidKeyError):
         view.put("k" * 25, 1)
     assert view.get("k" * 24) == 1
+
+
+MANY = {
+    "get_many": lambda store, bad: store.get_many(bad),
+    "delete_many": lambda store, bad: store.delete_many(bad),
+    "put_many": lambda store, bad: store.put_many(bad),
+}
+BAD_KEY_SETS = ["abc", "", b"abc", Word("abc"), bytearray(b"abc"), None, 7]
+BAD_ITEMS = [*BAD_KEY_SETS, [("a", 1)], ["a"], {"a"}]
+
+
+@pytest.mark.parametrize(
+    ("verb", "bad"),
+    [(verb, bad) for verb in MANY for bad in (BAD_ITEMS if verb == "put_many" else BAD_KEY_SETS)],
+    ids=ascii,
+)
+def test_one_text_is_not_several_keys(untouched, verb, bad):
+    with pytest.raises(InvalidArgumentError):
+        MANY[verb](untouched, bad)
 
 
 @pytest.mark.parametrize("value", BAD_VALUES, ids=ascii)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
-from tierstore.replica.write import Write
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.store import CLOSE_TIMEOUT_S
 from tierstore.store.unpacking import unpack
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
     from tierstore.replica.reads import Answer
+    from tierstore.replica.write import Write
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.results import CheckReport, Explanation, Maintenance, Outcome, Reading
     from tierstore.store.store import Store
@@ -185,10 +185,7 @@ class AsyncStore:
     ) -> None:
         """`put` for several keys with one journal commit: atomic on this replica, only there."""
         await self._ensure_open(timeout)
-        make = self._store._write
-        await self._write(
-            [make(key, value, ttl, metadata) for key, value in items.items()], timeout
-        )
+        await self._write(self._store._puts(items, ttl, metadata), timeout)
 
     async def delete(self, key: str, *, timeout: float | None = None) -> None:
         """Let `key` be absent, whether it existed or not. Raises what `put` raises."""
@@ -197,9 +194,7 @@ class AsyncStore:
     async def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """`delete` for several keys with one journal commit."""
         await self._ensure_open(timeout)
-        located = [self._store._locate(key) for key in keys]
-        writes = [Write(full, rule, None, None, None, delete=True) for full, rule in located]
-        await self._write(writes, timeout)
+        await self._write(self._store._deletes(keys), timeout)
 
     async def touch(
         self, key: str, ttl: TTL | Omitted = OMITTED, *, timeout: float | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tierstore.errors import InvalidArgumentError, ValueTooLargeError
 from tierstore.runtime import jitter
-from tierstore.units import format_size, ttl_seconds
+from tierstore.units import format_size, shown, ttl_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import timedelta
     from typing import Any
 
@@ -63,6 +63,24 @@ def check_metadata(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
     if size > METADATA_BYTES_MAX:
         raise InvalidArgumentError(f"metadata: {size} bytes, at most {METADATA_BYTES_MAX}")
     return copy
+
+
+def check_keys(keys: Iterable[str]) -> Iterable[str]:
+    """`keys`. Raises InvalidArgumentError if they are one text, or nothing to go through."""
+    if isinstance(keys, (str, bytes, bytearray)) or not hasattr(keys, "__iter__"):
+        raise InvalidArgumentError(
+            f"keys: expected several keys, such as a list, got {shown(keys)}"
+        )
+    return keys
+
+
+def check_items(items: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`items`. Raises InvalidArgumentError unless they are a mapping."""
+    if not hasattr(items, "items"):
+        raise InvalidArgumentError(
+            f"items: expected a mapping of keys to values, such as a dict, got {shown(items)}"
+        )
+    return items
 
 
 def check_size(key: str, size: int, limit: int) -> None:

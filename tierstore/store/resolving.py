@@ -8,7 +8,15 @@ from __future__ import annotations
 from tierstore.edge.entry import GONE, Packed
 from tierstore.keys import check_key
 from tierstore.replica.write import Write
-from tierstore.store.arguments import OMITTED, check_metadata, check_size, seconds, ttl_ms
+from tierstore.store.arguments import (
+    OMITTED,
+    check_items,
+    check_keys,
+    check_metadata,
+    check_size,
+    seconds,
+    ttl_ms,
+)
 from tierstore.store.unpacking import unpack
 
 TYPE_CHECKING = False
@@ -72,7 +80,7 @@ class Resolver:
         found: dict[str, Any] = {}
         rest: dict[str, Rule] = {}
         now_ms = self._time_ns() // 1_000_000
-        for key in keys:
+        for key in check_keys(keys):
             entry = self._lookup(key) if key.__class__ is str else None
             if entry is None or entry.guard or max_age is not None:
                 full, rule = self._locate(key)
@@ -134,6 +142,15 @@ class Resolver:
         if record.expires_at_ms is not None and not self._is_live(answer):
             return default
         return unpack(key, value.payload, answer.tier) if value.__class__ is Packed else value
+
+    def _puts(
+        self, items: Mapping[str, Any], ttl: TTL | Omitted, metadata: Mapping[str, str] | None
+    ) -> list[Write]:
+        return [self._write(key, item, ttl, metadata) for key, item in check_items(items).items()]
+
+    def _deletes(self, keys: Iterable[str]) -> list[Write]:
+        located = [self._locate(key) for key in check_keys(keys)]
+        return [Write(full, rule, None, None, None, delete=True) for full, rule in located]
 
     def _write(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tierstore.edge.entry import Packed
 from tierstore.keys import check_prefix
-from tierstore.replica.write import Write
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.operation import decode_operation
 from tierstore.store.resolving import Resolver
@@ -164,7 +163,7 @@ class Store(Resolver):
         timeout: float | None = None,
     ) -> None:
         """`put` for several keys with one journal commit: atomic on this replica, only there."""
-        writes = [self._write(key, value, ttl, metadata) for key, value in items.items()]
+        writes = self._puts(items, ttl, metadata)
         if writes:
             self._core.write(writes, timeout)
 
@@ -174,8 +173,7 @@ class Store(Resolver):
 
     def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """`delete` for several keys with one journal commit."""
-        located = [self._locate(key) for key in keys]
-        writes = [Write(full, rule, None, None, None, delete=True) for full, rule in located]
+        writes = self._deletes(keys)
         if writes:
             self._core.write(writes, timeout)
 
