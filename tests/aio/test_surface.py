@@ -122,6 +122,21 @@ async def test_a_closed_store_says_so(policy, tmp_path, verb, opened_first):
             await getattr(closed, verb)(*CALLS[verb])
 
 
+async def test_a_closed_store_refuses_what_has_nothing_to_do(policy, tmp_path):
+    astore = await tierstore.open_async(policy, base_dir=tmp_path)
+    await astore.close()
+    for call in (
+        lambda: astore.get_many([]),
+        lambda: astore.put_many({}),
+        lambda: astore.delete_many([]),
+        astore.__aenter__,
+    ):
+        with pytest.raises(tierstore.StoreClosedError):
+            await call()
+    with pytest.raises(tierstore.StoreClosedError):
+        astore.prefixed("a/")
+
+
 async def test_a_scan_begun_before_closing_says_so(policy, tmp_path):
     async with tierstore.open_async(policy, base_dir=tmp_path) as astore:
         await astore.put_many({"a": 1, "b": 2})

@@ -50,11 +50,17 @@ TIMED = {
     "put_many": lambda store, timeout: store.put_many({"k": 1}, timeout=timeout),
     "delete": lambda store, timeout: store.delete("k", timeout=timeout),
     "touch": lambda store, timeout: store.touch("k", 1, timeout=timeout),
-    "scan": lambda store, timeout: list(store.scan(timeout=timeout)),
+    "get_many": lambda store, timeout: store.get_many([], timeout=timeout),
+    "put_many of none": lambda store, timeout: store.put_many({}, timeout=timeout),
+    "delete_many": lambda store, timeout: store.delete_many([], timeout=timeout),
+    "explain": lambda store, timeout: store.explain("k", timeout=timeout),
+    "check": lambda store, timeout: store.check(timeout=timeout),
+    "scan": lambda store, timeout: store.scan(timeout=timeout),
     "flush": lambda store, timeout: store.flush(timeout),
     "close": lambda store, timeout: store.close(timeout),
     "maintain": lambda store, timeout: store.maintain(timeout),
     "max_age": lambda store, timeout: store.get("k", max_age=timeout),
+    "max_age of many": lambda store, timeout: store.get_many([], max_age=timeout),
 }
 
 
@@ -161,12 +167,13 @@ def test_any_longer_timeout_is_for_ever(store, verb, timeout):
     store.flush(timeout)
 
 
-@pytest.mark.parametrize("limit", [0, -1, 1.5, "1", True], ids=ascii)
+@pytest.mark.parametrize("limit", [-1, 1.5, "1", True], ids=ascii)
 def test_bad_limits(untouched, limit):
     with pytest.raises(InvalidArgumentError):
         untouched.scan(limit=limit)
-    with pytest.raises(InvalidArgumentError):
-        next(untouched.scan().pages(limit))
+    for size in (limit, 0):
+        with pytest.raises(InvalidArgumentError):
+            next(untouched.scan().pages(size))
 
 
 @pytest.mark.parametrize("kind", ["k", "memory/k", "regional/k"])

@@ -19,6 +19,11 @@ VERBS = {
     "exists": lambda store: store.exists("k"),
     "in": lambda store: "k" in store,
     "get_many": lambda store: store.get_many(["k"]),
+    "get_many of none": lambda store: store.get_many([]),
+    "put_many of none": lambda store: store.put_many({}),
+    "delete_many of none": lambda store: store.delete_many([]),
+    "prefixed": lambda store: store.prefixed("a/"),
+    "with": lambda store: store.__enter__(),
     "scan": lambda store: store.scan(),
     "put": lambda store: store.put("k", 1),
     "put bytes": lambda store: store.put("k", b"1"),
@@ -65,14 +70,13 @@ def test_a_scan_begun_before_ends_with_the_store(store):
 
 
 def test_closing_again_does_nothing(store, region):
-    store.put("k", 1)
     view = store.prefixed("a/")
-    view.close()
-    calls, closed = region.calls, region.closed_count
-    store.close()
-    view.close()
     with store:
-        pass
+        store.put("k", 1)
+        view.close()
+        calls, closed = region.calls, region.closed_count
+        store.close()
+        view.close()
     assert (region.calls, region.closed_count) == (calls, closed) == (calls, 1)
 
 

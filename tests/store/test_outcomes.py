@@ -87,6 +87,16 @@ def test_a_write_that_the_region_keeps_back_is_quarantined(store, region, runtim
     assert [entry.key for entry in region.aside(10, 1.0)] == [KEY]
 
 
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_a_timeout_is_checked_whoever_can_tell(store, region, is_pending):
+    operation = unconfirmed(store, region, lambda: store.put(KEY, 1))
+    region.is_out = is_pending
+    if not is_pending:
+        store.flush()
+    with pytest.raises(InvalidArgumentError):
+        store.outcome(operation, timeout=-1)
+
+
 def test_operation_ids_come_back():
     assert decode_operation(encode_operation(2**53 - 1, 2**62, "k-ä/-")) == (
         2**53 - 1, 2**62, "k-ä/-",

@@ -8,7 +8,7 @@ from tierstore import opening
 from tierstore.aio.store import AsyncStore
 from tierstore.aio.workers import WORKERS, Workers
 from tierstore.runtime import Runtime
-from tierstore.store.arguments import positive_int
+from tierstore.store.arguments import whole_number
 from tierstore.store.store import CLOSE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def open_async(
     needed. Awaiting raises what `tierstore.open` raises.
     """
     return Opening(
-        policy, base_dir, connect, runtime or Runtime(), positive_int("workers", workers)
+        policy, base_dir, connect, runtime or Runtime(), whole_number("workers", workers)
     )
 
 

@@ -111,14 +111,14 @@ class AsyncStore:
 
         Runs in the caller if all of them are resident.
         """
-        deadline = self._core.deadline(seconds("timeout", timeout))
+        max_age_s, deadline = seconds("max_age", max_age), self._core.deadline(timeout)
         store = self._store
         await self._ensure_open(timeout)
-        found, rest = store._gather(keys, seconds("max_age", max_age))
-        found.update(self._take_local(rest, max_age))
+        found, rest = store._gather(keys, max_age_s)
+        found.update(self._take_local(rest, max_age_s))
         if rest:
             fetched = await self._workers.run(
-                lambda: store._fetch(rest, max_age, deadline.remaining_s()), deadline
+                lambda: store._fetch(rest, max_age_s, deadline), deadline
             )
             found.update(fetched)
         return found
@@ -147,7 +147,7 @@ class AsyncStore:
             limit=limit,
             values=values,
             cursor=cursor,
-            timeout=seconds("timeout", timeout),
+            timeout=timeout,
         )
         return AsyncScan(self._core, self._workers, scan)
 
@@ -261,6 +261,7 @@ class AsyncStore:
         await self._workers.close(lambda: store.close(timeout_s), timeout_s)
 
     async def __aenter__(self) -> Self:
+        self._core.refuse_closed()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -289,11 +290,13 @@ class AsyncStore:
 
     async def _run(self, verb: Callable[[float], R], timeout: float | None) -> R:
         """What `verb(timeout_s)` returns; it gets what waiting for a worker left of `timeout`."""
-        deadline = self._core.deadline(seconds("timeout", timeout))
+        deadline = self._core.deadline(timeout)
         return await self._workers.run(lambda: verb(deadline.remaining_s()), deadline)
 
     async def _ensure_open(self, timeout: float | None) -> None:
         self._core.refuse_closed()
+        if timeout is not None:
+            seconds("timeout", timeout)
         if not self._core.replica.is_open:
             await self._run(lambda _: self._core.ensure_open(), timeout)
 
@@ -309,10 +312,10 @@ class AsyncStore:
         max_age_s = seconds("max_age", max_age)
         return core.replica.reader.resolve_local(full, rule, max_age_s, counts=counts)
 
-    def _take_local(self, rules: dict[str, Rule], max_age: float | None) -> dict[str, Any]:
+    def _take_local(self, rules: dict[str, Rule], max_age_s: float | None) -> dict[str, Any]:
         """The values of those of `rules` that need no I/O, which are taken out of it."""
         resolve = self._core.replica.reader.resolve_local
-        answers = {full: resolve(full, rule, max_age) for full, rule in rules.items()}
+        answers = {full: resolve(full, rule, max_age_s) for full, rule in rules.items()}
         local = {full: answer for full, answer in answers.items() if answer is not None}
         for full in local:
             del rules[full]

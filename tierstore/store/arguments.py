@@ -100,8 +100,10 @@ def seconds(name: str, value: Any) -> float | None:
     return float(min(value, SECONDS_MAX))
 
 
-def positive_int(name: str, value: Any) -> int:
-    """A whole number above zero. Raises InvalidArgumentError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(f"{name}: expected a whole number above zero, got {value!r}")
+def whole_number(name: str, value: Any, at_least: int = 1) -> int:
+    """A whole number, `at_least` or more. Raises InvalidArgumentError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise InvalidArgumentError(
+            f"{name}: expected a whole number, {at_least} or more, got {shown(value)}"
+        )
     return value

@@ -150,30 +150,37 @@ class Core:
             )
         return rule
 
-    def deadline(self, timeout_s: float | None) -> Deadline:
-        """When a verb must have answered: `timeout_s`, else what the policy says of the region."""
-        if timeout_s is None:
-            return Deadline(self.runtime, self.policy.timeouts.regional_s)
-        return Deadline(self.runtime, seconds("timeout", timeout_s) or 0.0)
+    def deadline(self, timeout: float | None) -> Deadline:
+        """When a verb must have answered: in `timeout`, else in what the policy says of the region.
 
-    def write_one(self, write: Write, timeout_s: float | None) -> None:
+        Raises InvalidArgumentError unless `timeout` is one.
+        """
+        return self._begin(seconds("timeout", timeout))
+
+    def _begin(self, timeout_s: float | None) -> Deadline:
+        left_s = self.policy.timeouts.regional_s if timeout_s is None else timeout_s
+        return Deadline(self.runtime, left_s)
+
+    def write_one(self, write: Write, timeout: float | None) -> None:
         """`write` of a single one."""
-        if timeout_s is not None:
-            seconds("timeout", timeout_s)
+        timeout_s = None if timeout is None else seconds("timeout", timeout)
         if write.rule.durability == "regional":
-            deadline = self.deadline(timeout_s)
+            deadline = self._begin(timeout_s)
             stamp = self.replica.writer.write_one(write, lambda: deadline)
             self.confirm(write.key, stamp, deadline)
         else:
-            self.replica.writer.write_one(write, lambda: self.deadline(timeout_s))
+            self.replica.writer.write_one(write, lambda: self._begin(timeout_s))
 
-    def write(self, writes: Sequence[Write], timeout_s: float | None) -> None:
+    def write(self, writes: Sequence[Write], timeout: float | None) -> None:
         """Acknowledge writes at the durability that their rules declare.
 
         Raises OutcomeUnknownError if the region did not confirm a `regional` one in time; it
         stays queued.
         """
-        deadline = self.deadline(timeout_s)
+        deadline = self.deadline(timeout)
+        self.refuse_closed()
+        if not writes:
+            return
         stamps = self.replica.writer.write(writes, deadline)
         for write, stamp in zip(writes, stamps, strict=True):
             if write.rule.durability == "regional":
@@ -202,15 +209,14 @@ class Core:
             self.confirm(key, stamp, deadline)
         return stamp is not None
 
-    def outcome(self, replica: int, stamp: int, key: str, timeout_s: float | None) -> Outcome:
+    def outcome(self, replica: int, stamp: int, key: str, timeout: float | None) -> Outcome:
         """What became of the write of `key` at `stamp` by `replica`."""
-        state = self.replica.state
+        state, deadline = self.replica.state, self.deadline(timeout)
         with state.lock:
             if state.outbox.quarantined.get(key) == stamp:
                 return "quarantined"
             if replica == state.replica and state.outbox.is_pending(key, stamp):
                 return "pending"
-        deadline = self.deadline(timeout_s)
         reply = state.link.call(
             lambda left_s: self.replica.region.read([key], state.replica, left_s), deadline
         )

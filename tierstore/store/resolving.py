@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
+    from tierstore.replica.deadline import Deadline
     from tierstore.replica.reads import Answer
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.core import Core
@@ -74,7 +75,7 @@ class Resolver:
         return answer
 
     def _gather(
-        self, keys: Iterable[str], max_age: float | None
+        self, keys: Iterable[str], max_age_s: float | None
     ) -> tuple[dict[str, Any], dict[str, Rule]]:
         """What is plainly resident, by key as asked for; the rules of the rest, by full key."""
         found: dict[str, Any] = {}
@@ -82,7 +83,7 @@ class Resolver:
         now_ms = self._time_ns() // 1_000_000
         for key in check_keys(keys):
             entry = self._lookup(key) if key.__class__ is str else None
-            if entry is None or entry.guard or max_age is not None:
+            if entry is None or entry.guard or max_age_s is not None:
                 full, rule = self._locate(key)
                 rest[full] = rule
             elif entry.expires_at is None or entry.expires_at > now_ms:
@@ -95,13 +96,11 @@ class Resolver:
         return found, rest
 
     def _fetch(
-        self, rules: dict[str, Rule], max_age: float | None, timeout: float | None
+        self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
     ) -> dict[str, Any]:
-        core = self._core
-        answers = core.replica.reader.resolve_many(
-            rules, seconds("max_age", max_age), core.deadline(seconds("timeout", timeout))
-        )
-        core.replica.start()
+        replica = self._core.replica
+        answers = replica.reader.resolve_many(rules, max_age_s, deadline)
+        replica.start()
         return self._found(answers)
 
     def _found(self, answers: Mapping[str, Answer]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.record import Record, version
 from tierstore.replica.scan import scan_page
-from tierstore.store.arguments import positive_int
+from tierstore.store.arguments import seconds, whole_number
 from tierstore.store.cursor import decode_cursor, encode_cursor
 from tierstore.store.results import Entry, Page
 from tierstore.values import decode
@@ -39,15 +39,15 @@ class Scan:
         limit: int | None,
         values: bool,
         cursor: str | None,
-        timeout_s: float | None,
+        timeout: float | None,
     ) -> None:
         self._core = core
         self._view = view  # the key prefix of a prefixed view, cut off again from what is found
         self._prefix = view + prefix
         self._reverse = reverse
-        self._limit = None if limit is None else positive_int("limit", limit)
+        self._limit = None if limit is None else whole_number("limit", limit, 0)
         self._values = values
-        self.timeout_s = timeout_s
+        self.timeout_s = seconds("timeout", timeout)
         low, high = self._prefix, _after_prefix(self._prefix)
         self._low = low if start is None else _later(low, view + start)
         self._high = high if end is None else _earlier(high, view + end)
@@ -82,8 +82,8 @@ class Scan:
     ) -> tuple[Page | None, Place | None]:
         """The page at `at`, None if nothing can be there, and where the next one is, if any."""
         low, high, left = at
-        size = min(positive_int("size", size), PAGE_SIZE_MAX)
-        if high is not None and low.encode() >= high.encode():
+        size = min(whole_number("size", size), PAGE_SIZE_MAX)
+        if left == 0 or (high is not None and low.encode() >= high.encode()):
             return None, None
         self._core.ensure_open()
         count = size if left is None else min(size, left)

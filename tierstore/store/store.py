@@ -26,7 +26,7 @@ class Store(Resolver):
     """One key-value API over the tiers of a policy. Thread-safe; made by `tierstore.open`.
 
     Reads and writes of resident keys are local. Every verb takes `timeout=`, in seconds, for the
-    case that it needs a tier further away.
+    case that it needs a tier further away; `get` and `put` do not look at it where they need none.
     """
 
     # Reading
@@ -87,9 +87,11 @@ class Store(Resolver):
 
         Raises UnavailableError if any of them cannot be answered.
         """
-        found, rest = self._gather(keys, max_age)
+        self._core.refuse_closed()
+        max_age_s, deadline = seconds("max_age", max_age), self._core.deadline(timeout)
+        found, rest = self._gather(keys, max_age_s)
         if rest:
-            found.update(self._fetch(rest, max_age, timeout))
+            found.update(self._fetch(rest, max_age_s, deadline))
         return found
 
     def scan(
@@ -125,7 +127,7 @@ class Store(Resolver):
             limit=limit,
             values=values,
             cursor=cursor,
-            timeout_s=timeout,
+            timeout=timeout,
         )
 
     # Writing
@@ -163,9 +165,7 @@ class Store(Resolver):
         timeout: float | None = None,
     ) -> None:
         """`put` for several keys with one journal commit: atomic on this replica, only there."""
-        writes = self._puts(items, ttl, metadata)
-        if writes:
-            self._core.write(writes, timeout)
+        self._core.write(self._puts(items, ttl, metadata), timeout)
 
     def delete(self, key: str, *, timeout: float | None = None) -> None:
         """Let `key` be absent, whether it existed or not. Raises what `put` raises."""
@@ -173,9 +173,7 @@ class Store(Resolver):
 
     def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """`delete` for several keys with one journal commit."""
-        writes = self._deletes(keys)
-        if writes:
-            self._core.write(writes, timeout)
+        self._core.write(self._deletes(keys), timeout)
 
     def touch(
         self, key: str, ttl: TTL | Omitted = OMITTED, *, timeout: float | None = None
@@ -197,6 +195,7 @@ class Store(Resolver):
     def prefixed(self, prefix: str) -> Store:
         """A view of this store in which every key is preceded by `prefix`."""
         check_prefix(prefix)
+        self._core.refuse_closed()
         return Store(self._core, self._prefix + prefix)
 
     def explain(self, key: str, *, timeout: float | None = None) -> Explanation:
@@ -217,8 +216,9 @@ class Store(Resolver):
         """Whether journal and region can be used now, and what waits for an operator."""
         from tierstore.store.inspect import check
 
+        timeout_s = seconds("timeout", timeout)
         self._open()
-        return check(self._core, timeout)
+        return check(self._core, timeout_s)
 
     def flush(self, timeout: float | None = None) -> None:
         """Return once everything written so far is in the region. Raises UnavailableError."""
@@ -248,9 +248,11 @@ class Store(Resolver):
         What is journaled stays for the next open. Raises UnavailableError, after everything is
         released, if writes that were in memory only could not be flushed in time.
         """
-        self._core.close(seconds("timeout", timeout) or 0.0)
+        timeout_s = seconds("timeout", timeout)
+        self._core.close(CLOSE_TIMEOUT_S if timeout_s is None else timeout_s)
 
     def __enter__(self) -> Self:
+        self._core.refuse_closed()
         return self
 
     def __exit__(self, *_: object) -> None:
