@@ -80,6 +80,32 @@ def test_closing_again_does_nothing(store, region):
     assert (region.calls, region.closed_count) == (calls, closed) == (calls, 1)
 
 
+@pytest.fixture
+def lossy(open_store, region):
+    """A store that cannot be closed without a loss."""
+    store = open_store()
+    store.put("memory/a", 1)
+    region.is_out = True
+    return store
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), SystemExit(3)])
+def test_the_exception_of_the_block_is_the_one_that_leaves_it(lossy, caplog, error):
+    with pytest.raises(type(error)) as caught, lossy:
+        raise error
+    assert caught.value is error
+    (note,) = error.__notes__
+    assert "in memory only and is lost" in note
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    with pytest.raises(StoreClosedError):
+        lossy.get("memory/a")
+
+
+def test_without_an_exception_the_failure_of_closing_is_one(lossy):
+    with pytest.raises(UnavailableError, match="in memory only and is lost"), lossy:
+        pass
+
+
 def test_closing_flushes(store, region, open_store):
     store.put_many({"memory/a": 1, "b": 2, "regional/c": 3})
     store.close()

@@ -64,9 +64,9 @@ class Opening:
         self._entered = await self
         return self._entered
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._entered is not None:
-            await self._entered.close()
+            await self._entered.__aexit__(kind, error, trace)
 
     async def _open(self) -> AsyncStore:
         workers = Workers(self._runtime, self._workers)

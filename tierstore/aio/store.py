@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
+from tierstore.store.leaving import note_failure
 from tierstore.store.store import CLOSE_TIMEOUT_S
 from tierstore.store.unpacking import unpack
 
@@ -264,8 +265,13 @@ class AsyncStore:
         self._core.refuse_closed()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            await self.close()
+        except Exception as failure:
+            if error is None:
+                raise
+            note_failure(error, failure)
 
     def __reduce__(self) -> Any:
         raise TypeError("a store cannot be pickled: open the policy again where it is needed")

@@ -60,7 +60,14 @@ def report(error: Exception, *, is_json: bool) -> int:
         error.show()
     else:
         note(message(error))
+        tell_notes(error)
     return exit_code(error)
+
+
+def tell_notes(error: BaseException | None) -> None:
+    """Tell what else went wrong on the way of `error`, such as while the store was closed."""
+    for text in getattr(error, "__notes__", ()):
+        note(text)
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -75,6 +82,8 @@ def describe(error: BaseException) -> dict[str, Any]:
         told["faults"] = list(error.faults)
     if isinstance(error, errors.OutcomeUnknownError):
         told["operation_id"] = error.operation_id
+    if hasattr(error, "__notes__"):
+        told["notes"] = list(error.__notes__)
     return {"error": told}
 
 

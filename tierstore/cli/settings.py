@@ -42,20 +42,8 @@ class Settings:
         """The store of the policy, closed at the end whatever happens."""
         import tierstore
 
-        store = tierstore.open(self.policy_path())
-        try:
+        with tierstore.open(self.policy_path()) as store:
             yield store
-        except BaseException:
-            _close_after_failure(store)
-            raise
-        store.close()
-
-
-def _close_after_failure(store: Store) -> None:
-    try:
-        store.close()
-    except Exception as exc:  # the failure before it is the one to report
-        note(str(exc))
 
 
 def settle(store: Store, timeout_s: float | None) -> bool:

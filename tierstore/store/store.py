@@ -5,6 +5,7 @@ from __future__ import annotations
 from tierstore.edge.entry import Packed
 from tierstore.keys import check_prefix
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
+from tierstore.store.leaving import note_failure
 from tierstore.store.operation import decode_operation
 from tierstore.store.resolving import Resolver
 from tierstore.store.results import Maintenance
@@ -255,8 +256,13 @@ class Store(Resolver):
         self._core.refuse_closed()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            self.close()
+        except Exception as failure:
+            if error is None:
+                raise
+            note_failure(error, failure)
 
     def __contains__(self, key: str) -> bool:
         return self.exists(key)
