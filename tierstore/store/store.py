@@ -236,8 +236,9 @@ class Store(Resolver):
     def outcome(self, operation_id: str, *, timeout: float | None = None) -> Outcome:
         """What became of an unconfirmed write: "applied", "pending", "quarantined", "unknown".
 
-        "applied" includes that a later write has replaced it. Raises UnavailableError if only the
-        region can tell and it does not answer.
+        "applied" includes that a later write has replaced it. Of a `put_many` or `delete_many`,
+        "applied" says that all of its writes are; else it is the worst that is known of one.
+        Raises UnavailableError if only the region can tell and it does not answer.
         """
         operation = decode_operation(operation_id)
         self._open()
