@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tierstore import errors
-from tierstore.cli.output import emit, note
+from tierstore.cli.output import emit, flush_output, note, silence_output
 
 OK = 0
 ABSENT = 1
@@ -51,17 +51,31 @@ def exit_code(error: BaseException) -> int:
 
 
 def report(error: Exception, *, is_json: bool) -> int:
-    """Tell `error`, as text on standard error or as JSON on standard output; its exit code."""
+    """The exit code of `error`, which is told as text on standard error.
+
+    Or, if asked for, as JSON on standard output, unless that takes nothing.
+    """
     if os.environ.get(DEBUG_VARIABLE):
         _show_traceback(error)
-    if is_json:
-        emit(describe(error))
-    elif isinstance(error, click.ClickException):
+    if is_json and _can_emit(describe(error)):
+        return exit_code(error)
+    if isinstance(error, click.ClickException):
         error.show()
     else:
         note(message(error))
         tell_notes(error)
     return exit_code(error)
+
+
+def _can_emit(document: dict[str, Any]) -> bool:
+    """Whether `document` was printed; if standard output takes nothing, that is given up."""
+    try:
+        emit(document)
+        flush_output()
+    except OSError:
+        silence_output()
+        return False
+    return True
 
 
 def tell_notes(error: BaseException | None) -> None:
