@@ -9,6 +9,7 @@ import click
 import pytest
 
 import tierstore
+from tierstore import errors
 from tierstore.cli import main
 
 WAIT = ("--timeout", "500ms")
@@ -99,7 +100,24 @@ def test_check_of_an_unreachable_region_is_exit_code_3(cli, cli_json, unreachabl
     policy, _ = unreachable
     code, report = cli_json("--policy", policy, "check", *WAIT)
     assert (code, report["ok"]) == (3, False)
+    assert [finding["error"] and finding["error"]["type"] for finding in report["findings"]] == [
+        None,
+        "UnavailableError",
+    ]
     assert "WRONG region" in cli("--policy", policy, "check", *WAIT).stdout
+
+
+@pytest.mark.parametrize(("name", "code"), [("CorruptionError", 5), ("UnavailableError", 3)])
+def test_check_ends_with_the_code_of_the_error(cli, cli_json, monkeypatch, name, code):
+    def refuse(*_):
+        raise getattr(errors, name)("it broke: mend it")
+
+    for part in ("journal", "region", "aside"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"tierstore.store.inspect._check_{part}", refuse)
+            result = cli("check")
+            assert cli_json("check")[0] == result.exit_code == code
+        assert "it broke: mend it" in result.stdout
 
 
 def test_check_of_a_damaged_journal_names_it(cli, folder):

@@ -42,8 +42,8 @@ _EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
 )
 
 
-def exit_code(error: BaseException) -> int:
-    """The exit code that stands for `error`."""
+def exit_code(error: BaseException | None) -> int:
+    """The exit code that stands for `error`; None is something wrong that raised nothing."""
     for code, classes in _EXIT_CODES:
         if isinstance(error, classes):
             return code

@@ -174,7 +174,7 @@ def _try(subject: str, probe: Any) -> Finding:
     try:
         return Finding(subject, True, probe())
     except TierStoreError as exc:
-        return Finding(subject, False, str(exc))
+        return Finding(subject, False, str(exc), exc)
 
 
 def _check_journal(core: Core) -> str:

@@ -94,6 +94,8 @@ class Finding:
     subject: str
     ok: bool
     detail: str
+    error: TierStoreError | None = None
+    """What was raised where it looked, if that is why it is not ok."""
 
 
 @frozen
