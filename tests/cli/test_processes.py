@@ -24,6 +24,7 @@ def filled(folder):
 
 
 @pytest.mark.parametrize("words", [["ls"], ["ls", "--json"]])
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_in_a_listing_leaves_a_consistent_store(filled, cli, command, words):
     with subprocess.Popen(
         command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -127,6 +127,7 @@ def test_the_demo_takes_no_policy(cli, write_policy, monkeypatch):
         assert "demo has a policy of its own" in result.stderr
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_ends_a_replay_that_shows_its_progress(folder, command, write_trace):
     trace = write_trace([f"{second},get,k{second % 50},200," for second in range(120_000)])
     (folder / "tmp").mkdir()
