@@ -100,7 +100,7 @@ def common_options(function: F) -> F:
     return policy(as_json(function))
 
 
-def _timeout_s(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+def _duration_s(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     from tierstore.units import parse_duration_s
 
     try:
@@ -111,7 +111,7 @@ def _timeout_s(_: click.Context, __: click.Parameter, value: str | None) -> floa
 
 def duration_option(name: str, variable: str, text: str) -> Callable[[F], F]:
     """An option such as `--timeout 5s`, in seconds."""
-    return click.option(name, variable, metavar="DURATION", callback=_timeout_s, help=text)
+    return click.option(name, variable, metavar="DURATION", callback=_duration_s, help=text)
 
 
 timeout_option = duration_option(
