@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -74,9 +75,13 @@ def _options(command):
             yield from parameter.opts
 
 
-def test_every_number_of_stats_is_explained(cli_json, page):
+@pytest.mark.parametrize("has_journal", [False, True])
+def test_the_numbers_of_stats_are_those_that_are_explained(cli, cli_json, page, has_journal):
+    if has_journal:
+        cli("put", "k", "1")
     told = {name for names in _names(cli_json("stats")[1]) for name in names}
-    assert [name for name in sorted(told) if f"`{name}`" not in page] == []
+    table = page.partition("## What `stats` says")[2].partition("\n## ")[0]
+    assert sorted(told) == sorted(re.findall(r"^\| `([\w.]+)` \|", table, re.M))
 
 
 def _names(numbers):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierstore.errors import InvalidArgumentError, ValueTooLargeError
 from tierstore.runtime import jitter
-from tierstore.units import format_size, shown, ttl_seconds
+from tierstore.units import MS_PER_S, format_size, shown, ttl_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     TTL = float | int | str | timedelta | None
 
 METADATA_BYTES_MAX = 1024
-MS_PER_S = 1000
 SECONDS_MAX = 1e9
 """As good as for ever, and less than locks can wait."""
 

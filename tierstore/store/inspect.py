@@ -5,6 +5,7 @@ from __future__ import annotations
 from tierstore.edge.entry import CLEAN, key_size
 from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.record import Record, version
+from tierstore.store.receipt import known_age_s, seconds_of
 from tierstore.store.results import CheckReport, Explanation, Finding
 from tierstore.units import format_duration, format_size
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tierstore.replica.state import ReplicaState
     from tierstore.store.core import Core
 
-MS_PER_S = 1000
-
 
 def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Explanation:
     """Where `key` is and why; asks the region, and says so in `reasons` if it does not answer."""
@@ -30,7 +29,7 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
         entry = state.edge.resident.get(key)
         unflushed = state.outbox.own_state(key) is not None or key in state.outbox.dirty
         copy = entry.record() if entry is not None else None
-        age_s = state.age_s(entry) if entry is not None else None
+        age_s = known_age_s(state.age_s(entry)) if entry is not None else None
     record = copy or row_record
     now = state.now_ms()
     found = record is not None and record.is_live(now)
@@ -46,8 +45,8 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
         found,
         version(record) if found and record is not None else None,
         key_size(key) + len(record.payload or b"") if found and record is not None else None,
-        age_s if age_s is not None and age_s < 1e17 else None,
-        _seconds(record.expires_at_ms) if found and record is not None else None,
+        age_s,
+        seconds_of(record.expires_at_ms) if found and record is not None else None,
         entry.reads if entry is not None else 0,
         entry.writes if entry is not None else 0,
         unflushed,
@@ -152,20 +151,16 @@ def _live(record: Record | None, now_ms: int) -> bool:
     return record is not None and record.is_live(now_ms)
 
 
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / MS_PER_S
-
-
 def _journal_stats(state: ReplicaState) -> dict[str, Any]:
-    journal = state.journal
-    if journal is None:
-        return {"path": None, "retained_batches": 0, "retained_since": None}
-    with state.journal_lock:
-        count, oldest_ms = journal.reach()
+    path, count, oldest_ms = None, 0, None
+    if (journal := state.journal) is not None:
+        path = journal.path
+        with state.journal_lock:
+            count, oldest_ms = journal.reach()
     return {
-        "path": journal.path,
+        "path": path,
         "retained_batches": count,
-        "retained_since": _seconds(oldest_ms),
+        "retained_since": seconds_of(oldest_ms),
         "corrupt_keys": sorted(state.corrupt),
     }
 

@@ -5,7 +5,6 @@ A store and its views (`prefixed`) share one core. A view differs only in how it
 
 from __future__ import annotations
 
-from tierstore.edge.entry import GONE, Packed
 from tierstore.keys import check_key
 from tierstore.replica.write import Write
 from tierstore.store.arguments import (
@@ -17,7 +16,7 @@ from tierstore.store.arguments import (
     seconds,
     ttl_ms,
 )
-from tierstore.store.unpacking import unpack
+from tierstore.store.unpacking import reveal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,11 +87,9 @@ class Resolver:
                 rest[full] = rule
             elif entry.expires_at is None or entry.expires_at > now_ms:
                 entry.reads += 1
-                value = entry.value
-                if value.__class__ is not Packed:
+                value = reveal(key, entry.value, "edge", OMITTED)
+                if value is not OMITTED:
                     found[key] = value
-                elif value.payload:
-                    found[key] = unpack(key, value.payload, "edge")
         return found, rest
 
     def _fetch(
@@ -135,12 +132,10 @@ class Resolver:
         return record is not None and record.is_live(self._time_ns() // 1_000_000)
 
     def _value(self, key: str, answer: Answer, default: Any) -> Any:
-        value, record = answer.value, answer.record
-        if value is GONE or record is None:
+        record = answer.record
+        if record is None or (record.expires_at_ms is not None and not self._is_live(answer)):
             return default
-        if record.expires_at_ms is not None and not self._is_live(answer):
-            return default
-        return unpack(key, value.payload, answer.tier) if value.__class__ is Packed else value
+        return reveal(key, answer.value, answer.tier, default)
 
     def _puts(
         self, items: Mapping[str, Any], ttl: TTL | Omitted, metadata: Mapping[str, str] | None
