@@ -73,7 +73,7 @@ def test_asyncio_is_loaded_by_the_async_store_only():
 
 async def test_stores_and_scans_refuse_pickling(astore):
     scan = astore.scan()
-    for thing in (astore, scan, scan.pages(), aiter(scan)):
+    for thing in (astore, tierstore.open_async(), scan, scan.pages(), aiter(scan)):
         with pytest.raises(TypeError, match="cannot be pickled: "):
             pickle.dumps(thing)
 

@@ -100,7 +100,9 @@ def test_bad_prefixes(shared):
             shared.prefixed(bad)
 
 
-def test_stores_and_views_are_not_pickled(shared):
+def test_stores_views_and_scans_are_not_pickled(shared):
     for store in (shared, shared.prefixed("a/")):
-        with pytest.raises(TypeError, match="cannot be pickled: open the policy again"):
+        with pytest.raises(TypeError, match="a store cannot be pickled: open the policy again"):
             pickle.dumps(store)
+    with pytest.raises(TypeError, match="a scan cannot be pickled: hand on the cursor"):
+        pickle.dumps(shared.scan())

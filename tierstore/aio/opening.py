@@ -9,6 +9,7 @@ from tierstore.aio.store import AsyncStore
 from tierstore.aio.workers import WORKERS, Workers
 from tierstore.runtime import Runtime
 from tierstore.store.arguments import whole_number
+from tierstore.store.pickling import refuse_pickling
 from tierstore.store.store import CLOSE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Opening:
         self._runtime = runtime
         self._workers = workers
         self._entered: AsyncStore | None = None
+
+    __reduce__ = refuse_pickling("a store", "open the policy again where it is needed")
 
     def __await__(self) -> Generator[object, None, AsyncStore]:
         return self._open().__await__()

@@ -18,6 +18,7 @@ from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.leaving import note_failure
+from tierstore.store.pickling import refuse_pickling
 from tierstore.store.store import CLOSE_TIMEOUT_S
 from tierstore.store.unpacking import unpack
 
@@ -273,8 +274,7 @@ class AsyncStore:
                 raise
             note_failure(error, failure)
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a store cannot be pickled: open the policy again where it is needed")
+    __reduce__ = refuse_pickling("a store", "open the policy again where it is needed")
 
     def __repr__(self) -> str:
         prefix = f" prefixed {self._prefix!r}" if self._prefix else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tierstore.errors import CorruptionError, DecodingError
 from tierstore.record import Record, version
 from tierstore.replica.scan import scan_page
 from tierstore.store.arguments import seconds, whole_number
 from tierstore.store.cursor import decode_cursor, encode_cursor
+from tierstore.store.pickling import refuse_pickling
+from tierstore.store.receipt import seconds_of
 from tierstore.store.results import Entry, Page
-from tierstore.values import decode
+from tierstore.store.unpacking import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 1000
 PAGE_SIZE_MAX = 10_000
-MS_PER_S = 1000
 
 
 class Scan:
@@ -57,6 +57,8 @@ class Scan:
                 self._high = _earlier(self._high, bound)
             else:
                 self._low = _later(self._low, bound)
+
+    __reduce__ = refuse_pickling("a scan", "hand on the cursor of a page")
 
     def __iter__(self) -> Iterator[Entry]:
         for page in self.pages():
@@ -113,16 +115,12 @@ class Scan:
     def _entry(self, key: str, record: Record) -> Entry:
         value = None
         if self._values and record.payload is not None:
-            try:
-                value = decode(record.payload)
-            except DecodingError as exc:
-                raise CorruptionError(f"key {key!r}: {exc}", key=key) from exc
-        expires_at_ms = record.expires_at_ms
+            value = unpack(key, record.payload, None)
         return Entry(
             key[len(self._view) :],
             value,
             version(record),
-            None if expires_at_ms is None else expires_at_ms / MS_PER_S,
+            seconds_of(record.expires_at_ms),
             dict(record.metadata or {}),
         )
 

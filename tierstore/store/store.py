@@ -7,6 +7,7 @@ from tierstore.keys import check_prefix
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.leaving import note_failure
 from tierstore.store.operation import decode_operation
+from tierstore.store.pickling import refuse_pickling
 from tierstore.store.resolving import Resolver
 from tierstore.store.results import Maintenance
 from tierstore.store.unpacking import unpack
@@ -268,8 +269,7 @@ class Store(Resolver):
     def __contains__(self, key: str) -> bool:
         return self.exists(key)
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a store cannot be pickled: open the policy again where it is needed")
+    __reduce__ = refuse_pickling("a store", "open the policy again where it is needed")
 
     def __repr__(self) -> str:
         prefix = f" prefixed {self._prefix!r}" if self._prefix else ""
