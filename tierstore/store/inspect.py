@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import CLEAN, key_size
+from tierstore.edge.entry import key_size
 from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.record import Record, version
 from tierstore.store.receipt import known_age_s, seconds_of
@@ -11,6 +11,7 @@ from tierstore.units import format_duration, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from tierstore.edge.entry import Entry
@@ -27,13 +28,16 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
     row_record = _region_record(core, key, timeout_s, reasons)
     with state.lock:
         entry = state.edge.resident.get(key)
-        unflushed = state.outbox.own_state(key) is not None or key in state.outbox.dirty
+        own = state.outbox.own_state(key)
+        unflushed = own is not None or key in state.outbox.dirty
         copy = entry.record() if entry is not None else None
         age_s = known_age_s(state.age_s(entry)) if entry is not None else None
-    record = copy or row_record
+    record = copy or own or row_record
     now = state.now_ms()
     found = record is not None and record.is_live(now)
-    reasons.extend(_reasons(state, rule, key, entry, record, found))
+    reasons += _reasons(state, rule, key, entry, record, found)
+    if unflushed:
+        reasons.append("its last write here waits for the next flush")
     tiers = [t for t, has in (("edge", copy), ("regional", row_record)) if _live(has, now)]
     return Explanation(
         shown_key,
@@ -125,26 +129,39 @@ def _reasons(
     found: bool,
 ) -> list[str]:
     reasons = [f"rule {rule.name!r} is the first that matches"]
-    if record is not None and not found:
+    if record is not None and found:
+        reasons.append(_placement(state, rule, key, entry, record))
+        reasons += _age_bound(rule)
+    elif record is not None:
         reasons.append("it was deleted" if record.payload is None else "it has expired")
-    size = key_size(key) + len((record.payload if record is not None else None) or b"")
-    if not rule.place.allows("edge"):
-        reasons.append("the rule keeps it away from the edge (place)")
-    elif not state.is_edge_allowed(rule, size):
-        limit = format_size(rule.edge_max_value_bytes)
-        reasons.append(f"it is larger than edge.max_value ({limit}), so it is read through")
-    elif entry is not None:
-        reasons.append(
-            "it is at the edge because it was read or written here and competes well for"
-            f" edge.capacity ({format_size(state.edge.capacity_bytes)})"
-        )
-    elif found:
-        reasons.append("it is not at the edge: not used here, or evicted for more useful keys")
-    if rule.read.max_age_s is not None:
-        reasons.append(f"copies older than {format_duration(rule.read.max_age_s)} are not served")
-    if entry is not None and entry.dirty != CLEAN:
-        reasons.append("its last write here waits for the next flush")
     return reasons
+
+
+def _placement(
+    state: ReplicaState, rule: Rule, key: str, entry: Entry | None, record: Record
+) -> str:
+    if not rule.place.allows("edge"):
+        return "the rule keeps it away from the edge (place)"
+    if not state.is_edge_allowed(rule, key_size(key) + len(record.payload or b"")):
+        limit = format_size(rule.edge_max_value_bytes)
+        return f"it is larger than edge.max_value ({limit}), so it is read through"
+    if entry is None:
+        return "it is not at the edge: not used here, or evicted for more useful keys"
+    capacity = format_size(state.edge.capacity_bytes)
+    return (
+        "it is at the edge because it was read or written here and competes well for"
+        f" edge.capacity ({capacity})"
+    )
+
+
+def _age_bound(rule: Rule) -> Iterator[str]:
+    bounds = rule.read
+    if bounds.max_age_s is not None:
+        text = f"copies older than {format_duration(bounds.max_age_s)} are not served"
+        if bounds.stale_if_error_s:
+            more = format_duration(bounds.stale_if_error_s)
+            text += f", but for up to {more} more while the region does not answer"
+        yield text
 
 
 def _live(record: Record | None, now_ms: int) -> bool:
