@@ -31,6 +31,13 @@ def test_every_verb_is_in_the_changelog():
     assert (STORE_VERBS | set(VERBS)) - words == set()
 
 
+def test_the_page_of_the_api_tells_every_verb_and_every_error():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"\b(\w+)\(", page)) | set(re.findall(r"`(\w+)`", page))
+    errors = {name for name in tierstore.__all__ if name.endswith("Error")} - {"TierStoreError"}
+    assert (STORE_VERBS | errors) - told == set()
+
+
 @pytest.mark.parametrize("verb", NOT_YET)
 def test_no_page_promises_a_verb_that_is_not_there(verb):
     assert verb.rstrip("(") not in STORE_VERBS
