@@ -119,7 +119,7 @@ def test_a_regional_put_is_not_confirmed_while_it_is_being_frozen(monkeypatch, m
     flusher.join(DEADLINE_S)
     store.close()
 
-    assert [True] == seen
+    assert seen == [True]
 
 
 def test_what_a_dead_process_left_is_flushed_though_nobody_reads(new_node):

@@ -163,14 +163,15 @@ def drop(open_unheld):
     return [str(warning.message) for warning in caught]
 
 
-def test_an_unclosed_store_warns_of_what_is_unflushed(tmp_path):
+@pytest.mark.parametrize(("keys", "said"), [("l", "1 write was"), ("kl", "2 writes were")])
+def test_an_unclosed_store_warns_of_what_is_unflushed(tmp_path, keys, said):
     def unclosed():
         store = tierstore.open({"replication": {"flush": "1h"}}, base_dir=tmp_path)
-        store.put("k", 1)
-        store.put("l", 2)
+        for key in keys:
+            store.put(key, 2)
 
     (message,) = drop(unclosed)
-    assert message.endswith("was not closed: 2 writes were not flushed")
+    assert message.endswith(f"was not closed: {said} not flushed")
     with tierstore.open({"timeouts": {"regional": "60s"}}, base_dir=tmp_path) as store:
         assert store.get("l") == 2
         assert store.stats()["journal"]["path"].endswith("worker-0001.journal")

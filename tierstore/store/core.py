@@ -127,7 +127,7 @@ class Core:
         replica.abandon()  # first: the warning may be made an error
         warnings.warn(
             f"a tierstore store of {self.policy.source} was not closed"
-            + (f": {waiting} writes were not flushed" if waiting else ""),
+            + (f": {_counted(waiting)} not flushed" if waiting else ""),
             ResourceWarning,
             stacklevel=2,
             source=self,
@@ -223,6 +223,10 @@ def _abandon_all() -> None:
     for known in _opened:
         if (core := known()) is not None:
             core.abandon()
+
+
+def _counted(writes: int) -> str:
+    return "1 write was" if writes == 1 else f"{writes} writes were"
 
 
 def _find_nothing(key: str) -> None:
