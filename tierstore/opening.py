@@ -10,6 +10,7 @@ from tierstore.replica.link import RegionSource
 from tierstore.runtime import Runtime, fork
 from tierstore.store.core import Core
 from tierstore.store.store import Store
+from tierstore.units import MS_PER_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from tierstore.policy import Policy, PolicyLike
     from tierstore.region.protocol import Region
     from tierstore.tiers.journal.directory import JournalDirectory
-
-MS_PER_S = 1000
 
 
 def open(
