@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from tierstore.policy.availability import unavailable
 from tierstore.policy.faults import Fault, PolicyWarning, advice
 from tierstore.policy.hiding import find_hidden, first_hider
-from tierstore.policy.model import TIERS, Policy, Rule
+from tierstore.policy.model import TIERS, Policy, Rule, barred_tiers
 from tierstore.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from tierstore.policy.model import TierName
     from tierstore.policy.url import Url
 
     Findings = Iterator[Fault | PolicyWarning]
@@ -222,28 +221,20 @@ def _place(subject: Subject) -> Findings:
 
 def _residency(subject: Subject, path: str) -> Findings:
     rule, policy = subject
-    allowed: list[TierName] = [tier for tier in TIERS if rule.place.allows(tier)]
-    satisfied = [tier for tier in allowed if _located(rule, policy, tier)]
+    allowed = [tier for tier in TIERS if rule.place.allows(tier)]
+    barred = barred_tiers(policy, rule)
+    satisfied = [tier for tier in allowed if tier not in barred]
     wanted = ", ".join(rule.place.residency)
     if not satisfied:
         text = f"no tier that the rule allows has a location in [{wanted}]"
         yield Fault(f"{path}.residency", f"{text}; declare location on tiers")
-    elif rule.place.residency and not _located(rule, policy, "regional"):
+    elif "regional" in barred:
         text = f"the region holds a row of every key and has no location in [{wanted}]"
         yield Fault(f"{path}.residency", text)
     elif "edge" not in satisfied and rule.durability != "regional" and _eventual(rule):
         why = "never: [edge]" if "edge" not in allowed else "an edge outside the residency"
         text = f"{why} demands durability: regional, for nothing may wait at the edge"
         yield Fault(path, text)
-
-
-def _located(rule: Rule, policy: Policy, tier: TierName) -> bool:
-    locations = {
-        "edge": policy.edge.location,
-        "regional": policy.regional.location,
-        "cold": policy.cold.location,
-    }
-    return not rule.place.residency or locations[tier] in rule.place.residency
 
 
 def _eventual(rule: Rule) -> bool:
