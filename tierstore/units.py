@@ -133,11 +133,35 @@ def format_size(size_bytes: int) -> str:
 
 def format_rate(rate_per_s: float) -> str:
     """`rate_per_s` per the shortest unit of time that gives a whole number, else per second."""
-    for unit in _RATE_UNITS:
-        count = round(rate_per_s * _DURATION_MS[unit] / 1000)
-        if count * 1000 / _DURATION_MS[unit] == rate_per_s:
-            return f"{count}/{unit}"
+    unit = _whole_rate_unit(rate_per_s)
+    if unit is not None:
+        return f"{round(rate_per_s * _DURATION_MS[unit] / 1000)}/{unit}"
     return f"{rate_per_s:.9f}".rstrip("0").rstrip(".") + "/s"
+
+
+def rough_rate(rate_per_s: float, beside_per_s: float) -> str:
+    """A measured rate in three digits, per the unit in which the rate beside it is written.
+
+    Never the same text as the other, unless they are equal: then "just under" or "just over" it.
+    """
+    beside = format_rate(beside_per_s)
+    unit = _whole_rate_unit(beside_per_s) or "s"
+    count = rate_per_s * _DURATION_MS[unit] / 1000
+    shown_count = f"{count:.3g}" if count < 100 else f"{count:.0f}"
+    if 0 < count < 0.001:
+        return f"less than 0.001/{unit}"
+    if f"{shown_count}/{unit}" == beside and rate_per_s != beside_per_s:
+        return f"just {'under' if rate_per_s < beside_per_s else 'over'} {beside}"
+    return f"{shown_count}/{unit}"
+
+
+def rough_duration(seconds: float) -> str:
+    """A measured duration, rounded down to a tenth of its longest unit: `2.5h`, `40s`."""
+    for unit in _FORMAT_UNITS:
+        tenths = int(seconds * 10_000 / _DURATION_MS[unit])
+        if tenths >= 10:
+            return f"{tenths // 10}.{tenths % 10}".removesuffix(".0") + unit
+    return "0s"
 
 
 def ttl_seconds(ttl: float | int | str | timedelta) -> float:
@@ -175,6 +199,15 @@ def shown(value: object) -> str:
     if isinstance(value, int):
         return str(value) if abs(value) < 10**_SHOWN_CHARS_MAX else "a very large integer"
     return _KINDS.get(type(value), f"a value of type {type(value).__name__}")
+
+
+def _whole_rate_unit(rate_per_s: float) -> str | None:
+    """The shortest unit of time in which `rate_per_s` is a whole number, if there is one."""
+    for unit in _RATE_UNITS:
+        count = round(rate_per_s * _DURATION_MS[unit] / 1000)
+        if count * 1000 / _DURATION_MS[unit] == rate_per_s:
+            return unit
+    return None
 
 
 def _checked_ttl_s(seconds: float, told: str) -> float:

@@ -25,8 +25,8 @@ from tierstore_sql import directory, placing, statements, upkeep
 from tierstore_sql.dialects import Sqlite, mask_url
 from tierstore_sql.directory import Ledger
 from tierstore_sql.errors import DRIVER_ERRORS
-from tierstore_sql.rows import decode_change, decode_row
 from tierstore_sql.moves import Moves
+from tierstore_sql.rows import decode_change, decode_row
 from tierstore_sql.session import Session
 
 if TYPE_CHECKING:

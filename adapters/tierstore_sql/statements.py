@@ -73,8 +73,7 @@ DUE_ROWS = (
 )
 SET_DUE = "UPDATE ts_directory SET due_ms = ? WHERE key = ?"
 SET_DUE_RANGE = (
-    "UPDATE ts_directory SET due_ms = ?"
-    " WHERE id > ? AND id <= ? AND (due_ms IS NULL OR due_ms > ?)"
+    "UPDATE ts_directory SET due_ms = ? WHERE id > ? AND id <= ? AND (due_ms IS NULL OR due_ms > ?)"
 )
 LAST_ID = "SELECT MAX(id) FROM ts_directory"
 SET_PLACE = "UPDATE ts_directory SET due_ms = ?, header = ?, cold = ?, payload = ? WHERE key = ?"
@@ -102,9 +101,7 @@ FORGET_OBJECT = "DELETE FROM ts_object WHERE name = ? AND live <= 0"
 KNOWN_OBJECT = (
     "SELECT 1 FROM ts_object WHERE name = ? UNION ALL SELECT 1 FROM ts_intent WHERE name = ?"
 )
-OBJECTS = (
-    f"SELECT {_OBJECT} FROM ts_object ORDER BY (1.0 * live) / records, made_ms, name LIMIT ?"
-)
+OBJECTS = f"SELECT {_OBJECT} FROM ts_object ORDER BY (1.0 * live) / records, made_ms, name LIMIT ?"
 
 ANY_STAY = "SELECT 1 FROM ts_stay LIMIT 1"
 STAY = "SELECT wanted, error, tries, at_ms, next_ms FROM ts_stay WHERE key = ?"

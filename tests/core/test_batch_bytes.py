@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from tierstore.record import BOUNDED_COUNTER, REGISTER, REPLICA_MAX, Record
 from tierstore.region.batch import (
-    Heat,
     PUT,
     TOUCH,
     Delta,
+    Heat,
     decode_batch,
     decode_delta,
     encode_delta,

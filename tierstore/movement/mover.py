@@ -140,9 +140,7 @@ class Mover:
         self._ground.tally.raced += len(pack) - moved
         self._budget.spend(len(pack), sum(candidate.row.size for candidate in pack))
 
-    def _note_failure(
-        self, lease: Lease, pack: Sequence[Candidate], exc: TierStoreError
-    ) -> None:
+    def _note_failure(self, lease: Lease, pack: Sequence[Candidate], exc: TierStoreError) -> None:
         pause_s = min(BACKOFF_S_MAX, self._interval_s() * 2.0 ** min(self._failures, 16))
         next_ms = self._ground.now_ms() + int(pause_s * MS_PER_S)
         notes = [candidate.wish(next_ms, str(exc)) for candidate in pack]
@@ -219,4 +217,3 @@ class Mover:
 
 def _kind(pack: Sequence[Candidate]) -> str:
     return "val" if pack[0].is_large else "seg"
-

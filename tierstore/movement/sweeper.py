@@ -56,9 +56,7 @@ class Sweeper:
     def _delete_orphans(self) -> None:
         """Delete old objects of this incarnation that the directory has never heard of."""
         ground = self._ground
-        page = ground.objects.list(
-            f"{ground.region}/", self._listed_to, OBJECTS_MAX, ground.cold_s
-        )
+        page = ground.objects.list(f"{ground.region}/", self._listed_to, OBJECTS_MAX, ground.cold_s)
         if not self._listed_to:
             self.foreign.clear()
         self.foreign.extend(page.foreign)

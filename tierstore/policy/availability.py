@@ -22,6 +22,7 @@ RULES: tuple[RuleRow, ...] = (
     ("type", lambda rule: rule.type == "set", f"set is {_NOT_YET}"),
     ("type", lambda rule: rule.type == "document", f"document is {_NOT_YET}"),
     ("type", lambda rule: rule.type == "bounded_counter", f"bounded_counter is {_NOT_YET}"),
+    ("hotness.cold", lambda rule: rule.hotness.cold_per_s == "auto", f"auto is {_NOT_YET}"),
 )
 
 # An empty scheme means that only the environment knows the url: then opening decides.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.policy.checks import reads
 from tierstore.policy.faults import Fault
-from tierstore.policy.model import TIERS
+from tierstore.policy.model import TIERS, barred_tiers
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
@@ -190,23 +190,4 @@ def _may_wait(rule: Rule) -> bool:
 
 
 def _located(rule: Rule, policy: Policy, tier: TierName) -> bool:
-    tiers: dict[TierName, EdgeTier | RegionalTier | ColdTier]
-    tiers = {"edge": policy.edge, "regional": policy.regional, "cold": policy.cold}
-    return not rule.place.residency or tiers[tier].location in rule.place.residency
-
-
-OF_POLICIES = (value_fits_the_queue, drift_is_within_the_horizon, pulls_are_within_the_horizon)
-OF_RULES = (
-    strong_is_for_registers,
-    what_is_sold_survives,
-    rights_do_not_expire,
-    journal_is_there,
-    thresholds_leave_room,
-    storage_has_a_price,
-    tiers_are_coherent,
-    residency_can_be_had,
-    nothing_waits_where_it_must_not_be,
-    nothing_waits_outside_its_residency,
-    region_can_decide,
-    edge_takes_the_values,
-)
+    return tier not in barred_tiers(policy, rule)

@@ -186,6 +186,17 @@ class Policy:
     base_dir: str = ""
 
 
+def barred_tiers(policy: Policy, rule: Rule) -> tuple[TierName, ...]:
+    """The tiers whose location `rule.place.residency` does not list."""
+    locations = {
+        "edge": policy.edge.location,
+        "regional": policy.regional.location,
+        "cold": policy.cold.location,
+    }
+    residency = rule.place.residency
+    return tuple(tier for tier in TIERS if residency and locations[tier] not in residency)
+
+
 def resolve_path(policy: Policy, text: str) -> str:
     """The absolute path that the path `text` of a policy means."""
     return os.path.join(policy.base_dir or os.getcwd(), text)

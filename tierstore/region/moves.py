@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from tierstore.region.pointer import decode_pointer
 from tierstore.record import ELSEWHERE, Record
+from tierstore.region.pointer import decode_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.record import Record
     from tierstore.region.batch import Batch, Heat
-    from tierstore.replica.heat import HeatKeeper
     from tierstore.region.protocol import Change
+    from tierstore.replica.heat import HeatKeeper
     from tierstore.tiers.journal.content import JournalState
 
 DELTA_OVERHEAD_BYTES = 32
