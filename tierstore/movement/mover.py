@@ -31,6 +31,7 @@ from tierstore.tiers.segments import pack_segment, pack_value, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Literal
 
     from tierstore.movement.ground import Ground
     from tierstore.movement.review import Candidate, Packs
@@ -67,14 +68,15 @@ class Mover:
         Raises UnavailableError if a tier does not answer; the next step goes on from there.
         """
         self.pause_s = self._interval_s()
-        self.lease = self._take_lease()
-        if not self.lease.is_held:
+        if not self._has_lease():
             return
+        assert self.lease is not None
         try:
             self._work(self.lease)
         except FencedError:
             self._runtime.sometimes("mover fenced")
             self._unsettled.clear()  # whoever has the lease now ends them
+            self.lease = None
 
     def _work(self, lease: Lease) -> None:
         self._settle_intents(lease)
@@ -87,12 +89,16 @@ class Mover:
         if not count or len(rows) == count:
             self.pause_s = max(PAUSE_S_MIN, self._budget.wait_s(ROWS_MAX // 2))
 
-    def _take_lease(self) -> Lease:
+    def _has_lease(self) -> bool:
+        """Whether the lease is ours; renewed when half of it has passed."""
         ttl_s = max(LEASE_S_MIN, LEASE_INTERVALS * self._ground.policy.movement.interval_s)
+        ttl_ms, lease = int(ttl_s * MS_PER_S), self.lease
         note = self._reviewer.fingerprint if self._review_after is None else None
-        return self._ground.directory.lease(
-            self._holder, int(ttl_s * MS_PER_S), note, self._ground.regional_s
-        )
+        is_fresh = lease is not None and lease.expires_ms - self._ground.now_ms() > ttl_ms // 2
+        if lease is None or not (lease.is_held and is_fresh and note in (None, lease.note)):
+            directory = self._ground.directory
+            self.lease = directory.lease(self._holder, ttl_ms, note, self._ground.regional_s)
+        return self.lease is not None and self.lease.is_held
 
     def _review_all(self, lease: Lease) -> None:
         """Make rows due, a part at a time, because the policy is not the last mover's."""
@@ -215,5 +221,5 @@ class Mover:
         return interval_s * (0.9 + 0.2 * jitter(self._runtime))
 
 
-def _kind(pack: Sequence[Candidate]) -> str:
+def _kind(pack: Sequence[Candidate]) -> Literal["seg", "val"]:
     return "val" if pack[0].is_large else "seg"

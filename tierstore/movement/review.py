@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tierstore.frozen import as_dict
 from tierstore.placement.decide import LARGE_VALUE_BYTES, Facts, decide
 from tierstore.placement.heat import cold_half_life_s, decayed
+from tierstore.policy.model import barred_tiers
 from tierstore.record import ELSEWHERE
 from tierstore.region.moves import COLD, REGIONAL, Review, Switch, is_same
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from tierstore.movement.ground import Ground
     from tierstore.placement.decide import Placement
+    from tierstore.placement.facts import Home
+    from tierstore.policy.model import TierName
     from tierstore.record import Record
     from tierstore.region.rows import Row
 
@@ -99,10 +102,12 @@ class Reviewer:
             (packs.to_cold if placement.home == COLD else packs.to_region).append(candidate)
         return packs
 
-    def place(self, row: Row, now_ms: int, *, home: str | None = None) -> Placement:
+    def place(self, row: Row, now_ms: int, *, home: Home | None = None) -> Placement:
         """Where a row belongs now; with `home`, as if it had just come there."""
         rule = self._ground.rule_for(row.key)
-        return decide(rule, facts_of(row, cold_half_life_s(rule.hotness), now_ms, home=home))
+        half_life_s = cold_half_life_s(rule.hotness)
+        barred = barred_tiers(self._ground.policy, rule)
+        return decide(rule, facts_of(row, half_life_s, now_ms, home=home, barred=barred))
 
     def load(self, pack: Sequence[Candidate]) -> list[tuple[str, Record]]:
         """The records of those candidates whose rows are still as they were reviewed."""
@@ -117,7 +122,14 @@ class Reviewer:
         ]
 
 
-def facts_of(row: Row, half_life_s: float, now_ms: int, *, home: str | None = None) -> Facts:
+def facts_of(
+    row: Row,
+    half_life_s: float,
+    now_ms: int,
+    *,
+    home: Home | None = None,
+    barred: tuple[TierName, ...] = (),
+) -> Facts:
     """What decides where a row belongs; with `home`, as if it had just come there."""
     elapsed_s = max(0, now_ms - row.accessed_ms) / MS_PER_S
     expires_ms = row.record.expires_at_ms
@@ -127,6 +139,7 @@ def facts_of(row: Row, half_life_s: float, now_ms: int, *, home: str | None = No
         home_age_s=0.0 if home else max(0, now_ms - row.entered_ms) / MS_PER_S,
         is_dead=row.record.payload is None or (expires_ms is not None and expires_ms <= now_ms),
         home_accesses=decayed(row.heat, elapsed_s, half_life_s),
+        barred=barred,
     )
 
 

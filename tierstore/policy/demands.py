@@ -11,7 +11,7 @@ from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
     from tierstore.policy.checks import Findings, Subject
-    from tierstore.policy.model import ColdTier, EdgeTier, Policy, RegionalTier, Rule, TierName
+    from tierstore.policy.model import Policy, Rule, TierName
 
 _LOCATIONS = ("tiers.edge.location", "tiers.regional.location", "tiers.cold.location")
 
@@ -191,3 +191,20 @@ def _may_wait(rule: Rule) -> bool:
 
 def _located(rule: Rule, policy: Policy, tier: TierName) -> bool:
     return tier not in barred_tiers(policy, rule)
+
+
+OF_POLICIES = (value_fits_the_queue, drift_is_within_the_horizon, pulls_are_within_the_horizon)
+OF_RULES = (
+    strong_is_for_registers,
+    what_is_sold_survives,
+    rights_do_not_expire,
+    journal_is_there,
+    thresholds_leave_room,
+    storage_has_a_price,
+    tiers_are_coherent,
+    residency_can_be_had,
+    nothing_waits_where_it_must_not_be,
+    nothing_waits_outside_its_residency,
+    region_can_decide,
+    edge_takes_the_values,
+)

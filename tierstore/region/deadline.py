@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 class Deadline:
     """A moment on the monotonic clock by which an answer must be there."""
 
-    __slots__ = ("_at_s", "_monotonic", "_runtime", "timeout_s")
+    __slots__ = ("_at_s", "_is_default", "_monotonic", "_runtime", "timeout_s")
 
-    def __init__(self, runtime: Runtime, timeout_s: float) -> None:
+    def __init__(self, runtime: Runtime, timeout_s: float, *, is_default: bool = False) -> None:
         self._runtime = runtime
+        self._is_default = is_default
         self._monotonic = runtime.monotonic
         self.timeout_s = timeout_s
         self._at_s = runtime.monotonic() + timeout_s
@@ -26,6 +27,10 @@ class Deadline:
         if left <= 0:
             raise DeadlineExceededError(f"no answer within {self.timeout_s:g} s")
         return left
+
+    def cold_s(self, default_s: float) -> float:
+        """The seconds that the cold tier has: `default_s`, if the caller named no timeout."""
+        return default_s if self._is_default else self.remaining_s()
 
     def again(self) -> Deadline:
         """As much time as this deadline began with, from now on."""

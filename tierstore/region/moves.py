@@ -9,17 +9,19 @@ the lease while it was stopped can change nothing any more.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tierstore.record import ELSEWHERE, Record
 from tierstore.region.pointer import decode_pointer
+from tierstore.region.protocol import Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tierstore.region.rows import Row
 
-REGIONAL, COLD = "regional", "cold"
+REGIONAL: Final = "regional"
+COLD: Final = "cold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,10 @@ def _with_payload(record: Record, payload: bytes | None) -> Record:
     )
 
 
-class Directory(Protocol):
-    """The part of a region that movers use. All but `stay` and `objects` need the lease.
+class Directory(Region, Protocol):
+    """A region whose keys can move.
 
-    With a lease that another holder has meanwhile, they raise FencedError and do nothing.
+    Calls that take an `epoch` raise FencedError, and do nothing, if another has the lease now.
     """
 
     def lease(self, holder: int, ttl_ms: int, note: str | None, timeout_s: float) -> Lease:

@@ -8,6 +8,7 @@ first miss or flush, from a thread that starts then.
 from __future__ import annotations
 
 from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
+from tierstore.replica.cold import ColdLink
 from tierstore.replica.deadline import Deadline
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
@@ -21,8 +22,10 @@ from tierstore.runtime import fork, mint_replica_id
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from tierstore.policy.model import Policy, Rule
+    from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region, Registration
     from tierstore.replica.adopt import Adopter
     from tierstore.replica.link import RegionSource
@@ -30,6 +33,13 @@ if TYPE_CHECKING:
     from tierstore.tiers.journal.content import JournalState
     from tierstore.tiers.journal.directory import JournalDirectory
     from tierstore.tiers.journal.file import JournalFile
+
+    class Moving(Protocol):
+        """The engine of moves, as far as a replica shows it."""
+
+        @property
+        def tally(self) -> dict[str, int]: ...
+
 
 ADOPT_INTERVAL_S = 10.0
 UPKEEP_INTERVAL_S = 60.0
@@ -47,8 +57,15 @@ class Replica:
         source: RegionSource,
         journals: JournalDirectory | None,
         rule_for: Callable[[str], Rule],
+        cold: ColdLink | None = None,
+        more_steps: Callable[[Replica], list[Step]] = lambda _: [],
     ) -> None:
+        """`more_steps` are what else runs in the background, for each identity anew."""
         self.policy = policy
+        self._cold = cold or ColdLink(_no_cold_tier)
+        self._more_steps = more_steps
+        self.moving: Moving | None = None
+        """What moves keys between tiers, if the policy lets any go cold."""
         self.runtime = runtime
         self._source = source
         self.on_rebuilt: Callable[[], None] = lambda: None
@@ -66,6 +83,7 @@ class Replica:
         drift_ms = state.clock.max_drift_ms
         state.link = RegionLink(self._source, self.runtime, state.replica, drift_ms)
         state.link.on_registered = self._on_registered
+        state.cold = self._cold
         self.reader = Reader(state)
         self.flusher = Flusher(state, self._ensure_journal)
         self.puller = Puller(state, self._rule_for)
@@ -153,7 +171,18 @@ class Replica:
             Step("pull", replication.pull_s, self.pull, lambda: self._follows_feed()),
             Step("adopt", ADOPT_INTERVAL_S, self.adopt, lambda: self.adopter is not None),
             Step("upkeep", UPKEEP_INTERVAL_S, self.upkeep, lambda: True),
+            Step("heat", self.policy.movement.interval_s, self.walk, self._follows_feed),
+            *self._more_steps(self),
         ]
+
+    def walk(self) -> None:
+        """Look at what the counters of resident copies say; see `HeatKeeper.walk`."""
+        state = self.state
+        heat = state.keep_heat()
+        with state.lock:
+            heat.walk()
+        if heat.has_news:
+            self.flusher.tell_heat(self.deadline())
 
     def _follows_feed(self) -> bool:
         return bool(self.state.edge.resident)
@@ -274,8 +303,11 @@ class Replica:
         try:
             self._close_journal(wait=wait)
         finally:
-            if self._source.made is not None:
-                self._source.made.close()
+            try:
+                if self._source.made is not None:
+                    self._source.made.close()
+            finally:
+                self._cold.close()
 
     def _close_journal(self, *, wait: bool) -> None:
         lock = self.state.journal_lock
@@ -349,3 +381,7 @@ class Replica:
         self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))
         self.state.closed = closed
         self.on_rebuilt()
+
+
+def _no_cold_tier() -> ObjectTier:
+    raise UnavailableError("this store was wired without a cold tier")

@@ -46,6 +46,13 @@ class Flusher:
         reason to give up. Raises UnavailableError if the region does not take it in time (it
         stays queued), FencedError if it never will.
         """
+        self._flush(deadline, patient=patient)
+
+    def tell_heat(self, deadline: Deadline) -> None:
+        """`flush`, and the region also knows what is used here without being written."""
+        self._flush(deadline, patient=False, heat=True)
+
+    def _flush(self, deadline: Deadline, *, patient: bool, heat: bool = False) -> None:
         state = self._state
         if not state.flush_lock.acquire(True, deadline.remaining_s()):
             raise UnavailableError("another flush is still under way")
@@ -56,22 +63,25 @@ class Flusher:
             state.link.forget_after(int(state.policy.replication.horizon_s * MS_PER_S / 2))
             if state.link.register(deadline).state.retired:
                 self._renew(deadline)
-            self.freeze()
+            self.freeze(heat=heat)
             last_number = state.outbox.last_number
             while state.outbox.frozen and state.outbox.frozen[0].number <= last_number:
                 self._send(state.outbox.frozen[0], deadline.again() if patient else deadline)
         finally:
             state.flush_lock.release()
 
-    def freeze(self) -> None:
-        """Turn dirty writes into batches, in memory and then in the journal."""
+    def freeze(self, *, heat: bool = False) -> None:
+        """Turn dirty writes into batches, in memory and then in the journal; news of heat, too."""
         state = self._state
         self._ensure_journal()
         if (registration := state.link.registration) is not None:
             # Also here: a journal that begins while another thread registers would stay unbound.
             self.notes.bind(registration.info.region)
         with state.journal_lock, state.lock:
-            fresh = state.outbox.take_dirty(state.policy.replication.batch, state.never_edge)
+            batch_max = state.policy.replication.batch
+            fresh = state.outbox.take_dirty(batch_max, state.never_edge, state.heat)
+            if heat and state.heat is not None:
+                state.outbox.take_heat(state.heat, batch_max)
             last_seq, stamp = state.last_seq, state.clock.last
             for frozen in fresh:
                 self._release_entries(frozen)
@@ -121,7 +131,9 @@ class Flusher:
         for frozen in list(state.outbox.frozen):
             if frozen.batch is None:
                 deltas = list(frozen.deltas.values())
-                frozen.batch = freeze(state.replica, frozen.number, predecessor, deltas, [])
+                frozen.batch = freeze(
+                    state.replica, frozen.number, predecessor, deltas, frozen.heat
+                )
             predecessor = frozen.batch.digest
 
     def _settle_up_to(self, applied: int, digest: bytes) -> None:
@@ -206,7 +218,11 @@ class Flusher:
         state = self._state
         for key in frozen.deltas:
             entry = state.edge.resident.get(key)
-            if entry is not None and entry.dirty == CLEAN:
+            if entry is None or entry.dirty != CLEAN:
+                continue
+            if state.heat is not None and state.heat.should_leave(entry):
+                state.edge.drop(entry)
+            else:
                 state.edge.admit(entry)
 
     def _renew(self, deadline: Deadline) -> None:

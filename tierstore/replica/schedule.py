@@ -22,7 +22,9 @@ BACKOFF_S_MAX = 30.0
 class Step:
     """One kind of background work."""
 
-    __slots__ = ("due_s", "failures", "interval_s", "is_logged", "is_needed", "name", "work")
+    __slots__ = (
+        "due_s", "failures", "interval_s", "is_logged", "is_needed", "name", "pause_s", "work",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -30,8 +32,11 @@ class Step:
         interval_s: float,
         work: Callable[[], object],
         is_needed: Callable[[], bool],
+        pause_s: Callable[[], float] | None = None,
     ) -> None:
+        """`pause_s`, if given, says after each run when the next is wanted."""
         self.name = name
+        self.pause_s = pause_s
         self.interval_s = interval_s
         self.work = work
         self.is_needed = is_needed
@@ -86,7 +91,7 @@ class Schedule:
 
     def _pause_s(self, step: Step) -> float:
         if not step.failures:
-            return step.interval_s
+            return step.interval_s if step.pause_s is None else step.pause_s()
         longest_s = min(BACKOFF_S_MAX, step.interval_s * 2.0 ** min(step.failures, 16))
         return longest_s * (0.5 + jitter(self._runtime) / 2)
 

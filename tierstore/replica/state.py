@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Policy, Rule
+    from tierstore.replica.cold import ColdLink
     from tierstore.replica.heat import HeatKeeper
     from tierstore.replica.link import RegionLink
     from tierstore.replica.negatives import Negatives
@@ -33,6 +34,7 @@ class Tally:
     __slots__ = (
         "absent",
         "adopted",
+        "cold",
         "fills_voided",
         "flushed",
         "lost_races",
@@ -47,6 +49,7 @@ class Tally:
 
     absent: int  # reads that the region answered with "no such key"
     adopted: int  # journals of dead processes drained
+    cold: int  # reads that an object of the cold tier answered
     fills_voided: int  # replies not installed because something newer was known
     flushed: int  # deltas acknowledged by the region
     lost_races: int  # of them, those that a newer write had beaten
@@ -90,6 +93,7 @@ class ReplicaState:
         self.fills = Fills(runtime)
         self.negatives: Negatives | None = None
         self.link: RegionLink
+        self.cold: ColdLink
         self.closed = False
         self.never_edge = frozenset(r.index for r in policy.rules if not r.place.allows("edge"))
 

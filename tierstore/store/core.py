@@ -153,7 +153,7 @@ class Core:
 
     def _begin(self, timeout_s: float | None) -> Deadline:
         left_s = self.policy.timeouts.regional_s if timeout_s is None else timeout_s
-        return Deadline(self.runtime, left_s)
+        return Deadline(self.runtime, left_s, is_default=timeout_s is None)
 
     def write_one(self, write: Write, timeout: float | None) -> None:
         """`write` of a single one."""

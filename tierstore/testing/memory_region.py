@@ -12,6 +12,7 @@ from tierstore.record import ELSEWHERE
 from tierstore.region.apply import Limits, admit, is_collectable, plan_apply, plan_release
 from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
+from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import (
     AsideEntry,
     BatchReply,
@@ -25,6 +26,7 @@ from tierstore.region.protocol import (
 from tierstore.region.rows import RegionInfo, ReplicaState, Row
 from tierstore.runtime import now_ms
 from tierstore.stamp import physical_ms
+from tierstore.testing.memory_moves import MemoryMoves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +36,13 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
 
 
-class MemoryRegion:
+class MemoryRegion(MemoryMoves):
     """A region that lives as long as this object. Closing it only counts; it can be shared."""
 
     capabilities = Capabilities(durable=False, shared=False, cas=True, ordered_scan=True)
 
     def __init__(self, runtime: Runtime, limits: Limits | None = None) -> None:
+        super().__init__()
         self._runtime = runtime
         self._limits = limits or Limits()
         self._lock = runtime.lock()
@@ -79,7 +82,8 @@ class MemoryRegion:
                 return self._batch_reply(verdict, state, reason)
             state.seen_ms = self._now_ms()
             if verdict == "apply":
-                rows = {d.key: self.rows[d.key] for d in batch.deltas if d.key in self.rows}
+                keys = {d.key for d in batch.deltas} | {heat.key for heat in batch.heat}
+                rows = {key: self.rows[key] for key in keys if key in self.rows}
                 plan = plan_apply(rows, batch, self._limits.at(self._now_ms()))
                 self._store(plan)
                 for index, kind, why in plan.aside:
@@ -187,6 +191,8 @@ class MemoryRegion:
             dead = [row for row in self.rows.values() if is_collectable(row, floor, terms)]
             for row in dead[:limit]:
                 del self.rows[row.key]
+                if row.cold is not None:
+                    self._release([decode_pointer(row.cold, key=row.key).name])
                 self._floor = max(self._floor, row.position)
             done = len(due), len(retired), len(dead[:limit]), floor, forgotten
             return Upkeep(self._info.incarnation, terms.now_ms, *done)
@@ -227,6 +233,8 @@ class MemoryRegion:
         for row in plan.writes.values():
             self._position += 1
             self.rows[row.key] = replace(row, position=self._position)
+        self.rows.update(plan.heated)
+        self._release(plan.released)
         self._held.extend(plan.held)
 
     def _keep(self, kind: str, batch: Batch, index: int, key: str, reason: str) -> None:
