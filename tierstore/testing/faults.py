@@ -65,6 +65,8 @@ class FaultPlan:
         self.crashed = False
         self.is_region_down = False
         """Whether every call of the region fails, until set to False."""
+        self.is_cold_down = False
+        """Whether every call of the cold tier fails, until set to False."""
         self._n = 0
         self._kind: Kind = "error"
 
@@ -82,6 +84,8 @@ class FaultPlan:
             raise Crash(name)
         if self.is_region_down and name.startswith("region."):
             raise UnavailableError(f"{name}: the region was made unreachable")
+        if self.is_cold_down and name.startswith("objects."):
+            raise UnavailableError(f"{name}: the cold tier was made unreachable")
         self.count += 1
         if self.count != self._n:
             return call()
