@@ -190,7 +190,7 @@ class Mover:
     def _promote(self, lease: Lease, pack: Sequence[Candidate]) -> int:
         """How many of the keys came back to the region."""
         ground = self._ground
-        reply = ColdReader(ground.objects).read(
+        reply = ColdReader(ground.objects, runtime=ground.runtime).read(
             {candidate.row.key: candidate.row for candidate in pack}, ground.cold_s
         )
         switches: list[Switch] = []

@@ -106,7 +106,8 @@ def hydrate(
 
     cold = state.cold
     timeout_s = deadline.cold_s(state.policy.timeouts.cold_s)
-    reply = cold.observed(lambda: ColdReader(cold.get()).read(wanted, timeout_s))
+    reader = ColdReader(cold.get(), runtime=state.runtime)
+    reply = cold.observed(lambda: reader.read(wanted, timeout_s))
     for key, payload in reply.payloads.items():
         rows[key] = with_payload(wanted[key], payload)
     corrupt.update(reply.corrupt)
