@@ -61,13 +61,15 @@ class Mover:
         self._failures = 0
         self.lease: Lease | None = None
         self.pause_s = 0.0
+        self.has_more = False
+        """Whether the last step left something that is due and that the budget allows."""
 
     def step(self) -> None:
         """Look at what is due, and move what should be elsewhere, as far as the budget allows.
 
         Raises UnavailableError if a tier does not answer; the next step goes on from there.
         """
-        self.pause_s = self._interval_s()
+        self.pause_s, self.has_more = self._interval_s(), False
         if not self._has_lease():
             return
         assert self.lease is not None
@@ -77,6 +79,12 @@ class Mover:
             self._runtime.sometimes("mover fenced")
             self._unsettled.clear()  # whoever has the lease now ends them
             self.lease = None
+
+    def release(self, timeout_s: float) -> None:
+        """Give up the lease, if it is ours, so that the next mover need not wait for its end."""
+        lease, self.lease = self.lease, None
+        if lease is not None and lease.is_held:
+            self._ground.directory.lease(self._holder, 0, None, timeout_s)
 
     def _work(self, lease: Lease) -> None:
         self._settle_intents(lease)
@@ -88,6 +96,8 @@ class Mover:
             self._move(lease, self._reviewer.review(rows))
         if not count or len(rows) == count:
             self.pause_s = max(PAUSE_S_MIN, self._budget.wait_s(ROWS_MAX // 2))
+        is_reviewing = lease.note != self._reviewer.fingerprint and self._review_after is not None
+        self.has_more = count > 0 and (len(rows) == count or is_reviewing)
 
     def _has_lease(self) -> bool:
         """Whether the lease is ours; renewed when half of it has passed."""
