@@ -114,6 +114,11 @@ class Moving:
     def _step(self) -> None:
         ground = self.ground
         if not ground.region:
+            if not hasattr(ground.directory, "lease"):
+                raise TierStoreError(
+                    "this region cannot move keys: declare no rate as hotness.cold, or use a"
+                    " region whose adapter can"
+                )
             info = ground.directory.connect(ground.regional_s)
             ground.region, ground.incarnation = info.region, info.incarnation
         self.mover.step()

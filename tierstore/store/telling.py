@@ -18,12 +18,17 @@ _LABEL_CHARS = 11
 
 def tell(told: Explanation) -> str:
     """Where the key is, in one line; then what is known of it, a line each; then the reasons."""
-    where = " and ".join(told.tiers)
-    where = where or ("on its way to the region" if told.unflushed else "nowhere")
-    lines = [f"{told.key}: {'found' if told.found else 'absent'}, {where}"]
+    lines = [f"{told.key}: {_where(told)}"]
     lines += [f"  {label:<{_LABEL_CHARS}} {text}" for label, text in _facts(told)]
     lines += [f"  {'because':<{_LABEL_CHARS}} {reason}" for reason in told.reasons]
     return "\n".join(lines)
+
+
+def _where(told: Explanation) -> str:
+    places = " and ".join(told.tiers)
+    if told.found:
+        return f"found, {places or 'on its way to the region'}"
+    return f"absent, though {places} holds it until the next flush" if places else "absent, nowhere"
 
 
 def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
@@ -116,4 +121,5 @@ def _count(number: int, noun: str) -> str:
 def _moment(seconds: float) -> str:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    moment = datetime.fromtimestamp(int(seconds), UTC)
+    return moment.replace(tzinfo=None).isoformat() + "Z"
