@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.policy.checks import reads
 from tierstore.policy.faults import Fault
-from tierstore.policy.model import TIERS, barred_tiers
+from tierstore.policy.model import TIERS, is_barred
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _may_wait(rule: Rule) -> bool:
 
 
 def _located(rule: Rule, policy: Policy, tier: TierName) -> bool:
-    return tier not in barred_tiers(policy, rule)
+    return not is_barred(policy, rule, tier)
 
 
 OF_POLICIES = (value_fits_the_queue, drift_is_within_the_horizon, pulls_are_within_the_horizon)

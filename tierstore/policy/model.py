@@ -188,13 +188,15 @@ class Policy:
 
 def barred_tiers(policy: Policy, rule: Rule) -> tuple[TierName, ...]:
     """The tiers whose location `rule.place.residency` does not list."""
-    locations = {
-        "edge": policy.edge.location,
-        "regional": policy.regional.location,
-        "cold": policy.cold.location,
-    }
+    return tuple(tier for tier in TIERS if is_barred(policy, rule, tier))
+
+
+def is_barred(policy: Policy, rule: Rule, tier: TierName) -> bool:
+    """Whether `rule.place.residency` lists locations and that of `tier` is not among them."""
+    tiers: dict[TierName, EdgeTier | RegionalTier | ColdTier]
+    tiers = {"edge": policy.edge, "regional": policy.regional, "cold": policy.cold}
     residency = rule.place.residency
-    return tuple(tier for tier in TIERS if residency and locations[tier] not in residency)
+    return bool(residency) and tiers[tier].location not in residency
 
 
 def is_tiered(policy: Policy) -> bool:

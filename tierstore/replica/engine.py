@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
         @property
         def tally(self) -> dict[str, int]: ...
+        def step(self) -> None: ...
+        def pause_s(self) -> float: ...
+        def release(self) -> None: ...
 
 
 ADOPT_INTERVAL_S = 10.0
@@ -281,8 +284,7 @@ class Replica:
             fork.unregister(self)
             try:
                 self._stop_driver(timeout_s)
-                if state.journal is None:
-                    state.link.leave(self.deadline(timeout_s))
+                self._sign_off(timeout_s)
             finally:
                 self._release()
         if lost:
@@ -292,6 +294,17 @@ class Replica:
             ) from failure
         if failure is not None and not isinstance(failure, TierStoreError):
             raise failure
+
+    def _sign_off(self, timeout_s: float) -> None:
+        """Tell the region, if it is there, that nobody need wait for this process."""
+        state = self.state
+        if self.moving is not None and state.link.reachable:
+            try:
+                self.moving.release()
+            except TierStoreError:
+                self.runtime.sometimes("mover's lease not released")
+        if state.journal is None:
+            state.link.leave(self.deadline(timeout_s))
 
     def _stop_driver(self, timeout_s: float) -> None:
         driver, self._driver = self._driver, None
