@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tierstore.errors import TierStoreError
 from tierstore.testing.explorer.exploring import Fault
 from tierstore.testing.explorer.story import ScheduleError, tell
+from tierstore.testing.explorer.turns import require_greenlet
 from tierstore.testing.explorer.world import World
 from tierstore.testing.faults import KINDS
 
@@ -48,8 +49,9 @@ def crashes(
     Each in a world of its own: the actor runs until it ends, raises a TierStoreError because of
     the fault, or crashes; then `recover` runs undisturbed, and `check` after it. The world is
     checked once without a fault, too. Raises ScheduleError, telling what happened, if `recover`
-    or `check` raises, or the actor something else.
+    or `check` raises, or the actor something else; ImportError without greenlet.
     """
+    require_greenlet()
     seen = Crashes()
     for kind in kinds:
         for n in count(1):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tierstore.testing.explorer.search import DivergedError, RedundantError, Search
 from tierstore.testing.explorer.story import ScheduleError, tell
-from tierstore.testing.explorer.turns import Actor
+from tierstore.testing.explorer.turns import Actor, require_greenlet
 from tierstore.testing.explorer.world import World
-from tierstore.testing.faults import Kind  # noqa: TC001
+from tierstore.testing.faults import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,6 +103,7 @@ def explore(
     """
     if reduce and preemptions_max is not None:
         raise ValueError("reduce needs all schedules: leave out preemptions_max, or reduce")
+    require_greenlet()
     program = Program(make_world, actors, check, processes or {}, faults or {})
     search = Search(preemptions_max, reduce=reduce)
     seen = Exploration()
@@ -126,8 +127,9 @@ def replay(
 ) -> str:
     """The story of `schedule`, run once more; where it ends early, who runs goes on.
 
-    Raises ScheduleError if it fails, as `explore` did.
+    Raises ScheduleError if it fails, as `explore` did; ImportError without greenlet.
     """
+    require_greenlet()
     program = Program(make_world, actors, check, processes or {}, faults or {})
     events: list[Event] = []
     try:

@@ -75,9 +75,14 @@ class CooperativeLock:
         self._explorer = explorer
         self._is_taken = False
         self._holder: Actor | None = None
+        self._process: str | None = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Whether the lock was taken; waits as `threading.Lock.acquire` does, in virtual time."""
+        """Whether the lock was taken; waits as `threading.Lock.acquire` does, in virtual time.
+
+        Raises RuntimeError if actors of different processes share it outside of tier calls.
+        """
+        self._keep_within_process()
         if self._is_taken:
             if not blocking or timeout == 0:
                 return False
@@ -103,6 +108,18 @@ class CooperativeLock:
 
     def __exit__(self, kind: object, error: object, trace: object, /) -> None:
         self.release()
+
+    def _keep_within_process(self) -> None:
+        actor = self._explorer.current
+        if actor is None or actor.in_call:
+            return
+        if self._process is None:
+            self._process = actor.process
+        elif self._process != actor.process:
+            raise RuntimeError(
+                f"{actor.name} takes a lock of process {self._process!r}: give actors that share"
+                " memory, such as a store, the same process"
+            )
 
     def _is_free(self) -> bool:
         return not self._is_taken

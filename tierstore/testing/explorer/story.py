@@ -43,7 +43,7 @@ class ScheduleError(AssertionError):
 def tell(events: Sequence[Event]) -> str:
     """`events`, a line each, an actor that hears at once not mentioned twice."""
     width = max((len(event.actor) for event in events), default=0)
-    lines = []
+    lines: list[str] = []
     for index, event in enumerate(events):
         if event.what == "hears" and events[index - 1].actor == event.actor:
             continue

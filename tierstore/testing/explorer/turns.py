@@ -13,7 +13,8 @@ nothing that outlives the process.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.testing.explorer.story import Event
@@ -22,12 +23,19 @@ from tierstore.testing.faults import Crash, FaultPlan
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from greenlet import greenlet
-
     from tierstore.testing.explorer.steps import Call, Step
     from tierstore.testing.faults import Kind
 
     T = TypeVar("T")
+
+
+class Greenlet(Protocol):
+    """What is used of `greenlet.greenlet`. Its truth is whether it began and has not ended."""
+
+    def switch(self) -> object: ...
+    def throw(self, error: BaseException) -> object: ...
+    def __bool__(self) -> bool: ...
+
 
 READS = frozenset(("connect", "read", "changes", "scan", "aside", "replicas", "stream", "list"))
 """Tier calls that change nothing: a reply that got lost is as if nothing had happened."""
@@ -63,7 +71,7 @@ class Actor:
         self.has_ended = False
         self.has_crashed = False
         self.error: Exception | None = None
-        self.greenlet: greenlet | None = None
+        self.greenlet: Greenlet | None = None
 
     def __repr__(self) -> str:
         return f"Actor({self.name!r})"
@@ -95,7 +103,7 @@ class Explorer:
         """What happened, if somebody wants to tell it: a list to record into."""
         self.now_ns: Callable[[], int] = lambda: 0
         self.move_clock: Callable[[int], None] = lambda _: None
-        self._hub: greenlet | None = None
+        self._hub: Greenlet | None = None
 
     def run(
         self,
@@ -126,7 +134,7 @@ class Explorer:
         self, functions: Mapping[str, Callable[[], object]], processes: Mapping[str, str]
     ) -> None:
         """Make the actors, none of which has begun."""
-        green = _greenlet()
+        green = require_greenlet()
         self._hub = green.getcurrent()
         for number, (name, function) in enumerate(functions.items(), 2):
             actor = self.actors[name] = Actor(name, number, processes.get(name, "one process"))
@@ -295,11 +303,11 @@ class Explorer:
                 self.current = None
 
 
-def _greenlet() -> Any:
+def requirerequire_greenlet() -> Any:
+    """The module; raises ImportError, with the line that installs it."""
     try:
-        import greenlet
+        return import_module("greenlet")
     except ImportError as error:
         raise ImportError(
             "exploring schedules needs greenlet: pip install 'tierstore[testing]'"
         ) from error
-    return greenlet
