@@ -303,7 +303,7 @@ class Explorer:
                 self.current = None
 
 
-def requirerequire_greenlet() -> Any:
+def require_greenlet() -> Any:
     """The module; raises ImportError, with the line that installs it."""
     try:
         return import_module("greenlet")

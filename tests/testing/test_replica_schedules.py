@@ -1,0 +1,176 @@
+"""Two actors on one key, at two replicas or at one: every schedule of every pair.
+
+Whatever the order, both replicas end up showing what the region has, which is the last write;
+nothing that was deleted or has expired comes back, and no copy is older than what the region said.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+
+import pytest
+
+from tierstore.opening import wire
+from tierstore.policy import load
+from tierstore.region.apply import Limits
+from tierstore.testing import MemoryRegion, World, explore
+from tierstore.values import decode
+
+KEY = "k"
+LIFETIME_S = 60
+POLICY = load(
+    {
+        "version": 1,
+        "tiers": {"edge": {"journal": "none"}},
+        "rules": [{"match": "**", "durability": "memory"}],
+    }
+)
+
+
+class RecordingRegion(MemoryRegion):
+    """Remembers every version that a key ever had here."""
+
+    def __init__(self, runtime):
+        super().__init__(runtime, Limits())
+        self.versions = []
+
+    def _store(self, plan):
+        super()._store(plan)
+        for row in plan.writes.values():
+            if row.key == KEY:
+                self.versions.append((row.record.stamp, row.record.replica))
+
+
+class TwoReplicas(World):
+    """Replicas `a` and `b` of one region. The key is resident at `a`; `b` never saw it."""
+
+    def __init__(self):
+        super().__init__()
+        self.region = RecordingRegion(self.runtime)
+        self.stores = {name: self._store() for name in "ab"}
+        self.written, self.read = {}, []
+        for name, store in self.stores.items():
+            store.put(f"other/{name}", 0)  # so that both are registered
+            store.flush()
+        self.stores["a"].put(KEY, "first", ttl=LIFETIME_S)
+        self.stores["a"].flush()
+        self.runtime.sleep(1)  # whatever the actors write is later
+
+    def _store(self):
+        return wire(POLICY, self.runtime, region=self.wrap(self.region, "region"))
+
+    def close(self):
+        for store in self.stores.values():
+            store.close()
+
+    def replica(self, name):
+        return self.stores[name]._core.replica
+
+    def row(self):
+        record = self.region.rows[KEY].record
+        if record.expires_at_ms is not None and record.expires_at_ms <= self.now_ms():
+            return None
+        return None if record.payload is None else decode(record.payload)
+
+    def now_ms(self):
+        return self.runtime.time_ns() // 1_000_000
+
+
+def put(world, name):
+    world.stores[name].put(KEY, f"by {world.explorer.current.name}")
+    note(world, name)
+    world.stores[name].flush()
+
+
+def delete(world, name):
+    world.stores[name].delete(KEY)
+    note(world, name, is_delete=True)
+    world.stores[name].flush()
+
+
+def note(world, name, *, is_delete=False):
+    entry = world.replica(name).state.edge.resident.get(KEY)
+    shown = None if is_delete else f"by {world.explorer.current.name}"
+    world.written[entry.stamp, entry.replica] = shown
+
+
+def fill(world, name):
+    world.read.append(world.stores[name].get(KEY))
+
+
+def refresh(world, name):
+    world.read.append(world.stores[name].get(KEY, max_age=0))
+
+
+def expire(world, name):
+    world.runtime.sleep(LIFETIME_S + 1)
+    world.read.append(world.stores[name].get(KEY))
+
+
+def pull(world, name):
+    world.replica(name).pull()
+
+
+ACTS = {
+    "put": put,
+    "delete": delete,
+    "fill": fill,
+    "refresh": refresh,
+    "expire": expire,
+    "pull": pull,
+}
+
+
+def check(world):
+    check_copies(world)
+    for store in world.stores.values():
+        store.flush()
+    for name in world.stores:
+        world.replica(name).pull()
+    row = world.row()
+    last = max(world.written, default=None)
+    if last is not None:
+        assert row == world.written[last], "the last write is not what the region has"
+    for name, store in world.stores.items():
+        assert store.get(KEY) == row, f"{name} shows something else than the region"
+    allowed = {None, "first", *world.written.values()}
+    assert set(world.read) <= allowed
+    check_versions(world)
+
+
+def check_copies(world):
+    """A copy that is no write of its own is what the region has, or will be told of by the feed."""
+    for name in world.stores:
+        state = world.replica(name).state
+        entry, row = state.edge.resident.get(KEY), world.region.rows[KEY]
+        if entry is None or row.position > state.cursor:
+            continue
+        version = (entry.stamp, entry.replica)
+        assert version >= (row.record.stamp, row.record.replica), f"{name} has a stale copy"
+
+
+def check_versions(world):
+    versions = world.region.versions
+    assert versions == sorted(set(versions)), "an older version came back"
+
+
+PAIRS = list(combinations_with_replacement(ACTS, 2))
+
+
+def explore_pair(first, second, names, **options):
+    a, b = names
+    actors = {
+        f"{first} at {a}, 1": lambda world: ACTS[first](world, a),
+        f"{second} at {b}, 2": lambda world: ACTS[second](world, b),
+    }
+    return explore(TwoReplicas, actors, check, **options)
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_every_schedule_of_a_pair(first, second):
+    total = 0
+    for names in ("aa", "bb", "ab", "ba"):
+        seen = explore_pair(first, second, names)
+        assert seen.is_complete
+        total += seen.schedules
+    print(f"{first} and {second}: {total} schedules")
