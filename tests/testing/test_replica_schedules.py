@@ -6,14 +6,17 @@ nothing that was deleted or has expired comes back, and no copy is older than wh
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 
 import pytest
 
+from tierstore.errors import UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
-from tierstore.region.apply import Limits
-from tierstore.testing import MemoryRegion, World, explore
+from tierstore.region.apply import Limits, plan_apply
+from tierstore.replica.fills import Fills
+from tierstore.replica.reads import Arrival
+from tierstore.testing import MemoryRegion, ScheduleError, World, explore
 from tierstore.values import decode
 
 KEY = "k"
@@ -154,23 +157,94 @@ def check_versions(world):
     assert versions == sorted(set(versions)), "an older version came back"
 
 
+def act_at(act, name):
+    """An actor that tries `act` once: while another lets time pass, a deadline may go by."""
+
+    def run(world):
+        try:
+            ACTS[act](world, name)
+        except UnavailableError:
+            assert world.runtime.monotonic() > LIFETIME_S
+
+    return run
+
+
 PAIRS = list(combinations_with_replacement(ACTS, 2))
 
 
-def explore_pair(first, second, names, **options):
-    a, b = names
+def explore_acts(acts, names, **options):
+    """`acts`, one an actor, at the replicas `names`."""
     actors = {
-        f"{first} at {a}, 1": lambda world: ACTS[first](world, a),
-        f"{second} at {b}, 2": lambda world: ACTS[second](world, b),
+        f"{act} at {name}, {number}": act_at(act, name)
+        for number, (act, name) in enumerate(zip(acts, names, strict=True), 1)
     }
     return explore(TwoReplicas, actors, check, **options)
+
+
+def explore_triple(acts, names):
+    return explore_acts(acts, names, preemptions_max=2)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_every_schedule_of_a_pair(first, second):
     total = 0
     for names in ("aa", "bb", "ab", "ba"):
-        seen = explore_pair(first, second, names)
+        seen = explore_acts((first, second), names)
         assert seen.is_complete
         total += seen.schedules
     print(f"{first} and {second}: {total} schedules")
+
+
+@pytest.mark.parametrize("third", ["put", "delete"])
+def test_triples_with_two_preemptions(third):
+    """What a write can hit in the middle: a read and a pull, or two reads, at the other replica."""
+    total = 0
+    for acts in (("fill", "pull", third), ("refresh", "pull", third), ("fill", "expire", third)):
+        seen = explore_triple(acts, "bba")
+        assert seen.is_complete
+        total += seen.schedules
+    print(f"{third} between two others: {total} schedules")
+
+
+@pytest.mark.campaign
+def test_every_triple_with_two_preemptions():
+    total = 0
+    for acts in combinations_with_replacement(ACTS, 3):
+        for names in product("ab", repeat=3):
+            total += explore_triple(acts, names).schedules
+    print(f"all triples: {total} schedules")
+
+
+# What these checks are worth: each is seen to fail
+
+
+def test_an_unconditional_fill_is_found(monkeypatch):
+    """Two things keep a late answer from being installed: the voided flight, and the cursor."""
+    monkeypatch.setattr(Fills, "void", lambda self, key: None)
+    monkeypatch.setattr("tierstore.replica.reads.Arrival", CurrentArrival)
+    with pytest.raises(ScheduleError, match=r"shows something else|stale copy"):
+        explore_triple(("fill", "pull", "put"), "bba")
+
+
+class CurrentArrival(Arrival):
+    """An answer that passes for current however old it is."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.is_current = True
+
+
+def test_a_pull_that_skips_what_is_resident_is_found(monkeypatch):
+    monkeypatch.setattr("tierstore.replica.pull._is_at_least", lambda entry, change: True)
+    with pytest.raises(ScheduleError, match=r"shows something else|stale copy"):
+        explore_acts(("put", "pull"), "ba")
+
+
+def test_a_region_where_the_last_to_come_wins_is_found(monkeypatch):
+    monkeypatch.setattr("tierstore.testing.memory_region.plan_apply", apply_regardless)
+    with pytest.raises(ScheduleError, match=r"last write is not|older version"):
+        explore_acts(("put", "delete"), "ab")
+
+
+def apply_regardless(rows, batch, terms):
+    return plan_apply({}, batch, terms)
