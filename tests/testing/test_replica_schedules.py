@@ -6,17 +6,23 @@ nothing that was deleted or has expired comes back, and no copy is older than wh
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement, product
+import os
+import tempfile
+from contextlib import suppress
+from itertools import combinations_with_replacement, count, product
+from pathlib import Path
 
 import pytest
 
-from tierstore.errors import UnavailableError
+from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.region.apply import Limits, plan_apply
 from tierstore.replica.fills import Fills
 from tierstore.replica.reads import Arrival
-from tierstore.testing import MemoryRegion, ScheduleError, World, explore
+from tierstore.testing import Fault, MemoryRegion, ScheduleError, World, crashes, explore
+from tierstore.testing.faults import Kind
+from tierstore.tiers.registry import load_region
 from tierstore.values import decode
 
 KEY = "k"
@@ -49,7 +55,7 @@ class TwoReplicas(World):
 
     def __init__(self):
         super().__init__()
-        self.region = RecordingRegion(self.runtime)
+        self.region = self.make_region()
         self.stores = {name: self._store() for name in "ab"}
         self.written, self.read = {}, []
         for name, store in self.stores.items():
@@ -58,6 +64,9 @@ class TwoReplicas(World):
         self.stores["a"].put(KEY, "first", ttl=LIFETIME_S)
         self.stores["a"].flush()
         self.runtime.sleep(1)  # whatever the actors write is later
+
+    def make_region(self):
+        return RecordingRegion(self.runtime)
 
     def _store(self):
         return wire(POLICY, self.runtime, region=self.wrap(self.region, "region"))
@@ -70,13 +79,20 @@ class TwoReplicas(World):
         return self.stores[name]._core.replica
 
     def row(self):
-        record = self.region.rows[KEY].record
-        if record.expires_at_ms is not None and record.expires_at_ms <= self.now_ms():
-            return None
-        return None if record.payload is None else decode(record.payload)
+        return shown(self.region.rows[KEY].record, self.now_ms())
 
     def now_ms(self):
         return self.runtime.time_ns() // 1_000_000
+
+
+def shown(record, now_ms):
+    """What a reader sees of `record`."""
+    is_live = record.payload is not None and not has_expired(record, now_ms)
+    return decode(record.payload) if is_live else None
+
+
+def has_expired(record, now_ms):
+    return record.expires_at_ms is not None and record.expires_at_ms <= now_ms
 
 
 def put(world, name):
@@ -157,18 +173,21 @@ def check_versions(world):
     assert versions == sorted(set(versions)), "an older version came back"
 
 
-def act_at(act, name):
+def act_at(act, name, *, tolerant=True):
     """An actor that tries `act` once: while another lets time pass, a deadline may go by."""
 
     def run(world):
         try:
             ACTS[act](world, name)
         except UnavailableError:
+            if not tolerant:
+                raise
             assert world.runtime.monotonic() > LIFETIME_S
 
     return run
 
 
+FAILURES: list[Kind] = ["error", "lost"]
 PAIRS = list(combinations_with_replacement(ACTS, 2))
 
 
@@ -213,6 +232,77 @@ def test_every_triple_with_two_preemptions():
         for names in product("ab", repeat=3):
             total += explore_triple(acts, names).schedules
     print(f"all triples: {total} schedules")
+
+
+# Other regions, failures
+
+
+class SqlReplicas(TwoReplicas):
+    """The same over SQLite: every transaction happens within one tier call."""
+
+    folder: Path
+    made = count()
+
+    def make_region(self):
+        url = f"sqlite:///{self.folder}/region-{next(self.made)}.db"
+        return load_region("sqlite")(
+            url, runtime=self.runtime, terms=Limits(), base_dir=self.folder
+        )
+
+    def close(self):
+        super().close()
+        self.region.close()
+
+    def row(self):
+        row = self.region.read([KEY], 0, 5.0).rows[KEY]
+        return shown(row.record, self.now_ms())
+
+
+def ends_alike(world):
+    for store in world.stores.values():
+        store.flush()
+    for name in world.stores:
+        world.replica(name).pull()
+    row = world.row()
+    assert row == world.written[max(world.written)]
+    assert [store.get(KEY) for store in world.stores.values()] == [row, row]
+
+
+@pytest.fixture
+def memory_folder():
+    """A folder, in memory where the system has that."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="tierstore", dir=memory) as path:
+        yield Path(path)
+
+
+@pytest.mark.parametrize("acts", [("put", "delete"), ("put", "refresh")])
+def test_every_schedule_of_a_pair_over_sqlite(acts, memory_folder):
+    SqlReplicas.folder = memory_folder
+    actors = {f"{act} at {name}": act_at(act, name) for act, name in zip(acts, "ab", strict=True)}
+    processes = {name: name for name in actors}
+    assert explore(SqlReplicas, actors, ends_alike, processes=processes).is_complete
+
+
+@pytest.mark.parametrize("act", ["put", "delete", "refresh", "pull"])
+def test_every_call_fails_once(act):
+    def recover(world):
+        ACTS["pull"](world, "a")
+
+    seen = crashes(TwoReplicas, act_at(act, "a", tolerant=False), recover, check, kinds=FAILURES)
+    assert seen.by_kind["error"] == seen.by_kind["lost"] == len(seen.at) >= 1
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_every_schedule_of_a_pair_with_a_failing_flush(kind):
+    actors = {"put at a": tolerant_put, "pull at b": act_at("pull", "b")}
+    faults = {"put at a": Fault(1, kind)}
+    assert explore(TwoReplicas, actors, check, faults=faults).schedules > 20
+
+
+def tolerant_put(world):
+    with suppress(TierStoreError):
+        put(world, "a")
 
 
 # What these checks are worth: each is seen to fail

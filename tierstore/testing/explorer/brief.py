@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from tierstore.region.batch import Batch
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 TEXT_LENGTH_MAX = 40
-ITEMS_MAX = 4
+ITEMS_MAX = 6
 DEPTH_MAX = 2
 _DIGITS_MAX = 9
+_SAYS_LITTLE = frozenset(("incarnation", "now_ms", "info"))
 
 
 def brief_call(name: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
@@ -34,6 +37,8 @@ def brief(value: Any, depth: int = DEPTH_MAX) -> str:
         return f"…{digits[-4:]}"
     if value is None or isinstance(value, str | int | float):
         return _cut(repr(value), TEXT_LENGTH_MAX)
+    if isinstance(value, Batch):
+        return f"Batch({value.number}: {_some(repr(delta.key) for delta in value.deltas)})"
     if depth == 0:
         return type(value).__name__
     return _compound(value, lambda inner: brief(inner, depth - 1))
@@ -46,14 +51,12 @@ def _compound(value: Any, inner: Callable[[Any], str]) -> str:
         return f"{{{_some(sorted(map(inner, value)))}}}"
     if isinstance(value, list | tuple):
         return f"[{_some(map(inner, value))}]"
-    name = type(value).__name__
     if is_dataclass(value):
-        shown = (f"{f.name}={inner(getattr(value, f.name))}" for f in fields(value))
-        return f"{name}({_some(shown)})"
-    if name in ("Batch", "Delta"):
-        names = ("number", "deltas") if name == "Batch" else ("key", "op")
-        return f"{name}({', '.join(inner(getattr(value, field)) for field in names)})"
-    return name
+        named = ((f.name, getattr(value, f.name)) for f in fields(value))
+        telling = ((k, v) for k, v in named if k not in _SAYS_LITTLE and v not in (None, "", b""))
+        shown = (f"{name}={inner(field)}" for name, field in telling)
+        return f"{type(value).__name__}({_some(shown)})"
+    return type(value).__name__
 
 
 def _some(texts: Iterable[str]) -> str:

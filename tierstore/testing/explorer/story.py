@@ -60,5 +60,5 @@ def _line(event: Event, hears: bool) -> str:
         raised = isinstance(event.outcome, Exception)
         sign = "raises" if raised else "→"
         later = "" if hears else "  (has not heard of it yet)"
-        return f"{event.call.text()} {sign} {brief(event.outcome, 1)}{later}"
+        return f"{event.call.text()} {sign} {brief(event.outcome)}{later}"
     return f"{event.what} {event.call.name}"
