@@ -90,7 +90,8 @@ def explore(
     At most `preemptions_max` switches away from an actor that could go on, None for no bound; at
     most `schedules_max` schedules in all. `processes` says which actors share memory: those with
     the same process do, those not named share one. An actor alone in its process can be seen by
-    others only at its tier calls, so it hands over only before them. `faults` lets one tier call
+    others only at its tier calls, so it hands over only before them (it notices that time passed
+    at the next one). `faults` lets one tier call
     of an actor go wrong; a crash ends all actors of its process.
 
     `reduce` leaves out schedules that differ from one that was run only in the order of steps that

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tierstore.testing.explorer.steps import Local
+from tierstore.testing.explorer.steps import Local, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tierstore.testing.explorer.steps import Step
     from tierstore.testing.explorer.story import Schedule
     from tierstore.testing.explorer.turns import Actor
 
@@ -110,8 +109,14 @@ class Search:
         options = [name for name in names if name not in asleep]
         if not options:
             raise RedundantError
-        steps = {actor.name: actor.step or Local(actor.process) for actor in actors}
+        steps = {actor.name: _next_step(actor) for actor in actors}
         return Branch(names, options, 0, steps, asleep)
+
+
+def _next_step(actor: Actor) -> Step:
+    if actor.has_fault:
+        return Step("may end its process")  # which others of that process cannot overlook
+    return actor.step or Local(actor.process)
 
 
 def _still_asleep(branches: Sequence[Branch]) -> frozenset[str]:

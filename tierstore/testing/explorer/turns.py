@@ -64,6 +64,7 @@ class Actor:
         self.is_alone = False
         """Whether no other actor shares its process, so that only tier calls can be seen."""
         self.plan = FaultPlan()
+        self.has_fault = False
         self.step: Step | None = None
         """What it does next, if that is known: a tier call, or letting time pass."""
         self.wait: Wait | None = None
@@ -121,6 +122,7 @@ class Explorer:
         self._prepare(functions, processes)
         for name, (n, kind) in faults.items():
             self.actors[name].plan.arm(n, kind)
+            self.actors[name].has_fault = True
         try:
             self._start_loners()
             last: Actor | None = None
