@@ -11,7 +11,7 @@ from math import comb
 
 import greenlet
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tierstore.testing import (
@@ -205,6 +205,10 @@ def results(actors, **options):
 crash = st.builds(Fault, st.integers(1, 3), st.sampled_from(["crash", "crash after"]))
 
 
+@example([("share",)], [("share",)], False, {})
+@example([("lock",)], [("lock",)], False, {})
+@example([("sleep",)], [("sleep",)], True, {})
+@example([("read", "x")], [("add", "x", "y")], True, {"a": Fault(1, "crash after")})
 @settings(max_examples=40)
 @given(
     st.lists(steps, max_size=2),
