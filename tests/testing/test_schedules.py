@@ -208,7 +208,7 @@ crash = st.builds(Fault, st.integers(1, 3), st.sampled_from(["crash", "crash aft
 @example([("share",)], [("share",)], False, {})
 @example([("lock",)], [("lock",)], False, {})
 @example([("sleep",)], [("sleep",)], True, {})
-@example([("read", "x")], [("add", "x", "y")], True, {"a": Fault(1, "crash after")})
+@example([("add", "x", "x")], [("add", "y", "y")], False, {"a": Fault(1, "crash")})
 @settings(max_examples=40)
 @given(
     st.lists(steps, max_size=2),
