@@ -47,8 +47,10 @@ def crashes(
     """Let the n-th tier call of `actor` go wrong, for every n and every one of `kinds`.
 
     Each in a world of its own: the actor runs until it ends, raises a TierStoreError because of
-    the fault, or crashes; then `recover` runs undisturbed, and `check` after it. The world is
-    checked once without a fault, too. Raises ScheduleError, telling what happened, if `recover`
+    the fault, or crashes; then `recover` runs undisturbed, and `check` after it. After a crash
+    `recover` goes on with what a new process would find, not with stores of the old one; files
+    that the old one had locked are for it to let go (`FaultyJournalDirectory.abandon`). The world
+    is checked once without a fault, too. Raises ScheduleError, telling what happened, if `recover`
     or `check` raises, or the actor something else; ImportError without greenlet.
     """
     require_greenlet()
