@@ -184,7 +184,8 @@ class Replica:
         heat = state.keep_heat()
         with state.lock:
             heat.walk()
-        if heat.has_news:
+            tells = heat.may_tell()
+        if tells:
             self.flusher.tell_heat(self.deadline())
 
     def _follows_feed(self) -> bool:
