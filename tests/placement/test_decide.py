@@ -135,6 +135,18 @@ EDGE = [
         "0.89 of its accesses are writes, close to max_write_ratio 0.9: no edge copy",
     ),
     (
+        AUTO_RULE,
+        replace(SMALL, writes=7.5),
+        False,
+        "1.00 of its accesses are writes, above max_write_ratio 0.9: no edge copy",
+    ),
+    (
+        AUTO_RULE,
+        replace(SMALL, writes=6.9),
+        True,
+        "hot is auto, so that keys compete for capacity: an edge copy is made",
+    ),
+    (
         rule_with(max_write_ratio=0.0),
         replace(SMALL, reads=50.0),
         True,
@@ -412,14 +424,18 @@ def test_a_larger_share_of_writes_never_gains_an_edge_copy(rule, facts, shift):
 @given(rules(), facts_of_keys)
 def test_a_copy_that_is_there_is_never_harder_to_keep_than_to_make(rule, facts):
     assume(not facts.is_dead)
-    assume(not facts.reads + facts.writes >= 8 > facts.reads + facts.writes - 1)
     if decide(rule, replace(facts, is_resident=False)).edge:
         assert decide(rule, replace(facts, is_resident=True)).edge
 
 
-@given(rules(), facts_of_keys)
-def test_home_changes_when_its_review_is_due_and_not_before(rule, facts):
+@given(rules(), facts_of_keys, log_rates, st.booleans())
+def test_home_changes_when_its_review_is_due_and_not_before(rule, facts, cold_per_s, is_plain):
+    if is_plain:  # so that heat and residency decide
+        hotness = replace(rule.hotness, cold_per_s=cold_per_s)
+        rule = replace(rule, hotness=hotness, place=Place())
+        facts = replace(facts, size_bytes=300, is_dead=False, barred=())
     placement = decide(rule, facts)
+    assert placement.review_in_s > 0
     before_s = min(placement.review_in_s * (1 - 1e-6) - 0.002, 1e10)
     if before_s > 0:
         assert decide(rule, later(rule, facts, before_s)).home == placement.home
