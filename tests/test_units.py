@@ -181,6 +181,17 @@ def test_ttl_seconds_refuses(ttl):
         units.ttl_seconds(ttl)
 
 
+@pytest.mark.parametrize(
+    ("ttl", "told"),
+    [("0s", '"0s"'), (timedelta(0), "a timedelta of 0 seconds"), (-1.5, "-1.5"), (True, "True")],
+)
+def test_ttl_seconds_tells_what_it_got_once(ttl, told):
+    with pytest.raises(InvalidArgumentError) as caught:
+        units.ttl_seconds(ttl)
+    assert str(caught.value).count("ttl: ") == 1
+    assert f"got {told}" in str(caught.value)
+
+
 @given(st.text(max_size=200))
 def test_shown_is_short_and_printable(text):
     shown = units.shown(text)

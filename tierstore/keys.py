@@ -2,6 +2,9 @@
 
 A key is a `str` of 1 to 1,024 bytes of UTF-8. Every character is allowed except lone surrogates,
 and none is ever normalised: two keys are equal only if their characters are.
+
+A subclass of `str` is no key, as it may compare otherwise than its characters do. Only a `get` of a
+resident key, which looks at no class, takes one that equals the key.
 """
 
 from __future__ import annotations

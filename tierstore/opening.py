@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from tierstore.policy import load
 from tierstore.policy.match import Matcher
-from tierstore.policy.model import resolve_path
+from tierstore.policy.model import is_tiered, resolve_path
+from tierstore.replica.cold import ColdLink
 from tierstore.replica.engine import Replica
 from tierstore.replica.link import RegionSource
+from tierstore.replica.schedule import Step
 from tierstore.runtime import Runtime, fork
 from tierstore.store.core import Core
 from tierstore.store.store import Store
+from tierstore.units import MS_PER_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from tierstore.policy import Policy, PolicyLike
+    from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
     from tierstore.tiers.journal.directory import JournalDirectory
-
-MS_PER_S = 1000
 
 
 def open(
@@ -51,15 +54,20 @@ def wire(
     *,
     region: Region | None = None,
     journals: JournalDirectory | None = None,
+    objects: ObjectTier | None = None,
 ) -> Store:
-    """A store made of these parts; `region` and `journals` default to what the policy names."""
+    """A store made of these parts; they default to what the policy names."""
     matcher = Matcher(policy.rules)
+    source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
+    cold = cold_link(policy, runtime) if objects is None else ColdLink(lambda: objects)
     replica = Replica(
         policy,
         runtime,
-        region_source(policy, runtime) if region is None else RegionSource(lambda: region),
+        source,
         journals if journals is not None else make_journals(policy),
         matcher.rule_for,
+        cold,
+        make_steps(policy, runtime, source, cold, matcher),
     )
     fork.register(replica)
     return Store(Core(policy, runtime, replica, matcher))
@@ -77,6 +85,7 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
         limits = Limits(
             max_drift_ms=round(replication.max_drift_s * MS_PER_S),
             horizon_ms=round(replication.horizon_s * MS_PER_S),
+            is_tiered=is_tiered(policy),
         )
         url = policy.regional.url.reveal()  # perhaps only now known to have a scheme
         adapter = load_region(Url(url).scheme)
@@ -84,6 +93,39 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
         return region
 
     return RegionSource(make)
+
+
+def cold_link(policy: Policy, runtime: Runtime) -> ColdLink:
+    """The policy's cold tier; its adapter is imported and made at first use."""
+
+    def make() -> ObjectTier:
+        from tierstore.policy.url import Url
+        from tierstore.tiers.registry import load_objects
+
+        url = policy.cold.url.reveal()
+        adapter = load_objects(Url(url).scheme)
+        objects: ObjectTier = adapter(url, runtime=runtime, base_dir=policy.base_dir)
+        return objects
+
+    return ColdLink(make)
+
+
+def make_steps(
+    policy: Policy, runtime: Runtime, source: RegionSource, cold: ColdLink, matcher: Matcher
+) -> Callable[[Replica], list[Step]]:
+    """What moves keys in the background, if any rule lets them go cold."""
+    if not is_tiered(policy):
+        return lambda _: []
+
+    def make(replica: Replica) -> list[Step]:
+        from tierstore.movement.step import Moving
+
+        link = replica.state.link
+        moving = Moving(policy, runtime, source.get, link, cold, matcher.rule_for)
+        replica.moving = moving
+        return [Step("move", policy.movement.interval_s, moving.step, lambda: True, moving.pause_s)]
+
+    return make
 
 
 def make_journals(policy: Policy) -> JournalDirectory | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import NoReturn
 
+MS_PER_S = 1000
 DURATION_MAX_S = 100 * 365.25 * 86400.0
 SIZE_MAX_BYTES = 2**60
 RATE_MAX_PER_S = 1e9
@@ -170,17 +171,18 @@ def ttl_seconds(ttl: float | int | str | timedelta) -> float:
     """
     if isinstance(ttl, str):
         try:
-            return _checked_ttl_s(parse_duration_s(ttl), ttl)
+            seconds = parse_duration_s(ttl)
         except ValueError as exc:
             raise InvalidArgumentError(f"ttl: {exc}") from None
+        return _checked_ttl_s(seconds, shown(ttl))
     total_seconds = getattr(ttl, "total_seconds", None)
     if total_seconds is not None:
-        return _checked_ttl_s(total_seconds(), ttl)
+        return _checked_ttl_s(total_seconds(), f"a timedelta of {total_seconds():g} seconds")
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
         raise InvalidArgumentError(
             f'ttl: expected seconds, a timedelta or a duration like "30d", got {shown(ttl)}'
         )
-    return _checked_ttl_s(ttl, ttl)
+    return _checked_ttl_s(ttl, shown(ttl))
 
 
 def shown(value: object) -> str:
@@ -208,10 +210,10 @@ def _whole_rate_unit(rate_per_s: float) -> str | None:
     return None
 
 
-def _checked_ttl_s(seconds: float, ttl: object) -> float:
+def _checked_ttl_s(seconds: float, told: str) -> float:
     if not 0 < seconds <= DURATION_MAX_S:
         raise InvalidArgumentError(
-            f"ttl: must be above zero and at most 100 years, got {shown(ttl)};"
+            f"ttl: must be above zero and at most 100 years, got {told};"
             " None means that the value never expires"
         )
     return float(seconds)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
     from tierstore_sql.dialects import Sqlite
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REGION_ID_BYTES = 16
 
 
@@ -92,6 +92,6 @@ def _migrate(connection: sqlite3.Connection, dialect: Sqlite, version: int) -> N
                 f"{dialect.place} has schema {version}, which this version of tierstore cannot "
                 "migrate: open it first with the version that follows the one that wrote it"
             )
-        MIGRATIONS[version](connection)
+        MIGRATIONS[version](connection, dialect.compiler())
         version += 1
         connection.execute(statements.SET_SCHEMA_VERSION, (version,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tierstore.errors import CorruptionError
 from tierstore.record import REPLICA_MAX
 from tierstore.region.batch import Batch, Poisoned, encode_delta
+from tierstore.region.outcomes import OUTCOME_NAMES
 from tierstore.region.rows import ReplicaState
 from tierstore_sql import statements
 from tierstore_sql.rows import (
@@ -12,6 +13,7 @@ from tierstore_sql.rows import (
     decode_key,
     decode_row,
     encode_bound,
+    encode_header,
     encode_rows,
 )
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from tierstore_sql.dialects import Sqlite
 
 PAGE_BYTES_MAX = 4 << 20
+_REGION_TYPES = (int, bytes, int, int, int, int, int, int, int)
+_REPLICA_TYPES = (int, int, bytes, bytes, int, int, int, int, int)
 
 
 class Ledger:
@@ -34,11 +38,10 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, time_ms: int) -> None:
         self.connection = connection
         found = connection.execute(statements.REGION).fetchone()
-        if found is None or type(found[1]) is not bytes or {*map(type, found[2:])} != {int}:
-            raise _damaged("region")
+        check_types(found, _REGION_TYPES, "region")
         if found[3] + found[2] + found[8]:
-            raise _damaged("region")
-        self.region = found[1].decode()
+            raise damaged("region")
+        self.region = found[1].decode("utf-8", "replace")
         self.incarnation: int = found[2]
         self.position: int = found[3]
         self.now_ms = time_ms
@@ -76,18 +79,27 @@ class Ledger:
 
     def put_rows(self, rows: Collection[Row]) -> None:
         """Write rows, each at the next feed position."""
-        plain, full = encode_rows(rows, self.position + 1)
-        self.connection.executemany(statements.PUT_PLAIN_ROW, plain)
-        if full:
-            self.connection.executemany(statements.PUT_ROW, full)
+        encoded = encode_rows(rows, self.position + 1)
+        for statement, stored in (
+            (statements.PUT_PLAIN_ROW, encoded.plain),
+            (statements.PUT_TIERED_ROW, encoded.tiered),
+            (statements.PUT_ROW, encoded.full),
+        ):
+            if stored:
+                self.connection.executemany(statement, stored)
         self.position += len(rows)
+
+    def warm_rows(self, rows: Collection[Row]) -> None:
+        """Write the heat of rows where they are, without a feed position."""
+        warm = [(encode_header(row), row.due_ms, row.key.encode()) for row in rows]
+        self.connection.executemany(statements.WARM_ROW, warm)
 
 
 def read_standing(connection: sqlite3.Connection, replica: int) -> tuple[int, int, int, int]:
     """(position, incarnation, forgotten, number of the last batch of `replica` applied)."""
     found = connection.execute(statements.STANDING, (replica,)).fetchone()
     if found is None or {*map(type, found), int} - {type(None)} != {int} or found[3] != 0:
-        raise _damaged("region")
+        raise damaged("region")
     position, incarnation, applied, _, forgotten = found
     return position, incarnation, forgotten, applied or 0
 
@@ -177,18 +189,31 @@ def _add(page: ScanPage, key: str, raw_key: bytes, columns: list[Any], *, values
     return len(row.record.payload or b"")
 
 
-def _damaged(of: str) -> CorruptionError:
-    return CorruptionError(f"the row of the {of} itself is damaged", tier="regional")
+def damaged(of: str) -> CorruptionError:
+    """The error for a row that is not one of the directory."""
+    return CorruptionError(f"a row of the {of} is damaged", tier="regional")
 
 
-def _check_applied(applied: Any, guard: Any) -> None:
-    if {type(applied), type(guard)} != {int} or applied + guard:
-        raise _damaged("replica")
+def check_types(found: tuple[Any, ...] | None, types: tuple[type, ...], of: str) -> None:
+    """Raise CorruptionError unless the columns of a row of the `of` have these types.
+
+    A flipped bit of a type code makes text, a number or nothing of what was stored.
+    """
+    if found is None or tuple(map(type, found)) != types:
+        raise damaged(of)
+
+
+def check_answer(answer: bytes, count: int) -> None:
+    """Raise CorruptionError unless a stored answer is one to a batch of `count` deltas."""
+    if len(answer) != count or max(answer, default=0) >= len(OUTCOME_NAMES):
+        raise damaged("replica")
 
 
 def _replica_state(found: tuple[Any, ...]) -> ReplicaState:
+    check_types(found, _REPLICA_TYPES, "replica")
     *fields, retired, guard = found
     state = ReplicaState(*fields)
-    _check_applied(state.applied, guard)
+    if state.applied + guard or retired not in (0, 1):
+        raise damaged("replica")
     state.retired = bool(retired)
     return state

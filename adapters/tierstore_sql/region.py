@@ -21,10 +21,11 @@ from tierstore.region.protocol import (
 )
 from tierstore.region.rows import RegionInfo, ReplicaState
 from tierstore.runtime import now_ms
-from tierstore_sql import directory, statements, upkeep
+from tierstore_sql import directory, placing, statements, upkeep
 from tierstore_sql.dialects import Sqlite, mask_url
 from tierstore_sql.directory import Ledger
 from tierstore_sql.errors import DRIVER_ERRORS
+from tierstore_sql.moves import Moves
 from tierstore_sql.rows import decode_change, decode_row
 from tierstore_sql.session import Session
 
@@ -46,9 +47,11 @@ class Limits(Protocol):
     def max_drift_ms(self) -> int: ...
     @property
     def horizon_ms(self) -> int: ...
+    @property
+    def is_tiered(self) -> bool: ...
 
 
-class SqlRegion:
+class SqlRegion(Moves):
     """A regional tier at `url`, `sqlite:///path`, a relative path being relative to `base_dir`.
 
     Constructing it touches nothing; `connect`, or the first other call, creates the database.
@@ -77,21 +80,24 @@ class SqlRegion:
         """Make the region usable, creating it where there is none, and say who it is."""
         return self._session.read(_read_info, timeout_s)
 
-    def register(self, replica: int, timeout_s: float) -> Registration:
-        """Enter a replica, or return what is known of it. Idempotent.
+    def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
+        """Enter a replica if it `is_new`, or return what is known of it. Idempotent.
 
         A new replica has acknowledged the current position: it knows nothing older.
         """
 
         def work(connection: sqlite3.Connection) -> Registration:
             ledger = Ledger(connection, self.now_ms())
+            info = RegionInfo(ledger.region, ledger.incarnation)
             state = ledger.replica(replica)
+            if state is None and not is_new:
+                gone = ReplicaState(replica, retired=True)
+                return Registration(info, gone, ledger.position, self.now_ms(), forgotten=True)
             if state is None:
                 state = ReplicaState(
                     replica, acknowledged=ledger.position, registered_ms=ledger.time_ms
                 )
             ledger.see(state)
-            info = RegionInfo(ledger.region, ledger.incarnation)
             return Registration(info, state, ledger.position, self.now_ms())
 
         return self._session.write(work, timeout_s)
@@ -105,6 +111,8 @@ class SqlRegion:
             verdict, reason = admit(state, batch)
             if state is not None and verdict == "apply":
                 self._apply(ledger, state, batch)
+            if (repeated := verdict == "repeat") and state is not None:
+                directory.check_answer(state.answer, len(batch.deltas))
             if state is not None and verdict in ("apply", "repeat"):
                 ledger.see(state)
                 verdict = "applied"
@@ -112,7 +120,7 @@ class SqlRegion:
             outcomes = state.answer if state is not None and verdict == "applied" else b""
             return BatchReply(
                 verdict, applied, ledger.position, ledger.incarnation, ledger.now_ms, outcomes,
-                reason,
+                reason, repeated,
             )  # fmt: skip
 
         return self._session.write(work, timeout_s)
@@ -188,8 +196,23 @@ class SqlRegion:
 
         self._session.write(work, timeout_s)
 
+    def leave(self, replica: int, timeout_s: float) -> None:
+        """Forget a replica that will never be heard of again, so that it holds no floor.
+
+        As long as something of it waits for an operator, it is retired instead. Idempotent.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            upkeep.leave(Ledger(connection, self.now_ms()), replica)
+
+        self._session.write(work, timeout_s)
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
-        """One bounded step of upkeep: release held deltas, retire the silent, collect the dead."""
+        """One bounded step of upkeep.
+
+        Releases held deltas, retires the silent, forgets those that have been retired for as long
+        again and have nothing waiting for an operator, collects the dead.
+        """
 
         def work(connection: sqlite3.Connection) -> Upkeep:
             ledger = Ledger(connection, self.now_ms())
@@ -227,7 +250,8 @@ class SqlRegion:
         return now_ms(self._runtime)
 
     def _terms(self, time_ms: int) -> Terms:
-        return Terms(time_ms, self._limits.max_drift_ms, self._limits.horizon_ms)
+        limits = self._limits
+        return Terms(time_ms, limits.max_drift_ms, limits.horizon_ms, limits.is_tiered)
 
     def _read_one(self, key: str, replica: int) -> ReadReply:
         raw_key = key.encode()
@@ -251,12 +275,14 @@ class SqlRegion:
         return ReadReply(applied or 0, at, incarnation, now_ms, rows, corrupt)
 
     def _apply(self, ledger: Ledger, state: ReplicaState, batch: Batch) -> None:
-        keys = list({delta.key for delta in batch.deltas})
+        keys = list({delta.key for delta in batch.deltas} | {heat.key for heat in batch.heat})
         rows, corrupt = directory.read_rows(ledger.connection, self._session.dialect, keys)
         if corrupt:
             batch = directory.poison(batch, corrupt)
         plan = plan_apply(rows, batch, self._terms(ledger.now_ms))
         ledger.put_rows(plan.writes.values())
+        ledger.warm_rows(plan.heated.values())
+        placing.release(ledger, plan.released)
         if plan.held or plan.aside:
             upkeep.keep_back(ledger, batch, plan)
         state.applied, state.digest = batch.number, batch.digest

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     Stored: TypeAlias = tuple[Any, ...]
 
-COLUMNS = ("position", "key", "dead_at_ms", "header", "metadata", "cold", "payload")
-CONTENT_COLUMNS = ("position", *COLUMNS[3:])
+COLUMNS = ("position", "key", "dead_at_ms", "due_ms", "header", "metadata", "cold", "payload")
+CONTENT_COLUMNS = ("position", *COLUMNS[4:])
 PLAIN_COLUMNS = ("position", "key", "header", "payload")
+TIERED_COLUMNS = ("position", "key", "due_ms", "header", "payload")
 
 # type, consistency | generation, stamp, replica, touch, expires_at_ms | created_ms, accessed_ms,
 # entered_ms | heat | size, epoch, CRC-32 of the content; a CRC-32 of key and all this follows.
@@ -68,48 +69,87 @@ def _encode_surrogates(key: str) -> bytes:
         return key.encode("utf-8", "surrogatepass")
 
 
-def encode_rows(rows: Iterable[Row], position: int) -> tuple[list[Stored], list[Stored]]:
-    """(`PLAIN_COLUMNS` of the rows that have no others, `COLUMNS` of the rest).
+class EncodedRows:
+    """Rows by the columns that they need; the others keep their defaults."""
 
-    The rows take consecutive feed positions from `position` on. Bytes are `bytearray`, which the
-    driver binds at once; for `bytes` and None it first looks for an adapter, which took half the
-    time of a batch.
+    __slots__ = ("full", "plain", "tiered")
+
+    def __init__(self) -> None:
+        self.plain: list[Stored] = []
+        """`PLAIN_COLUMNS`."""
+        self.tiered: list[Stored] = []
+        """`TIERED_COLUMNS`."""
+        self.full: list[Stored] = []
+        """`COLUMNS`."""
+
+
+def encode_rows(rows: Iterable[Row], position: int) -> EncodedRows:
+    """The rows, at consecutive feed positions from `position` on.
+
+    Bytes are `bytearray`, which the driver binds at once; for `bytes` and None it first looks for
+    an adapter, which took half the time of a batch.
     """
-    plain: list[Stored] = []
-    full: list[Stored] = []
+    encoded = EncodedRows()
     for at, row in enumerate(rows, position):
         record = row.record
-        key, payload, cold = row.key.encode(), record.payload, row.cold
-        expires_at_ms = record.expires_at_ms
+        key, payload = row.key.encode(), record.payload
         metadata = pack(record.metadata) if record.metadata else None
-        header = _pack_header(
-            record.type,
-            row.consistency,
-            record.generation,
-            record.stamp,
-            record.replica,
-            record.touch,
-            _NO_EXPIRY if expires_at_ms is None else expires_at_ms,
-            row.created_ms,
-            row.accessed_ms,
-            row.entered_ms,
-            row.heat,
-            row.size,
-            row.epoch,
-            _sum_content(metadata, cold, payload),
-        )
-        sealed = bytearray(header + _CRC(crc32(header, crc32(key))))
-        if payload is None or expires_at_ms is not None:
-            full.append((at, key, _dead_at_ms(record), sealed, metadata, cold, payload))
-        elif metadata is not None or cold is not None:
-            full.append((at, key, None, sealed, metadata, cold, payload))
+        sealed = _seal(row, key, metadata)
+        if payload is None or record.expires_at_ms is not None:
+            dead_at_ms = _dead_at_ms(record)
+            rest = sealed, metadata, row.cold, payload
+            encoded.full.append((at, key, dead_at_ms, row.due_ms, *rest))
+        elif metadata is not None or row.cold is not None:
+            encoded.full.append((at, key, None, row.due_ms, sealed, metadata, row.cold, payload))
+        elif row.due_ms is not None:
+            encoded.tiered.append((at, bytearray(key), row.due_ms, sealed, bytearray(payload)))
         else:
-            plain.append((at, bytearray(key), sealed, bytearray(payload)))
-    return plain, full
+            encoded.plain.append((at, bytearray(key), sealed, bytearray(payload)))
+    return encoded
+
+
+def encode_place(row: Row) -> Stored:
+    """(due_ms, header, cold, payload, key) of a row that changed its tier."""
+    return row.due_ms, encode_header(row), row.cold, row.record.payload, row.key.encode()
+
+
+def encode_header(row: Row) -> bytearray:
+    """The header of a row whose content is known in full."""
+    metadata = pack(row.record.metadata) if row.record.metadata else None
+    return _seal(row, row.key.encode(), metadata)
+
+
+def _seal(row: Row, key: bytes, metadata: bytes | None) -> bytearray:
+    record = row.record
+    expires_at_ms = record.expires_at_ms
+    header = _pack_header(
+        record.type,
+        row.consistency,
+        record.generation,
+        record.stamp,
+        record.replica,
+        record.touch,
+        _NO_EXPIRY if expires_at_ms is None else expires_at_ms,
+        row.created_ms,
+        row.accessed_ms,
+        row.entered_ms,
+        row.heat,
+        row.size,
+        row.epoch,
+        _sum_content(metadata, row.cold, record.payload),
+    )
+    return bytearray(header + _CRC(crc32(header, crc32(key))))
 
 
 def decode_row(
-    key: str, raw_key: bytes, position: int, header: Any, metadata: Any, cold: Any, payload: Any
+    key: str,
+    raw_key: bytes,
+    position: int,
+    header: Any,
+    metadata: Any,
+    cold: Any,
+    payload: Any,
+    due_ms: int | None = None,
 ) -> Row:
     """The row of `key` with these columns.
 
@@ -135,16 +175,24 @@ def decode_row(
         raise _corrupt(key) from exc
     return Row(
         key, record, consistency, cold, size, position, epoch, created_ms, accessed_ms, entered_ms,
-        heat,
+        heat, due_ms,
     )  # fmt: skip
 
 
 def decode_bare_row(
-    key: str, raw_key: bytes, position: int, header: Any, metadata: Any, is_tombstone: int
+    key: str,
+    raw_key: bytes,
+    position: int,
+    header: Any,
+    metadata: Any,
+    is_tombstone: int,
+    cold: bytes | None = None,
+    due_ms: int | None = None,
 ) -> Row:
     """The row of `key` without its content: `ELSEWHERE` stands for a payload.
 
-    Raises CorruptionError if the header is not what `encode_rows` made; content is not checked.
+    Raises CorruptionError if the header is not what `encode_rows` made; content is not checked,
+    nor is `cold`, as what a pointer leads to names its key and version.
     """
     fields = _open_header(key, raw_key, header)
     try:
@@ -156,8 +204,8 @@ def decode_bare_row(
         None if fields[6] == _NO_EXPIRY else fields[6], fields[5], metadata, fields[0], fields[2],
     )  # fmt: skip
     return Row(
-        key, record, fields[1], None, fields[11], position, fields[12], fields[7], fields[8],
-        fields[9], fields[10],
+        key, record, fields[1], cold, fields[11], position, fields[12], fields[7], fields[8],
+        fields[9], fields[10], due_ms,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ A statement is always the same string, so a held connection keeps it prepared.
 
 from __future__ import annotations
 
-from tierstore_sql.rows import COLUMNS, CONTENT_COLUMNS, PLAIN_COLUMNS
+from tierstore_sql.rows import COLUMNS, CONTENT_COLUMNS, PLAIN_COLUMNS, TIERED_COLUMNS
 
 _CONTENT = ", ".join(CONTENT_COLUMNS)
 _REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_ms, retired, guard"
@@ -40,16 +40,21 @@ SET_REGION = (
     " guard = ?"
 )
 
-READ_MANY = f"SELECT key, {_CONTENT} FROM ts_directory WHERE "
+READ_MANY = f"SELECT key, {_CONTENT}, due_ms FROM ts_directory WHERE "
 _OVERWRITE = " ON CONFLICT (key) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in COLUMNS if name != "key"
 )
-PUT_ROW = (
-    f"INSERT INTO ts_directory ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)" + _OVERWRITE
-)
-PUT_PLAIN_ROW = (
-    f"INSERT INTO ts_directory ({', '.join(PLAIN_COLUMNS)}) VALUES (?, ?, ?, ?)" + _OVERWRITE
-)
+
+
+def _put(columns: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO ts_directory ({', '.join(columns)}) VALUES ({marks})" + _OVERWRITE
+
+
+PUT_ROW = _put(COLUMNS)
+PUT_PLAIN_ROW = _put(PLAIN_COLUMNS)
+PUT_TIERED_ROW = _put(TIERED_COLUMNS)
+WARM_ROW = "UPDATE ts_directory SET header = ?, due_ms = ? WHERE key = ?"
 FORGET_ROW = "DELETE FROM ts_directory WHERE key = ?"
 DEAD_ROWS = (
     f"SELECT key, {_CONTENT} FROM ts_directory"
@@ -60,6 +65,53 @@ CHANGES = (
     "SELECT key, position, header FROM ts_directory WHERE position > ? ORDER BY position LIMIT ?"
 )
 
+BARE = "key, position, header, metadata, payload IS NULL, cold, due_ms"
+READ_BARE = f"SELECT {BARE} FROM ts_directory WHERE "
+DUE_ROWS = (
+    f"SELECT {BARE} FROM ts_directory"
+    " WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
+)
+SET_DUE = "UPDATE ts_directory SET due_ms = ? WHERE key = ?"
+SET_DUE_RANGE = (
+    "UPDATE ts_directory SET due_ms = ? WHERE id > ? AND id <= ? AND (due_ms IS NULL OR due_ms > ?)"
+)
+LAST_ID = "SELECT MAX(id) FROM ts_directory"
+SET_PLACE = "UPDATE ts_directory SET due_ms = ?, header = ?, cold = ?, payload = ? WHERE key = ?"
+
+LEASE = "SELECT holder, epoch, expires_ms, note FROM ts_lease"
+PUT_LEASE = (
+    "INSERT INTO ts_lease (one, holder, epoch, expires_ms, note) VALUES (1, ?, ?, ?, ?)"
+    " ON CONFLICT (one) DO UPDATE SET holder = excluded.holder, epoch = excluded.epoch,"
+    " expires_ms = excluded.expires_ms, note = excluded.note"
+)
+
+BEGIN_MOVE = "INSERT INTO ts_intent (name, epoch, at_ms) VALUES (?, ?, ?)"
+END_MOVE = "DELETE FROM ts_intent WHERE name = ?"
+STALE_INTENTS = "SELECT name FROM ts_intent WHERE epoch < ? ORDER BY at_ms, name LIMIT ?"
+
+_OBJECT = "name, size_bytes, records, live, made_ms, dead_ms"
+PUT_OBJECT = f"INSERT INTO ts_object ({_OBJECT}) VALUES (?, ?, ?, ?, ?, ?)"
+RELEASE_OBJECT = (
+    "UPDATE ts_object SET live = live - ?, dead_ms = CASE WHEN live <= ? THEN ? ELSE dead_ms END"
+    " WHERE name = ?"
+)
+GARBAGE = "SELECT name FROM ts_object WHERE dead_ms IS NOT NULL AND dead_ms < ?"
+GARBAGE_PAGE = GARBAGE + " ORDER BY dead_ms, name LIMIT ?"
+FORGET_OBJECT = "DELETE FROM ts_object WHERE name = ? AND live <= 0"
+KNOWN_OBJECT = (
+    "SELECT 1 FROM ts_object WHERE name = ? UNION ALL SELECT 1 FROM ts_intent WHERE name = ?"
+)
+OBJECTS = f"SELECT {_OBJECT} FROM ts_object ORDER BY (1.0 * live) / records, made_ms, name LIMIT ?"
+
+ANY_STAY = "SELECT 1 FROM ts_stay LIMIT 1"
+STAY = "SELECT wanted, error, tries, at_ms, next_ms FROM ts_stay WHERE key = ?"
+PUT_STAY = (
+    "INSERT INTO ts_stay (key, wanted, error, tries, at_ms, next_ms) VALUES (?, ?, ?, 1, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET wanted = excluded.wanted, error = excluded.error,"
+    " tries = ts_stay.tries + 1, at_ms = excluded.at_ms, next_ms = excluded.next_ms"
+)
+END_STAY = "DELETE FROM ts_stay WHERE key = ?"
+
 REPLICA = f"SELECT {_REPLICA} FROM ts_replica WHERE replica = ?"
 REPLICAS = f"SELECT {_REPLICA} FROM ts_replica ORDER BY replica"
 PUT_REPLICA = (
@@ -68,6 +120,13 @@ PUT_REPLICA = (
     + ", ".join(f"{name} = excluded.{name}" for name in _REPLICA.split(", ")[1:])
 )
 RETIRE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND seen_ms < ?"
+DISMISS = "UPDATE ts_replica SET retired = 1, seen_ms = 0 WHERE replica = ?"
+FORGET_REPLICAS = (
+    "DELETE FROM ts_replica WHERE replica IN ("
+    "SELECT replica FROM ts_replica WHERE retired = 1 AND seen_ms < ?"
+    " AND replica NOT IN (SELECT replica FROM ts_held)"
+    " AND replica NOT IN (SELECT replica FROM ts_aside) LIMIT ?)"
+)
 FLOOR = "SELECT MIN(acknowledged) FROM ts_replica WHERE retired = 0"
 
 HOLD = (

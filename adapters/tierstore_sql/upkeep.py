@@ -5,10 +5,11 @@ from __future__ import annotations
 from tierstore.errors import CorruptionError, OverloadedError
 from tierstore.region.apply import is_collectable, plan_release
 from tierstore.region.batch import Delta, Poisoned, decode_delta, encode_delta
+from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import AsideEntry, Upkeep
 from tierstore.stamp import physical_ms
-from tierstore_sql import statements
-from tierstore_sql.directory import read_rows
+from tierstore_sql import placing, statements
+from tierstore_sql.directory import check_types, read_rows
 from tierstore_sql.rows import decode_key, decode_row, encode_bound
 
 TYPE_CHECKING = False
@@ -23,20 +24,29 @@ if TYPE_CHECKING:
     from tierstore_sql.directory import Ledger
 
 ASIDE_COUNT_MAX = 100_000
+ONE_AND_ITS_LIKES = 100  # of replicas that left, too, but had to wait for an operator
+_ASIDE_TYPES = (bytes, int, int, bytes, bytes, int, int)
+_HELD_TYPES = (int, int, int, int, bytes, bytes)
 
 
 def maintain(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> Upkeep:
     """One step: at most `limit` held deltas released, and `limit` dead rows collected."""
-    done = Upkeep()
+    done = Upkeep(ledger.incarnation, ledger.now_ms)
     silent_ms = ledger.time_ms - terms.horizon_ms
     done.retired = ledger.connection.execute(statements.RETIRE, (silent_ms,)).rowcount
+    done.forgotten = _forget(ledger, silent_ms - terms.horizon_ms, limit)
     done.released = _release(ledger, dialect, terms, limit)
-    (acknowledged,) = ledger.connection.execute(statements.FLOOR).fetchone()
-    reached = ledger.position if acknowledged is None else acknowledged
-    done.floor = ledger.floor = max(ledger.floor, reached)
+    done.floor = ledger.floor = max(ledger.floor, _acknowledged_by_all(ledger))
     done.collected = _collect(ledger, terms, limit)
     ledger.save()
     return done
+
+
+def leave(ledger: Ledger, replica: int) -> None:
+    """Forget a replica, or retire it while something of it waits for an operator."""
+    ledger.connection.execute(statements.DISMISS, (replica,))
+    _forget(ledger, 1, ONE_AND_ITS_LIKES)
+    ledger.save()
 
 
 def keep_back(ledger: Ledger, batch: Batch, plan: Plan) -> None:
@@ -74,12 +84,14 @@ def set_aside(ledger: Ledger, batch: Batch, reason: str) -> None:
 
 def list_aside(connection: sqlite3.Connection, limit: int) -> list[AsideEntry]:
     """What was not merged, oldest first."""
-    return [
-        AsideEntry(_text(kind), replica, number, decode_key(key), _text(reason), at_ms)
-        for kind, replica, number, key, reason, at_ms, _ in connection.execute(
-            statements.ASIDE, (limit,)
+    entries = []
+    for found in connection.execute(statements.ASIDE, (limit,)):
+        check_types(found, _ASIDE_TYPES, "region's list for the operator")
+        kind, replica, number, key, reason, at_ms, _ = found
+        entries.append(
+            AsideEntry(_text(kind), replica, number, decode_key(key), _text(reason), at_ms)
         )
-    ]
+    return entries
 
 
 def _entry(ledger: Ledger, kind: str, batch: Batch, idx: int, reason: str) -> tuple[Any, ...]:
@@ -99,11 +111,26 @@ def _put_aside(ledger: Ledger, entries: list[tuple[Any, ...]]) -> int:
     return left_out
 
 
+def _forget(ledger: Ledger, silent_ms: int, limit: int) -> int:
+    """Remove retired replicas that were last heard of before `silent_ms`; how many."""
+    return ledger.connection.execute(statements.FORGET_REPLICAS, (silent_ms, limit)).rowcount
+
+
+def _acknowledged_by_all(ledger: Ledger) -> int:
+    found = ledger.connection.execute(statements.FLOOR).fetchone()
+    if found == (None,):
+        return ledger.position
+    check_types(found, (int,), "replica")
+    return int(found[0])
+
+
 def _release(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> int:
     execute = ledger.connection.execute
     due = execute(statements.HELD_DUE, (ledger.now_ms, limit)).fetchall()
     if not due:
         return 0
+    for found in due:
+        check_types(found, _HELD_TYPES, "region's held writes")
     keys = list({decode_key(found[4]) for found in due})
     rows, corrupt = read_rows(ledger.connection, dialect, keys)
     deltas: list[Delta] = []
@@ -115,7 +142,9 @@ def _release(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> int:
             deltas.append(delta)
         else:
             refused.append(("quarantined", replica, number, idx, ledger.now_ms, key, raw, reason))
-    ledger.put_rows(plan_release(rows, deltas, terms).writes.values())
+    plan = plan_release(rows, deltas, terms)
+    ledger.put_rows(plan.writes.values())
+    placing.release(ledger, plan.released)
     _put_aside(ledger, refused)
     ledger.connection.executemany(statements.RELEASE, [(found[0],) for found in due])
     return len(deltas)
@@ -129,6 +158,8 @@ def _collect(ledger: Ledger, terms: Terms, limit: int) -> int:
     rows = [row for row in map(_decode, found) if row is not None]
     dead = [row for row in rows if is_collectable(row, ledger.floor, terms)]
     ledger.connection.executemany(statements.FORGET_ROW, [(row.key.encode(),) for row in dead])
+    pointers = [decode_pointer(row.cold, key=row.key) for row in dead if row.cold is not None]
+    placing.release(ledger, [pointer.name for pointer in pointers])
     ledger.forgotten = max([ledger.forgotten, *(row.position for row in dead)])
     return len(dead)
 

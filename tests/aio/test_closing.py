@@ -121,9 +121,30 @@ async def test_unflushed_memory_writes_are_reported_by_close(gated, region):
     }
     astore = gated(**nothing_on_disk)
     await astore.put("memory/a", 1)
-    with pytest.raises(tierstore.UnavailableError, match="are lost: gone"):
+    with pytest.raises(tierstore.UnavailableError, match="is lost: gone"):
         await astore.close()
     await astore.close()
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3), asyncio.CancelledError()])
+@pytest.mark.parametrize("is_awaited", [False, True], ids=["entered", "awaited"])
+async def test_the_exception_of_the_block_is_the_one_that_leaves_it(tmp_path, error, is_awaited):
+    (tmp_path / "file").write_text("")
+    lossy = {
+        "tiers": {"regional": {"url": "sqlite:///file/region.db"}},
+        "rules": [{"match": "memory/**", "durability": "memory"}],
+    }
+    opening = tierstore.open_async(lossy, base_dir=tmp_path)
+
+    async def use():
+        async with await opening if is_awaited else opening as astore:
+            await astore.put("memory/a", 1)
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        await use()
+    assert caught.value is error
+    assert "in memory only and is lost" in error.__notes__.pop()
 
 
 async def test_a_write_without_room_waits_in_a_worker(gated, region):

@@ -90,8 +90,17 @@ def test_nothing_is_local_before_the_store_is_open(gated):
         lambda astore: astore.put("a", "x" * (26 << 20)),
         lambda astore: astore.get("memory/\ud800"),
         lambda astore: astore.get([]),
+        lambda astore: astore.prefixed("memory/a").get(""),
+        lambda astore: astore.prefixed("memory/a").put("", b"2"),
+        lambda astore: astore.prefixed("memory/a").get_many([""]),
         lambda astore: astore.get("absent", timeout="soon"),
         lambda astore: astore.get_many(["memory/a"], max_age=-1),
+        lambda astore: astore.get_many([], timeout=-1),
+        lambda astore: astore.put_many({}, timeout=-1),
+        lambda astore: astore.delete_many([], timeout="soon"),
+        lambda astore: astore.get_many("abc"),
+        lambda astore: astore.delete_many("abc"),
+        lambda astore: astore.put_many([("memory/a", 1)]),
         lambda astore: astore.touch("memory/a", ttl="soon"),
     ],
 )
@@ -101,7 +110,7 @@ def test_arguments_are_refused_at_once(opened, call):
         at_once(call(opened))
 
 
-@pytest.mark.parametrize("wrong", [{"limit": 0}, {"timeout": -1}, {"cursor": "x"}, {"start": 7}])
+@pytest.mark.parametrize("wrong", [{"limit": -1}, {"timeout": -1}, {"cursor": "x"}, {"start": 7}])
 def test_a_scan_refuses_its_arguments_when_called(opened, wrong):
     with pytest.raises(tierstore.TierStoreError):
         opened.scan(**wrong)

@@ -38,7 +38,7 @@ def make_pair():
     prefix=st.text("ab", max_size=1),
     arguments=st.fixed_dictionaries(
         {"reverse": st.booleans(), "values": st.booleans()},
-        optional={"start": KEYS, "end": KEYS, "limit": st.integers(1, 5)},
+        optional={"start": KEYS, "end": KEYS, "limit": st.integers(0, 5)},
     ),
     size=st.integers(1, 4),
 )

@@ -73,7 +73,7 @@ def test_asyncio_is_loaded_by_the_async_store_only():
 
 async def test_stores_and_scans_refuse_pickling(astore):
     scan = astore.scan()
-    for thing in (astore, scan, scan.pages(), aiter(scan)):
+    for thing in (astore, tierstore.open_async(), scan, scan.pages(), aiter(scan)):
         with pytest.raises(TypeError, match="cannot be pickled: "):
             pickle.dumps(thing)
 
@@ -120,6 +120,21 @@ async def test_a_closed_store_says_so(policy, tmp_path, verb, opened_first):
     for closed in (astore, view):
         with pytest.raises(tierstore.StoreClosedError):
             await getattr(closed, verb)(*CALLS[verb])
+
+
+async def test_a_closed_store_refuses_what_has_nothing_to_do(policy, tmp_path):
+    astore = await tierstore.open_async(policy, base_dir=tmp_path)
+    await astore.close()
+    for call in (
+        lambda: astore.get_many([]),
+        lambda: astore.put_many({}),
+        lambda: astore.delete_many([]),
+        astore.__aenter__,
+    ):
+        with pytest.raises(tierstore.StoreClosedError):
+            await call()
+    with pytest.raises(tierstore.StoreClosedError):
+        astore.prefixed("a/")
 
 
 async def test_a_scan_begun_before_closing_says_so(policy, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,14 @@ def cli_json(cli):
 def command(folder):
     """`command(*words)`: the words that run the command line as a process in `folder`."""
     return lambda *words: [sys.executable, "-m", "tierstore", *words]
+
+
+@pytest.fixture
+def heeds_ctrl_c():
+    """Processes started meanwhile heed SIGINT, though the suite may run with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

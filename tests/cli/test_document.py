@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierstore.cli.document import dumps, loads
+from tierstore.cli.document import UnfitError, dumps, loads
 
 NAMES = st.text(max_size=5) | st.sampled_from(["$bytes", "$datetime", "$float", "$literal"])
 VALUES = st.recursive(
@@ -54,15 +54,31 @@ def test_marks():
         "{",
         "NaN",
         "[Infinity]",
+    ],
+)
+def test_what_is_not_json_is_refused(text):
+    with pytest.raises(ValueError, match=r".+") as caught:
+        loads(text)
+    assert caught.type is not UnfitError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1e400",
+        "[-1e999]",
+        "7" * 5000,
         '{"a": 1, "a": 2}',
         '{"$bytes": "not base64!"}',
         '{"$bytes": 7}',
         '{"$datetime": "yesterday"}',
         '{"$float": "1"}',
         '{"$literal": 1}',
+        '[{"$literal": {"a": {"$bytes": "!!"}}}]',
         "[" * 100_000,
+        "[" * 900 + "]" * 900,
     ],
 )
-def test_what_is_not_json_is_refused(text):
-    with pytest.raises(ValueError, match=r".+"):
+def test_json_that_stands_for_no_value_is_refused_as_such(text):
+    with pytest.raises(UnfitError, match=r"^.{5,80}$"):
         loads(text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
 import pytest
 
 import tierstore
+from tierstore import errors
 from tierstore.cli import main
 
 WAIT = ("--timeout", "500ms")
@@ -73,9 +75,13 @@ def _options(command):
             yield from parameter.opts
 
 
-def test_every_number_of_stats_is_explained(cli_json, page):
+@pytest.mark.parametrize("has_journal", [False, True])
+def test_the_numbers_of_stats_are_those_that_are_explained(cli, cli_json, page, has_journal):
+    if has_journal:
+        cli("put", "k", "1")
     told = {name for names in _names(cli_json("stats")[1]) for name in names}
-    assert [name for name in sorted(told) if f"`{name}`" not in page] == []
+    table = page.partition("## What `stats` says")[2].partition("\n## ")[0]
+    assert sorted(told) == sorted(re.findall(r"^\| `([\w.]+)` \|", table, re.M))
 
 
 def _names(numbers):
@@ -99,7 +105,24 @@ def test_check_of_an_unreachable_region_is_exit_code_3(cli, cli_json, unreachabl
     policy, _ = unreachable
     code, report = cli_json("--policy", policy, "check", *WAIT)
     assert (code, report["ok"]) == (3, False)
+    assert [finding["error"] and finding["error"]["type"] for finding in report["findings"]] == [
+        None,
+        "UnavailableError",
+    ]
     assert "WRONG region" in cli("--policy", policy, "check", *WAIT).stdout
+
+
+@pytest.mark.parametrize(("name", "code"), [("CorruptionError", 5), ("UnavailableError", 3)])
+def test_check_ends_with_the_code_of_the_error(cli, cli_json, monkeypatch, name, code):
+    def refuse(*_):
+        raise getattr(errors, name)("it broke: mend it")
+
+    for part in ("journal", "region", "aside"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"tierstore.store.inspect._check_{part}", refuse)
+            result = cli("check")
+            assert cli_json("check")[0] == result.exit_code == code
+        assert "it broke: mend it" in result.stdout
 
 
 def test_check_of_a_damaged_journal_names_it(cli, folder):

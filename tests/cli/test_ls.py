@@ -39,7 +39,7 @@ def expected(prefix, start, end, reverse, limit):
     start=st.none() | KEY,
     end=st.none() | KEY,
     reverse=st.booleans(),
-    limit=st.none() | st.integers(1, 20),
+    limit=st.none() | st.integers(0, 20),
 )
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_ls_is_a_sorted_dict(filled, cli, prefix, start, end, reverse, limit):
@@ -113,7 +113,7 @@ def test_a_failure_in_the_middle_is_the_last_element(filled, cli, monkeypatch):
 
 @pytest.mark.parametrize(
     "words",
-    [["--limit", "0"], ["--limit", "x"], ["--page", "0"], ["--cursor", "garbage"], ["a", "b"]],
+    [["--limit", "-1"], ["--limit", "x"], ["--page", "0"], ["--cursor", "garbage"], ["a", "b"]],
 )
 def test_bad_bounds_are_refused(filled, cli, words):
     assert cli("ls", *words).exit_code == 2

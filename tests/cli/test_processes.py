@@ -24,6 +24,7 @@ def filled(folder):
 
 
 @pytest.mark.parametrize("words", [["ls"], ["ls", "--json"]])
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_in_a_listing_leaves_a_consistent_store(filled, cli, command, words):
     with subprocess.Popen(
         command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -49,13 +50,25 @@ def test_a_reader_that_goes_away_is_no_error(filled, command):
         assert (process.returncode, errors) == (0, b"")
 
 
-def test_output_that_cannot_be_written_is_exit_code_5(folder, command):
+@pytest.mark.parametrize(
+    "words", [["get", "k"], ["get", "k", "--json"], ["ls"], ["ls", "--json"], ["stats", "--json"]]
+)
+def test_output_that_cannot_be_written_is_exit_code_5(folder, command, words):
     with tierstore.open() as store:
         store.put("k", "text")
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(command("get", "k"), stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 5
     assert done.stderr == b"tierstore: No space left on device\n"
+
+
+def test_an_error_that_cannot_be_printed_as_json_is_told_as_text(folder, command):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command("get", "", "--json"), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"tierstore: key: empty")
 
 
 def test_closed_output_is_no_error(folder, command):

@@ -49,9 +49,14 @@ def test_options_reach_the_replay(cli_json, write_trace):
     assert cli_json("replay", trace, "--replicas", "2", "--verify")[1]["replicas"] == 2
 
 
-def test_the_report_as_text_has_no_progress_bar_in_a_pipe(cli, folder, write_trace):
+def test_in_a_pipe_each_stage_is_a_line_when_it_begins(cli, folder, write_trace):
     result = cli("replay", write_trace(ROWS), "--verify")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
+    assert [line.split() for line in result.stderr.splitlines()] == [
+        ["reading"],
+        ["loading", "1"],
+        ["replaying", "5"],
+    ]
     assert "Wrong reads" in result.stdout
     assert not (folder / "tierstore-data").exists()
 
@@ -113,6 +118,16 @@ def test_the_demo(cli, cli_json, folder, monkeypatch):
     assert not (folder / "tierstore-data").exists()
 
 
+def test_the_demo_takes_no_policy(cli, write_policy, monkeypatch):
+    monkeypatch.delattr(demo, "run_demo")
+    policy = write_policy()
+    for words in (["demo", "--policy", policy], ["--policy", policy, "demo"]):
+        result = cli(*words)
+        assert result.exit_code == 2
+        assert "demo has a policy of its own" in result.stderr
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_ends_a_replay_that_shows_its_progress(folder, command, write_trace):
     trace = write_trace([f"{second},get,k{second % 50},200," for second in range(120_000)])
     (folder / "tmp").mkdir()

@@ -24,6 +24,8 @@ VALUES = {
     "null": None,
     "true": True,
     "-5": -5,
+    "-.5": "-.5",
+    "-5 apples": "-5 apples",
     "1.5": 1.5,
     '"text"': "text",
     "text": "text",
@@ -145,6 +147,12 @@ def test_rm_deletes_every_key_and_is_blind(cli, cli_json):
         ["put", "x" * 1025, "1"],
         ["put", "\udcff", "1"],
         ["put", "k", "1", "--timeout", "5"],
+        ["put", "k", "--jsn"],
+        ["put", "k", "-x"],
+        ["put", "-k", "1"],
+        ["put", "k", "1e400"],
+        ["put", "k", '{"$bytes": "!!"}'],
+        ["put", "k", '{"a": 1, "a": 2}'],
         ["get"],
         ["get", "a", "b"],
         ["get", "a", "--max-age", "x"],
@@ -161,6 +169,20 @@ def test_wrong_calls_are_exit_code_2_and_change_nothing(cli, folder, words):
     code, error = cli(*words, "--json").exit_code, json.loads(cli(*words, "--json").stdout)
     assert code == 2
     assert set(error["error"]) >= {"type", "message", "outcome", "retry"}
+
+
+def test_an_unknown_option_comes_with_advice(cli, cli_json):
+    error = cli("put", "k", "--jsn").stderr
+    assert "No such option: --jsn; write -- before" in error
+    assert "--json" in error
+    assert cli("put", "--", "k", "--jsn").exit_code == 0
+    assert cli_json("get", "k")[1]["value"] == "--jsn"
+
+
+def test_json_that_stands_for_no_value_can_be_stored_as_text(cli, cli_json):
+    assert "--text stores it as it is" in cli("put", "k", '{"$bytes": "!!"}').stderr
+    assert cli("put", "k", "--text", '{"$bytes": "!!"}').exit_code == 0
+    assert cli_json("get", "k")[1]["value"] == '{"$bytes": "!!"}'
 
 
 def test_text_that_is_not_utf_8_needs_raw(cli):

@@ -10,6 +10,7 @@ from tierstore.region.batch import (
     PUT,
     TOUCH,
     Delta,
+    Heat,
     decode_batch,
     decode_delta,
     encode_delta,
@@ -63,10 +64,11 @@ def test_a_delta_has_the_bytes_of_its_array_and_comes_back(delta, replica):
 
 @given(st.lists(DELTAS, max_size=20), REPLICAS, st.integers(1, 2**40), st.binary(max_size=16))
 def test_a_batch_has_the_bytes_of_its_array_and_comes_back(deltas, replica, number, predecessor):
-    heat = [(delta.key, 1, 2) for delta in deltas]
+    heat = [Heat(delta.key, 1, 2, 3) for delta in deltas]
     batch = freeze(replica, number, predecessor, deltas, heat)
     wire = [wire_fields(delta, replica) for delta in deltas]
-    assert unpack(batch.body) == [1, replica, number, predecessor, wire, [list(h) for h in heat]]
+    told = [[delta.key, 1, 2, 3] for delta in deltas]
+    assert unpack(batch.body) == [2, replica, number, predecessor, wire, told]
     assert batch.body == pack(unpack(batch.body))
     again = decode_batch(batch.body)
     assert (again.deltas, again.heat, again.digest) == (deltas, heat, batch.digest)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -60,7 +62,9 @@ def page_id(page):
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_blocks(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__docs__"}
+    module = ModuleType("__docs__")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclasses look there
+    namespace = vars(module)
     for language, text, line in blocks(page):
         padded = "\n" * line + text if language == "python" else text
         RUNNERS[language](padded, str(page), namespace)

@@ -45,6 +45,10 @@ CASES = [
         ],
     ),
     (
+        "  - {match: a, ttl: 1h, ttl_renew: write}",
+        ["1:36: rules[0].ttl_renew: it changes nothing: every put of a register replaces its TTL"],
+    ),
+    (
         "  - {match: a, edge: {max_value: 1GiB}}",
         ["1:34: rules[0].edge.max_value: larger than tiers.edge.capacity (64MiB)"],
     ),

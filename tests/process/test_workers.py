@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import tierstore
@@ -76,7 +76,7 @@ def expected(acknowledged):
     }
 
 
-def test_one_of_four_forked_workers_is_killed(tmp_path):
+def test_one_of_four_forked_workers_is_killed(tmp_path, counting):
     acknowledged = run_workers(str(tmp_path), killed=2)
     wanted = expected(acknowledged)
     with tierstore.open(POLICY, base_dir=tmp_path) as store:
@@ -90,3 +90,5 @@ def test_one_of_four_forked_workers_is_killed(tmp_path):
             scanned = {entry.key: entry.value for entry in other.scan()}
     surplus = scanned.keys() - wanted.keys() - {"parent"}
     assert surplus <= {f"{kind}/2/{acknowledged[2] + 1}" for kind in ("inherited", "own")}
+    versions = Counter(key for key, *_ in counting.check(tmp_path / "tierstore-data" / "region.db"))
+    assert all(count == 1 for key, count in versions.items() if key != "parent")

@@ -30,17 +30,35 @@ RULES = [
 
 
 class RecordingRegion(MemoryRegion):
-    """A region in memory that remembers every row that it stored."""
+    """A region in memory that remembers every batch that it applied and row that it stored."""
 
     def __init__(self, runtime, limits=None):
         super().__init__(runtime, limits)
         self.stored = []
+        self.applied = []
+        self._sent = None
+
+    def apply(self, batch, timeout_s):
+        self._sent = batch.replica, batch.number
+        try:
+            return super().apply(batch, timeout_s)
+        finally:
+            self._sent = None
 
     def _store(self, plan):
         super()._store(plan)
+        if self._sent is not None:
+            self.applied.append(self._sent)
         for row in plan.writes.values():
             record = row.record
             self.stored.append((row.key, record.stamp, record.replica, record.touch))
+
+    def check_once(self):
+        """No batch was applied twice, which joins would hide, nor a version stored twice."""
+        assert len(self.applied) == len(set(self.applied)), "a batch was applied twice"
+        assert len(self.stored) == len(set(self.stored)), "a write was stored twice"
+        states = self.replicas(1.0)
+        assert set(self.applied) >= {(s.replica, n + 1) for s in states for n in range(s.applied)}
 
     def value(self, key):
         """The payload of the row of `key`, None if it has none."""

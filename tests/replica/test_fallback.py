@@ -25,7 +25,7 @@ def aged(node):
 
 
 def test_get_many_serves_stale_copies_as_get_does(aged):
-    assert [1, 1] == [aged.store.get(key) for key in KEYS]
+    assert [aged.store.get(key) for key in KEYS] == [1, 1]
     assert dict.fromkeys(KEYS, 1) == aged.store.get_many(KEYS)
 
 
@@ -81,4 +81,4 @@ def test_those_who_wait_for_anothers_read_get_the_stale_copy_too():
         thread.join(10)
     store.close()
 
-    assert [1] * 6 == answers
+    assert answers == [1] * 6

@@ -62,6 +62,16 @@ class TestAhead:
             ahead.store.put(KEY, "more")
         assert ahead.store.get(KEY) == "ahead"
 
+    def test_it_writes_again_once_its_clock_is_right(self, ahead, runtime, region):
+        ahead.store.flush()
+        ahead.state.edge.clear_clean()  # nothing to pull for, nor to flush
+        with pytest.raises(UnavailableError):
+            ahead.store.put("far/k", "refused")
+        region._now_ms = lambda: runtime.time_ns() // 1_000_000
+        runtime.advance(61)
+        ahead.store.put("far/k", "taken")
+        assert region.value("far/k") == encode("taken")
+
     def test_the_write_is_merged_when_its_time_has_come(self, ahead, runtime, region):
         ahead.store.flush()
         runtime.sleep(119)

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 import tierstore.replica.outbox as outbox_module
+import tierstore.store.core as core_module
 from tierstore.errors import (
     CorruptionError,
     DeadlineExceededError,
@@ -102,23 +103,23 @@ def test_a_regional_put_is_not_confirmed_while_it_is_being_frozen(monkeypatch, m
             go.wait(DEADLINE_S)
         return real(entry)
 
-    confirm, seen = store._core.confirm, []
+    confirm, seen = core_module.confirm, []
 
-    def confirming(key, stamp, deadline):
+    def confirming(replica, writes, deadline):
         flusher.start()
         freezing.wait(DEADLINE_S)
         threading.Timer(0.05, go.set).start()
-        confirm(key, stamp, deadline)
+        confirm(replica, writes, deadline)
         seen.append("r" in region.rows)
 
     flusher = threading.Thread(target=store.flush, name="flusher")
     monkeypatch.setattr(outbox_module, "as_delta", slow)
-    monkeypatch.setattr(store._core, "confirm", confirming)
+    monkeypatch.setattr(core_module, "confirm", confirming)
     store.put("r", b"paid")
     flusher.join(DEADLINE_S)
     store.close()
 
-    assert [True] == seen
+    assert seen == [True]
 
 
 def test_what_a_dead_process_left_is_flushed_though_nobody_reads(new_node):

@@ -340,6 +340,23 @@ def test_a_complete_pull_makes_every_copy_young(node, runtime):
     assert (reading.stale, reading.age_s) == (False, 1.5)
 
 
+def test_a_repeated_answer_says_nothing_of_what_others_wrote_since(node, runtime, make_node):
+    node.store.put("age/warm", 1)
+    node.store.flush()
+    node.store.put("age/k", "ours")
+    node.plan.arm(2, "lost")
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    assert node.plan.fired == "region.apply"
+    runtime.sleep(1)
+    other = make_node("other")
+    other.store.put("age/k", "theirs")
+    other.store.flush()
+    runtime.sleep(10)
+    node.store.flush()
+    assert node.store.get("age/k") == "theirs"
+
+
 def test_the_age_asked_for_binds_beside_the_rule(node, runtime, make_node):
     other = make_node("other")
     other.store.put(KEY, "first")

@@ -44,9 +44,10 @@ def _counted(name):
     return call
 
 
-for _name in (
-    "connect register apply read changes scan acknowledge maintain set_aside aside replicas".split()
-):
+_VERBS = (
+    "connect register apply read changes scan acknowledge leave maintain set_aside aside replicas"
+)
+for _name in _VERBS.split():
     setattr(CountingRegion, _name, _counted(_name))
 
 

@@ -19,6 +19,11 @@ VERBS = {
     "exists": lambda store: store.exists("k"),
     "in": lambda store: "k" in store,
     "get_many": lambda store: store.get_many(["k"]),
+    "get_many of none": lambda store: store.get_many([]),
+    "put_many of none": lambda store: store.put_many({}),
+    "delete_many of none": lambda store: store.delete_many([]),
+    "prefixed": lambda store: store.prefixed("a/"),
+    "with": lambda store: store.__enter__(),
     "scan": lambda store: store.scan(),
     "put": lambda store: store.put("k", 1),
     "put bytes": lambda store: store.put("k", b"1"),
@@ -65,15 +70,55 @@ def test_a_scan_begun_before_ends_with_the_store(store):
 
 
 def test_closing_again_does_nothing(store, region):
-    store.put("k", 1)
     view = store.prefixed("a/")
-    view.close()
-    calls, closed = region.calls, region.closed_count
-    store.close()
-    view.close()
     with store:
-        pass
+        store.put("k", 1)
+        view.close()
+        calls, closed = region.calls, region.closed_count
+        store.close()
+        view.close()
     assert (region.calls, region.closed_count) == (calls, closed) == (calls, 1)
+
+
+def test_a_flush_that_breaks_leaves_nothing_open(store, region, open_store, monkeypatch):
+    def broken(*_):
+        raise TypeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "apply", broken)
+        store.put("k", 1)
+        with pytest.raises(TypeError, match="a bug"):
+            store.close()
+    assert region.closed_count == 1
+    again = open_store()
+    assert again.get("k") == 1
+    assert again.stats()["journal"]["path"].endswith("worker-0001.journal")
+
+
+@pytest.fixture
+def lossy(open_store, region):
+    """A store that cannot be closed without a loss."""
+    store = open_store()
+    store.put("memory/a", 1)
+    region.is_out = True
+    return store
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), SystemExit(3)])
+def test_the_exception_of_the_block_is_the_one_that_leaves_it(lossy, caplog, error):
+    with pytest.raises(type(error)) as caught, lossy:
+        raise error
+    assert caught.value is error
+    (note,) = error.__notes__
+    assert "in memory only and is lost" in note
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    with pytest.raises(StoreClosedError):
+        lossy.get("memory/a")
+
+
+def test_without_an_exception_the_failure_of_closing_is_one(lossy):
+    with pytest.raises(UnavailableError, match="in memory only and is lost"), lossy:
+        pass
 
 
 def test_closing_flushes(store, region, open_store):
@@ -133,14 +178,15 @@ def drop(open_unheld):
     return [str(warning.message) for warning in caught]
 
 
-def test_an_unclosed_store_warns_of_what_is_unflushed(tmp_path):
+@pytest.mark.parametrize(("keys", "said"), [("l", "1 write was"), ("kl", "2 writes were")])
+def test_an_unclosed_store_warns_of_what_is_unflushed(tmp_path, keys, said):
     def unclosed():
         store = tierstore.open({"replication": {"flush": "1h"}}, base_dir=tmp_path)
-        store.put("k", 1)
-        store.put("l", 2)
+        for key in keys:
+            store.put(key, 2)
 
     (message,) = drop(unclosed)
-    assert message.endswith("was not closed: 2 writes were not flushed")
+    assert message.endswith(f"was not closed: {said} not flushed")
     with tierstore.open({"timeouts": {"regional": "60s"}}, base_dir=tmp_path) as store:
         assert store.get("l") == 2
         assert store.stats()["journal"]["path"].endswith("worker-0001.journal")

@@ -39,7 +39,7 @@ def test_a_scan_over_a_damaged_row_names_it_as_a_read_does(tmp_path, damage, val
             list(store.scan(reverse=reverse, values=values))
         assert caught.value.key == "b"
 
-        assert ["c", "d"] == [entry.key for entry in store.scan(start="c")]
+        assert [entry.key for entry in store.scan(start="c")] == ["c", "d"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 10])
@@ -55,5 +55,5 @@ def test_an_unflushed_write_over_a_damaged_row_is_shown(tmp_path, damage):
         store.put("b", "new")
 
         assert store.get("b") == "new"
-        assert KEYS == [entry.key for entry in store.scan()]
+        assert [entry.key for entry in store.scan()] == KEYS
         assert store._core.replica.state.outbox.unflushed

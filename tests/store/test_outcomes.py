@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tierstore.errors import (
     FencedError,
@@ -71,7 +73,7 @@ def test_another_replica_can_ask(store, region, open_store):
 def test_only_the_region_can_tell_and_it_does_not_answer(store, region):
     region.is_out = True
     with pytest.raises(UnavailableError):
-        store.outcome(encode_operation(5, 7, KEY))
+        store.outcome(encode_operation(5, [(7, KEY)]))
 
 
 def test_a_write_that_the_region_keeps_back_is_quarantined(store, region, runtime):
@@ -87,13 +89,83 @@ def test_a_write_that_the_region_keeps_back_is_quarantined(store, region, runtim
     assert [entry.key for entry in region.aside(10, 1.0)] == [KEY]
 
 
-def test_operation_ids_come_back():
-    assert decode_operation(encode_operation(2**53 - 1, 2**62, "k-ä/-")) == (
-        2**53 - 1, 2**62, "k-ä/-",
-    )  # fmt: skip
-    for bad in ("", "o1", "o2-1-1-6b", "o1-x-1-6b", "o1-1-1-6", "o1-1-1-ff", "o1-1-1-6b-"):
-        with pytest.raises(InvalidArgumentError):
-            decode_operation(bad)
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_a_timeout_is_checked_whoever_can_tell(store, region, is_pending):
+    operation = unconfirmed(store, region, lambda: store.put(KEY, 1))
+    region.is_out = is_pending
+    if not is_pending:
+        store.flush()
+    with pytest.raises(InvalidArgumentError):
+        store.outcome(operation, timeout=-1)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda store, keys: store.put_many(dict.fromkeys(keys, 1)),
+        lambda store, keys: store.delete_many(keys),
+    ],
+)
+def test_one_id_is_for_the_whole_set(store, region, open_store, verb):
+    keys = ["regional/a", "regional/b", "journaled", "regional/c"]
+    operation = unconfirmed(store, region, lambda: verb(store, keys))
+    assert store.outcome(operation) == "pending"
+    region.is_out = False
+    other = open_store()
+    for key in keys:
+        assert other.outcome(operation) == "unknown"
+        other.put(key, 2)
+        other.flush()
+    assert other.outcome(operation) == "applied"
+    assert store.outcome(operation) == "pending"
+    store.flush()
+    assert store.outcome(operation) == "applied"
+
+
+def test_a_set_with_one_quarantined_write_is_quarantined(store, region, runtime):
+    operation = unconfirmed(store, region, lambda: store.put_many({"regional/a": 1, KEY: 1}))
+    runtime.jump(15 * 86_400)
+    region.is_out = False
+    region.maintain(1000, 1.0)
+    store.put("regional/a", 2)
+    assert store.outcome(operation) == "quarantined"
+
+
+def test_what_no_journal_has_is_queued_only_while_the_store_is_open(open_store, region):
+    rule = {"match": "here/**", "durability": "regional", "place": {"never": ["edge"]}}
+    store = open_store(rules=[rule, {"match": "regional/**", "durability": "regional"}])
+    region.is_out = True
+    for key, said in (("here/k", "it is queued only while this"), (KEY, "it stays queued: store")):
+        with pytest.raises(OutcomeUnknownError, match=said):
+            store.put(key, 1)
+    with pytest.raises(OutcomeUnknownError, match="it is queued only while this"):
+        store.put_many({KEY: 1, "here/k": 1})
+
+
+@given(
+    st.integers(1, 2**53 - 1),
+    st.lists(
+        st.tuples(st.integers(0, 2**63 - 1), st.text(min_size=1, max_size=5)),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_operation_ids_come_back(replica, writes):
+    assert decode_operation(encode_operation(replica, writes)) == (replica, writes)
+
+
+def test_ids_of_the_first_format_stay_readable():
+    assert decode_operation("o1-1fffffffffffff-4000000000000000-6b") == (2**53 - 1, [(2**62, "k")])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "o1", "o2-1-1-6b", "o1-x-1-6b", "o1-1-1-6", "o1-1-1-ff", "o1-1-1-6b-", "o1-1-1.6b",
+     "o1-1-1-", "o2", "o2-1", "o2-1-1.6b-", "o2-1-1.6b.7", "o3-1-1.6b"],
+)  # fmt: skip
+def test_what_is_no_operation_id(bad):
+    with pytest.raises(InvalidArgumentError):
+        decode_operation(bad)
 
 
 def test_fenced_is_another_outcome():

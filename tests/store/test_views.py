@@ -49,6 +49,30 @@ def test_every_verb_of_a_view(shared):
     assert not shared.exists("tenant/k")
 
 
+EMPTY_KEY = {
+    "get": lambda view: view.get(""),
+    "read": lambda view: view.read(""),
+    "exists": lambda view: view.exists(""),
+    "get_many": lambda view: view.get_many([""]),
+    "put": lambda view: view.put("", 2),
+    "put bytes": lambda view: view.put("", b"2"),
+    "put_many": lambda view: view.put_many({"": 2}),
+    "delete": lambda view: view.delete(""),
+    "touch": lambda view: view.touch("", 5),
+    "explain": lambda view: view.explain(""),
+}
+
+
+@pytest.mark.parametrize("verb", EMPTY_KEY)
+def test_the_prefix_itself_is_no_key_of_a_view(verb):
+    """Though the store may hold a key of that name."""
+    with memory_store({"rules": [{"match": "**", "durability": "memory"}]}) as store:
+        store.put("a/x", b"1")
+        with pytest.raises(InvalidKeyError):
+            EMPTY_KEY[verb](store.prefixed("a/x"))
+        assert store.get("a/x") == b"1"
+
+
 def test_rules_match_the_whole_key():
     with memory_store({"rules": [{"match": "a/b/*", "ttl": "1h", "name": "ab"}]}) as store:
         view = store.prefixed("a/").prefixed("b/")
@@ -76,7 +100,9 @@ def test_bad_prefixes(shared):
             shared.prefixed(bad)
 
 
-def test_stores_and_views_are_not_pickled(shared):
+def test_stores_views_and_scans_are_not_pickled(shared):
     for store in (shared, shared.prefixed("a/")):
-        with pytest.raises(TypeError, match="cannot be pickled: open the policy again"):
+        with pytest.raises(TypeError, match="a store cannot be pickled: open the policy again"):
             pickle.dumps(store)
+    with pytest.raises(TypeError, match="a scan cannot be pickled: hand on the cursor"):
+        pickle.dumps(shared.scan())

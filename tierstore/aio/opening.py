@@ -8,7 +8,8 @@ from tierstore import opening
 from tierstore.aio.store import AsyncStore
 from tierstore.aio.workers import WORKERS, Workers
 from tierstore.runtime import Runtime
-from tierstore.store.arguments import positive_int
+from tierstore.store.arguments import whole_number
+from tierstore.store.pickling import refuse_pickling
 from tierstore.store.store import CLOSE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def open_async(
     needed. Awaiting raises what `tierstore.open` raises.
     """
     return Opening(
-        policy, base_dir, connect, runtime or Runtime(), positive_int("workers", workers)
+        policy, base_dir, connect, runtime or Runtime(), whole_number("workers", workers)
     )
 
 
@@ -57,6 +58,8 @@ class Opening:
         self._workers = workers
         self._entered: AsyncStore | None = None
 
+    __reduce__ = refuse_pickling("a store", "open the policy again where it is needed")
+
     def __await__(self) -> Generator[object, None, AsyncStore]:
         return self._open().__await__()
 
@@ -64,9 +67,9 @@ class Opening:
         self._entered = await self
         return self._entered
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._entered is not None:
-            await self._entered.close()
+            await self._entered.__aexit__(kind, error, trace)
 
     async def _open(self) -> AsyncStore:
         workers = Workers(self._runtime, self._workers)

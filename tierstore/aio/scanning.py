@@ -5,8 +5,9 @@ A cancelled step moves nothing: the next one fetches the same page again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from tierstore.store.pickling import refuse_pickling
 from tierstore.store.scanning import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tierstore.store.core import Core
     from tierstore.store.results import Entry, Page
     from tierstore.store.scanning import Place, Scan
+
+
+_refuse = refuse_pickling("a scan", "hand on the cursor of a page")
 
 
 class AsyncScan:
@@ -36,8 +40,7 @@ class AsyncScan:
         """
         return Pages(self._core, self._workers, self._scan, size)
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a scan cannot be pickled: hand on the cursor of a page")
+    __reduce__ = _refuse
 
 
 class Pages:
@@ -65,8 +68,7 @@ class Pages:
             raise StopAsyncIteration
         return page
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a scan cannot be pickled: hand on the cursor of a page")
+    __reduce__ = _refuse
 
 
 class Entries:
@@ -85,5 +87,4 @@ class Entries:
                 return entry
             self._entries = iter((await self._pages.__anext__()).entries)
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a scan cannot be pickled: hand on the cursor of a page")
+    __reduce__ = _refuse

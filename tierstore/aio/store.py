@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
-from tierstore.replica.write import Write
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
+from tierstore.store.leaving import note_failure
+from tierstore.store.pickling import refuse_pickling
 from tierstore.store.store import CLOSE_TIMEOUT_S
 from tierstore.store.unpacking import unpack
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
     from tierstore.replica.reads import Answer
+    from tierstore.replica.write import Write
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.results import CheckReport, Explanation, Maintenance, Outcome, Reading
     from tierstore.store.store import Store
@@ -111,14 +113,14 @@ class AsyncStore:
 
         Runs in the caller if all of them are resident.
         """
-        deadline = self._core.deadline(seconds("timeout", timeout))
+        max_age_s, deadline = seconds("max_age", max_age), self._core.deadline(timeout)
         store = self._store
         await self._ensure_open(timeout)
-        found, rest = store._gather(keys, seconds("max_age", max_age))
-        found.update(self._take_local(rest, max_age))
+        found, rest = store._gather(keys, max_age_s)
+        found.update(self._take_local(rest, max_age_s))
         if rest:
             fetched = await self._workers.run(
-                lambda: store._fetch(rest, max_age, deadline.remaining_s()), deadline
+                lambda: store._fetch(rest, max_age_s, deadline), deadline
             )
             found.update(fetched)
         return found
@@ -147,7 +149,7 @@ class AsyncStore:
             limit=limit,
             values=values,
             cursor=cursor,
-            timeout=seconds("timeout", timeout),
+            timeout=timeout,
         )
         return AsyncScan(self._core, self._workers, scan)
 
@@ -185,10 +187,7 @@ class AsyncStore:
     ) -> None:
         """`put` for several keys with one journal commit: atomic on this replica, only there."""
         await self._ensure_open(timeout)
-        make = self._store._write
-        await self._write(
-            [make(key, value, ttl, metadata) for key, value in items.items()], timeout
-        )
+        await self._write(self._store._puts(items, ttl, metadata), timeout)
 
     async def delete(self, key: str, *, timeout: float | None = None) -> None:
         """Let `key` be absent, whether it existed or not. Raises what `put` raises."""
@@ -197,9 +196,7 @@ class AsyncStore:
     async def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """`delete` for several keys with one journal commit."""
         await self._ensure_open(timeout)
-        located = [self._store._locate(key) for key in keys]
-        writes = [Write(full, rule, None, None, None, delete=True) for full, rule in located]
-        await self._write(writes, timeout)
+        await self._write(self._store._deletes(keys), timeout)
 
     async def touch(
         self, key: str, ttl: TTL | Omitted = OMITTED, *, timeout: float | None = None
@@ -266,13 +263,18 @@ class AsyncStore:
         await self._workers.close(lambda: store.close(timeout_s), timeout_s)
 
     async def __aenter__(self) -> Self:
+        self._core.refuse_closed()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            await self.close()
+        except Exception as failure:
+            if error is None:
+                raise
+            note_failure(error, failure)
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a store cannot be pickled: open the policy again where it is needed")
+    __reduce__ = refuse_pickling("a store", "open the policy again where it is needed")
 
     def __repr__(self) -> str:
         prefix = f" prefixed {self._prefix!r}" if self._prefix else ""
@@ -294,11 +296,13 @@ class AsyncStore:
 
     async def _run(self, verb: Callable[[float], R], timeout: float | None) -> R:
         """What `verb(timeout_s)` returns; it gets what waiting for a worker left of `timeout`."""
-        deadline = self._core.deadline(seconds("timeout", timeout))
+        deadline = self._core.deadline(timeout)
         return await self._workers.run(lambda: verb(deadline.remaining_s()), deadline)
 
     async def _ensure_open(self, timeout: float | None) -> None:
         self._core.refuse_closed()
+        if timeout is not None:
+            seconds("timeout", timeout)
         if not self._core.replica.is_open:
             await self._run(lambda _: self._core.ensure_open(), timeout)
 
@@ -314,10 +318,10 @@ class AsyncStore:
         max_age_s = seconds("max_age", max_age)
         return core.replica.reader.resolve_local(full, rule, max_age_s, counts=counts)
 
-    def _take_local(self, rules: dict[str, Rule], max_age: float | None) -> dict[str, Any]:
+    def _take_local(self, rules: dict[str, Rule], max_age_s: float | None) -> dict[str, Any]:
         """The values of those of `rules` that need no I/O, which are taken out of it."""
         resolve = self._core.replica.reader.resolve_local
-        answers = {full: resolve(full, rule, max_age) for full, rule in rules.items()}
+        answers = {full: resolve(full, rule, max_age_s) for full, rule in rules.items()}
         local = {full: answer for full, answer in answers.items() if answer is not None}
         for full in local:
             del rules[full]

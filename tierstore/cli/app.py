@@ -81,8 +81,9 @@ class LateGroup(click.Group):
         is_json = "--json" in itertools.takewhile(lambda word: word != "--", words)
         try:
             code = run(words, prog_name, complete_var, standalone_mode=False, **extra)
-        except click.Abort:
+        except click.Abort as exc:
             note("interrupted")
+            failures.tell_notes(exc.__cause__)
             code = failures.INTERRUPTED
         except Exception as exc:
             code = failures.report(exc, is_json=is_json)

@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from datetime import datetime
 from typing import Any
 
+SHOWN_CHARS_MAX = 20
 _MARKS = ("$bytes", "$datetime", "$float", "$literal")
 
 
@@ -36,16 +37,28 @@ def to_json(value: Any) -> Any:
     return value
 
 
+class UnfitError(ValueError):
+    """The text is JSON, but stands for no value that can be told exactly."""
+
+
 def loads(text: str | bytes) -> Any:
     """The value in JSON `text`.
 
-    Raises ValueError if it is not JSON, repeats a name, or has a mark that says nothing.
+    Raises ValueError if it is not JSON; UnfitError if it is, but repeats a name, has a mark that
+    says nothing, a number beyond all bounds, or too many levels.
     """
     try:
-        data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_mapping)
+        return _from_json(
+            json.loads(
+                text,
+                parse_constant=_refuse_constant,
+                parse_float=_finite,
+                parse_int=_whole,
+                object_pairs_hook=_mapping,
+            )
+        )
     except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return _from_json(data)
+        raise UnfitError("nested too deeply") from None
 
 
 def _from_json(data: Any) -> Any:
@@ -56,7 +69,12 @@ def _from_json(data: Any) -> Any:
     if not _is_marked(data):
         return {name: _from_json(item) for name, item in data.items()}
     ((mark, content),) = data.items()
-    return _unmark(mark, content)
+    try:
+        return _unmark(mark, content)
+    except UnfitError:
+        raise
+    except ValueError as exc:
+        raise UnfitError(f"{mark}: malformed ({exc})") from None
 
 
 def _unmark(mark: str, content: Any) -> Any:
@@ -68,7 +86,7 @@ def _unmark(mark: str, content: Any) -> Any:
         return b64decode(content, validate=True)
     if mark == "$datetime" and isinstance(content, str):
         return datetime.fromisoformat(content)
-    raise ValueError(f"{mark}: malformed")
+    raise UnfitError(f"{mark}: malformed")
 
 
 def _is_marked(value: dict[str, Any]) -> bool:
@@ -78,8 +96,26 @@ def _is_marked(value: dict[str, Any]) -> bool:
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise UnfitError("a name stands twice in one object")
     return mapping
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise UnfitError(f'{_cut(text)} is beyond every float; infinity is {{"$float": "inf"}}')
+    return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UnfitError(f"{_cut(text)} has too many digits") from None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS_MAX else f"{text[:SHOWN_CHARS_MAX]}…"
 
 
 def _refuse_constant(name: str) -> Any:

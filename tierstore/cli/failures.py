@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tierstore import errors
-from tierstore.cli.output import emit, note
+from tierstore.cli.output import emit, flush_output, note, silence_output
 
 OK = 0
 ABSENT = 1
@@ -42,8 +42,8 @@ _EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
 )
 
 
-def exit_code(error: BaseException) -> int:
-    """The exit code that stands for `error`."""
+def exit_code(error: BaseException | None) -> int:
+    """The exit code that stands for `error`; None is something wrong that raised nothing."""
     for code, classes in _EXIT_CODES:
         if isinstance(error, classes):
             return code
@@ -51,16 +51,37 @@ def exit_code(error: BaseException) -> int:
 
 
 def report(error: Exception, *, is_json: bool) -> int:
-    """Tell `error`, as text on standard error or as JSON on standard output; its exit code."""
+    """The exit code of `error`, which is told as text on standard error.
+
+    Or, if asked for, as JSON on standard output, unless that takes nothing.
+    """
     if os.environ.get(DEBUG_VARIABLE):
         _show_traceback(error)
-    if is_json:
-        emit(describe(error))
-    elif isinstance(error, click.ClickException):
+    if is_json and _can_emit(describe(error)):
+        return exit_code(error)
+    if isinstance(error, click.ClickException):
         error.show()
     else:
         note(message(error))
+        tell_notes(error)
     return exit_code(error)
+
+
+def _can_emit(document: dict[str, Any]) -> bool:
+    """Whether `document` was printed; if standard output takes nothing, that is given up."""
+    try:
+        emit(document)
+        flush_output()
+    except OSError:
+        silence_output()
+        return False
+    return True
+
+
+def tell_notes(error: BaseException | None) -> None:
+    """Tell what else went wrong on the way of `error`, such as while the store was closed."""
+    for text in getattr(error, "__notes__", ()):
+        note(text)
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -75,6 +96,8 @@ def describe(error: BaseException) -> dict[str, Any]:
         told["faults"] = list(error.faults)
     if isinstance(error, errors.OutcomeUnknownError):
         told["operation_id"] = error.operation_id
+    if hasattr(error, "__notes__"):
+        told["notes"] = list(error.__notes__)
     return {"error": told}
 
 

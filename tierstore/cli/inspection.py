@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tierstore.cli.failures import OK, OTHER, UNAVAILABLE, UNKNOWN, describe, exit_code
+from tierstore.cli.failures import OK, UNKNOWN, describe, exit_code
 from tierstore.cli.output import emit, emit_text, note
 from tierstore.cli.settings import Settings, common_options, duration_option, timeout_option
 from tierstore.frozen import as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from tierstore.store.results import Finding
 
 
 @click.command()
@@ -55,19 +57,23 @@ def stats(settings: Settings) -> int:
 def check(settings: Settings, timeout_s: float | None) -> int:
     """Tell what works and what waits for an operator.
 
-    Exit 3 if the region does not answer, 5 if something else is wrong.
+    The exit code is that of the first error, as for any verb: 3 if the region does not answer.
     """
     with settings.opened() as store:
         report = store.check(timeout=timeout_s)
     if settings.is_json:
-        findings = [as_dict(finding) for finding in report.findings]
-        emit({"ok": report.ok, "findings": findings})
+        emit({"ok": report.ok, "findings": [_as_json(finding) for finding in report.findings]})
     else:
         for finding in report.findings:
             verdict = "ok   " if finding.ok else "WRONG"
             emit_text(f"{verdict} {finding.subject}: {finding.detail}\n")
-    wrong = {finding.subject for finding in report.findings if not finding.ok}
-    return UNAVAILABLE if "region" in wrong else OTHER if wrong else OK
+    wrong = [finding for finding in report.findings if not finding.ok]
+    return exit_code(wrong[0].error) if wrong else OK
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    error = None if finding.error is None else describe(finding.error)["error"]
+    return {**as_dict(finding), "error": error}
 
 
 @click.command()

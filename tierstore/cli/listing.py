@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--start", metavar="KEY", help="The first key to list.")
 @click.option("--end", metavar="KEY", help="The key to end before.")
 @click.option("--reverse", is_flag=True, help="From the last key to the first.")
-@click.option("--limit", type=click.IntRange(min=1), help="List so many at most.")
+@click.option("--limit", type=click.IntRange(min=0), help="List so many at most.")
 @click.option("--values", is_flag=True, help="List values too.")
 @click.option("--cursor", metavar="C", help="Go on where an earlier listing stopped.")
 @click.option(

@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where a person can see it."""
+"""Progress of a long run on standard error: bars on a terminal, else a line a stage."""
 
 from __future__ import annotations
 
@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Self
 
 
 class StageBar:
-    """Shows the stages of a long run, each as a bar; nothing if standard error is no terminal."""
+    """Shows the stages of a long run: as bars on a terminal, else as one line when each begins."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
         self._bar: Any = None
-
-    @property
-    def callback(self) -> Callable[[str, int, int], None] | None:
-        """What to call with (stage, done, total); None if nobody would see it."""
-        return self.show if sys.stderr.isatty() else None
 
     def show(self, stage: str, done: int, total: int) -> None:
         """`done` of `total` of `stage`; a total of zero is one that is not known."""
@@ -41,8 +35,8 @@ class StageBar:
 
     def _begin(self, stage: str, total: int) -> None:
         label = f"{stage:12}"
-        if total < 1:
-            click.echo(label, err=True)
+        if total < 1 or not sys.stderr.isatty():
+            click.echo(f"{label}{total:>11,}".rstrip() if total > 0 else stage, err=True)
             return
         bar: Any = click.progressbar(length=total, label=label, file=sys.stderr)
         self._bar = bar.__enter__()

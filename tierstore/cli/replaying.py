@@ -52,7 +52,7 @@ def replay(settings: Settings, /, trace: str, **options: Any) -> int:
 
     try:
         with StageBar() as bar:
-            report = run_replay(trace, settings.policy_path(), progress=bar.callback, **options)
+            report = run_replay(trace, settings.policy_path(), progress=bar.show, **options)
     except TraceError as exc:
         failures.report(exc, is_json=settings.is_json)
         return failures.USAGE
@@ -76,11 +76,13 @@ def demo(settings: Settings) -> int:
     A slice of it is replayed on two replicas that share a region, and every read is checked.
     Exit 5 if a read was wrong.
     """
+    if settings.policy is not None:
+        raise click.UsageError("demo has a policy of its own; replay takes --policy")
     from tierstore.trace.demo import run_demo
     from tierstore.trace.report import render_demo
 
     with StageBar() as bar:
-        result = run_demo(bar.callback)
+        result = run_demo(bar.show)
     if settings.is_json:
         emit({**result.report.as_dict(), "explanation": as_dict(result.explanation)})
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tierstore.cli.output import note
-from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.errors import TierStoreError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,36 +42,33 @@ class Settings:
         """The store of the policy, closed at the end whatever happens."""
         import tierstore
 
-        store = tierstore.open(self.policy_path())
-        try:
+        with tierstore.open(self.policy_path()) as store:
             yield store
-        except BaseException:
-            _close_after_failure(store)
-            raise
-        store.close()
-
-
-def _close_after_failure(store: Store) -> None:
-    try:
-        store.close()
-    except Exception as exc:  # the failure before it is the one to report
-        note(str(exc))
 
 
 def settle(store: Store, timeout_s: float | None) -> bool:
     """Whether what was written is in the region now; if not, it is in the journal, and said so.
 
-    Raises UnavailableError if it was in memory only and is lost.
+    Why the region does not have it makes no difference: the write was acknowledged. Raises
+    UnavailableError if it was in memory only and is lost.
     """
     try:
         store.flush(timeout_s)
-    except (UnavailableError, OutcomeUnknownError) as exc:  # it will be sent again
-        store.close(0.0)
+    except TierStoreError as exc:
+        _keep(store, exc)
         note(f"acknowledged by the journal, not yet in the region: {exc}")
         return False
     if store.stats()["counts"]["quarantined"]:
         note("the region did not merge a write and keeps it aside: run `tierstore check`")
     return True
+
+
+def _keep(store: Store, cause: TierStoreError) -> None:
+    """Close without another attempt to flush. Raises UnavailableError if something is lost."""
+    try:
+        store.close(0.0)
+    except UnavailableError:
+        raise UnavailableError(f"lost, as it was in memory only: {cause}") from cause
 
 
 def _set_policy(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -103,7 +100,7 @@ def common_options(function: F) -> F:
     return policy(as_json(function))
 
 
-def _timeout_s(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+def _duration_s(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     from tierstore.units import parse_duration_s
 
     try:
@@ -114,7 +111,7 @@ def _timeout_s(_: click.Context, __: click.Parameter, value: str | None) -> floa
 
 def duration_option(name: str, variable: str, text: str) -> Callable[[F], F]:
     """An option such as `--timeout 5s`, in seconds."""
-    return click.option(name, variable, metavar="DURATION", callback=_timeout_s, help=text)
+    return click.option(name, variable, metavar="DURATION", callback=_duration_s, help=text)
 
 
 timeout_option = duration_option(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tierstore.cli.document import loads
+from tierstore.cli.document import UnfitError, loads
 from tierstore.cli.failures import OK
 from tierstore.cli.output import emit
 from tierstore.cli.settings import Settings, common_options, settle, timeout_option
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 INPUT_BYTES_MAX = 256 * 2**20
+_LOOKS_LIKE_OPTION = re.compile(r"-(?!\.?\d)(?!$)", re.ASCII)
 
 
 def _metadata(
@@ -32,8 +36,33 @@ def _metadata(
     return metadata or None
 
 
-# Unknown options are let through, so that `put balance -5` needs no `--`.
-@click.command(context_settings={"ignore_unknown_options": True})
+class NumbersCommand(click.Command):
+    """A command to which `-5` is an argument, so that `put balance -5` needs no `--`."""
+
+    ignore_unknown_options = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse `args`. Raises NoSuchOption for what is neither an option nor a number."""
+        before = list(itertools.takewhile(lambda word: word != "--", args))
+        rest = super().parse_args(ctx, args)
+        for name in ("key", "value"):
+            word = ctx.params.get(name)
+            if isinstance(word, str) and word in before and _LOOKS_LIKE_OPTION.match(word):
+                raise _no_such_option(self, ctx, word)
+        return rest
+
+
+def _no_such_option(command: click.Command, ctx: click.Context, word: str) -> click.NoSuchOption:
+    known = [name for parameter in command.get_params(ctx) for name in parameter.opts]
+    return click.NoSuchOption(
+        word,
+        f"No such option: {word}; write -- before a key or a value that starts with a dash.",
+        difflib.get_close_matches(word, known),
+        ctx,
+    )
+
+
+@click.command(cls=NumbersCommand)
 @click.argument("key")
 @click.argument("value", required=False)
 @click.option("--file", "path", metavar="F", help="Take the value from this file.")
@@ -100,6 +129,8 @@ def interpret(data: bytes, kind: str | None) -> Any:
         return text
     try:
         return loads(text)
+    except UnfitError as exc:
+        raise click.UsageError(f"the value: {exc}; --text stores it as it is") from None
     except ValueError:
         return text
 

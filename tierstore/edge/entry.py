@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from tierstore.placement.heat import Heat
     from tierstore.policy.model import Rule
 
 AGE = 1
@@ -67,9 +68,11 @@ class Entry:
 
     __slots__ = (
         "dirty",
+        "entered_at",
         "expires_at",
         "fetched_at",
         "guard",
+        "heat",
         "key",
         "mark",
         "metadata",
@@ -101,6 +104,8 @@ class Entry:
         self.where = 0
         self.dirty = CLEAN
         self.fetched_at = NEVER_FETCHED
+        self.entered_at = 0.0  # since when it is here, where somebody wants to know
+        self.heat: Heat | None = None  # its counters, decayed, where somebody looked at them
 
     def show(self, record: Record) -> None:
         """Become a copy of `record`."""

@@ -12,7 +12,7 @@ from tierstore.placement.evict import S3Fifo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tierstore.edge.entry import Entry
 
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 class EdgeTable:
     """Resident entries by key. All methods need the replica's lock; `resident.get` does not."""
 
-    __slots__ = ("_order", "evicted", "pin", "resident")
+    __slots__ = ("_order", "evicted", "on_evicted", "pin", "resident")
 
     def __init__(self, capacity_bytes: int) -> None:
         self.resident: dict[str, Entry] = {}
         self.evicted = 0
+        self.on_evicted: Callable[[Entry], None] | None = None
+        """Told of every entry that is evicted."""
         self._order: S3Fifo[Entry] = S3Fifo(capacity_bytes)
         self.pin = self._order.remove
         """Take an entry that becomes dirty out of the eviction policy, if it is under it."""
@@ -69,9 +71,12 @@ class EdgeTable:
         """Drop what must go to keep clean entries within the capacity: expired ones first."""
         if self._order.used_bytes <= self._order.capacity_bytes:
             return
-        for entry in self._order.evict(now_ms):
+        evicted = self._order.evict(now_ms)
+        self.evicted += len(evicted)
+        for entry in evicted:
             del self.resident[entry.key]
-            self.evicted += 1
+            if self.on_evicted is not None:
+                self.on_evicted(entry)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self.resident.values()))

@@ -9,13 +9,23 @@ from tierstore.errors import PolicyError
 from tierstore.units import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 TOLD_MAX = 100
 """How many faults a message lists; `PolicyError.faults` always holds all of them."""
 
 Places = dict[str, tuple[int, int]]
-"""Line and column, from 1, of the value at a path; of its key at `"key:" + path`."""
+"""Line and column, from 1, of the value at a path; of its key at `"key:" + path`; and again at
+`"refused:" + path` of a value that was refused as it stands there, and told."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """The name of a field that its mapping has already: the value is examined, never used."""
+
+    name: str
+    places: Places
+    """Those of the value, which stands beside the first one at the same path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +76,15 @@ def locate(findings: Iterable[F], places: Mapping[str, tuple[int, int]]) -> list
     return located
 
 
+def above(path: str) -> Iterator[str]:
+    """The paths of what the field at `path` is part of, from the nearest to the farthest."""
+    while path := path[: max(path.rfind("."), path.rfind("["), 0)]:
+        yield path
+
+
 def _nearest(path: str, places: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    while path and path not in places:
-        path = path[: max(path.rfind("."), path.rfind("["), 0)]
-    return places.get(path, (1, 1))
+    known = (place for place in (path, *above(path), "") if place in places)
+    return places.get(next(known, ""), (1, 1))
 
 
 def policy_error(source: str, faults: Sequence[Fault]) -> PolicyError:
@@ -85,8 +100,14 @@ def policy_error(source: str, faults: Sequence[Fault]) -> PolicyError:
 
 def advice(name: str, known: Iterable[str]) -> str:
     """What `name` may have meant, or else all that is `known`."""
+    names = sorted(known)
+    close = closest(name, names)
+    return f"known: {', '.join(names)}" if close is None else f'did you mean "{close}"?'
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Which of `known` the name may be a slip of."""
     import difflib
 
-    names = sorted(known)
-    close = difflib.get_close_matches(name[:40], names, n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names)}"
+    close = difflib.get_close_matches(name[:40], sorted(known), n=1, cutoff=0.6)
+    return close[0] if close else None

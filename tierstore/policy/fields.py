@@ -173,16 +173,6 @@ def url(example: str, *words: str) -> Parser:
     return parse
 
 
-def prices(value: object) -> dict[str, object]:
-    """Prices per tier: `{cold: {storage: 0.02}}`, numbers from zero on."""
-    tier_name, price = one_of("edge", "regional", "cold"), number(0, 1e12)
-    found: dict[str, object] = {}
-    for tier, table in _mapping(value).items():
-        tier_name(tier)
-        found[str(tier)] = {text(name): price(paid) for name, paid in _mapping(table).items()}
-    return found
-
-
 def security(value: object) -> dict[str, object]:
     """A mapping of names to secrets, or to further mappings."""
     return {text(name): _secrets(item, 1) for name, item in _mapping(value).items()}

@@ -197,6 +197,11 @@ def barred_tiers(policy: Policy, rule: Rule) -> tuple[TierName, ...]:
     return tuple(tier for tier in TIERS if residency and locations[tier] not in residency)
 
 
+def is_tiered(policy: Policy) -> bool:
+    """Whether keys of any rule may go cold."""
+    return any(not isinstance(rule.hotness.cold_per_s, str) for rule in policy.rules)
+
+
 def resolve_path(policy: Policy, text: str) -> str:
     """The absolute path that the path `text` of a policy means."""
     return os.path.join(policy.base_dir or os.getcwd(), text)

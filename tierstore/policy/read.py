@@ -9,16 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.frozen import replace
 from tierstore.policy import model
+from tierstore.policy.checks import Unsound
 from tierstore.policy.faults import (
+    Again,
     Fault,
     Places,
     PolicyWarning,
     advice,
     child,
+    closest,
     locate,
     policy_error,
 )
-from tierstore.policy.schema import CONTRADICTIONS, POLICY, RULE, Field, Group, Items, Leaf, Record
+from tierstore.policy.schema import (
+    CONTRADICTIONS,
+    POLICY,
+    RULE,
+    Field,
+    Group,
+    Items,
+    Leaf,
+    Record,
+    Table,
+)
 from tierstore.policy.verify import verify
 from tierstore.units import shown
 
@@ -65,42 +78,29 @@ def examine(
 ) -> Examined:
     """The policy that `data` spells, with all faults and warnings.
 
-    A field at fault takes its default, so that the rest can be verified in the same run; what the
-    verifier then says because of that default is left out.
+    A field at fault takes its default, so that the rest can be verified in the same run; what
+    would follow from that default alone is left out.
     """
     reader = _Reader(places or {}, list(earlier), {fault.path for fault in earlier})
     policy = replace(reader.policy(data), source=source, base_dir=os.path.abspath(base_dir or ""))
-    faults, warnings = verify(policy, known_schemes=known_schemes)
-    sound = [
-        fault
-        for fault in faults
-        if not any(_spoils(read.path, fault.path) for read in reader.faults)
-    ]
+    unsound = Unsound(reader.unsound)
+    found, warnings = verify(policy, known_schemes=known_schemes, unsound=unsound)
+    contradicted = [fault for fault, read in reader.contradicted if not unsound.touches(read)]
     return Examined(
         policy,
-        (*reader.faults, *locate([*reader.contradicted, *sound], reader.places)),
+        (*reader.faults, *locate([*contradicted, *found], reader.places)),
         tuple(locate(warnings, reader.places)),
     )
-
-
-def _spoils(read: str, verified: str) -> bool:
-    """Whether a default in place of what is at fault at `read` may have led to `verified`."""
-    if not read or verified == read or verified.startswith((f"{read}.", f"{read}[")):
-        return True
-    section, _, rest = read.partition(".")
-    name = rest.partition(".")[0].partition("[")[0]
-    if section != verified.partition(".")[0]:
-        hint = {"tiers": ".place", "prices": ".hotness.cold"}.get(section)
-        return hint is not None and hint in verified
-    return not section.startswith("rules[") or name == "durability" or name not in RULE
 
 
 @dataclass(slots=True)
 class _Reader:
     places: Places
     faults: list[Fault]
-    told: set[str]
-    contradicted: list[Fault] = field(default_factory=list)
+    unsound: set[str]
+    """The paths of fields that are at fault, or that a misspelt one may stand for."""
+    contradicted: list[tuple[Fault, str]] = field(default_factory=list)
+    """Fields that another one, at a path, leaves no sense to."""
 
     def policy(self, data: object) -> model.Policy:
         """The policy of `data`; faulty fields have their defaults."""
@@ -131,16 +131,18 @@ class _Reader:
         if isinstance(data, Mapping):
             self.contradictions(data, path)
             if "match" not in data:
-                self.fault(path, 'match is missing; say which keys, such as match: "product/**"')
+                text = 'match is missing; say which keys, such as match: "product/**"'
+                self.fault(path, text, reads=child(path, "match"))
         found.setdefault("match", ())
         found.setdefault("name", found["match"][0] if found["match"] else path)
         return model.Rule(index=index, **found)
 
     def contradictions(self, rule: Mapping[str, object], path: str) -> None:
-        """Faults for fields that the rest of the rule leaves no sense to."""
-        for name, excluded, text in CONTRADICTIONS:
+        """Notes fields that the rest of the rule leaves no sense to."""
+        for name, read, excluded, text in CONTRADICTIONS:
             if name in rule and excluded(rule):
-                self.contradicted.append(Fault(child(path, name), text))
+                fault = Fault(child(path, name), text)
+                self.contradicted.append((fault, child(path, read)))
 
     def fields(
         self, fields: Mapping[str, Field], data: object, path: str, also: tuple[str, ...] = ()
@@ -152,12 +154,21 @@ class _Reader:
             self.fault(path, f"expected a mapping of {names}, got {shown(data)}")
             return found
         for name, value in data.items():
-            below = child(path, name)
-            if isinstance(name, str) and name in fields:
-                self.field(fields[name], value, below, found)
+            if isinstance(name, Again):
+                self.again(name, value, path, fields)
+            elif isinstance(name, str) and name in fields:
+                self.field(fields[name], value, child(path, name), found)
             else:
-                self.unknown(name, below, (*fields, *also))
+                self.unknown(name, path, (*fields, *also))
         return found
+
+    def again(self, name: Again, value: object, path: str, fields: Mapping[str, Field]) -> None:
+        """Faults of the value of a field that stands in its mapping before."""
+        reader = _Reader(name.places, self.faults, self.unsound)
+        if name.name in fields:
+            reader.field(fields[name.name], value, child(path, name.name), {})
+        elif name.name == "rules" and not path:
+            reader.rules(value)
 
     def field(self, field: Field, value: object, path: str, found: dict[str, Any]) -> None:
         """Puts what `value` means into `found`."""
@@ -165,10 +176,30 @@ class _Reader:
             found.update(self.fields(field.fields, value, path))
         elif isinstance(field, Record):
             found[field.attribute] = field.make(**self.fields(field.fields, value, path))
+        elif isinstance(field, Table):
+            found[field.attribute] = self.table(field, value, path)
         elif isinstance(field, Items):
             self.items(field, value, path, found)
         else:
             self.leaf(field, value, path, found)
+
+    def table(self, field: Table, value: object, path: str) -> dict[str, Any]:
+        """The fields of a mapping whose names are data; those at fault are left out."""
+        if not isinstance(value, Mapping):
+            self.fault(path, f"expected a mapping, got {shown(value)}")
+            return {}
+        fields = {name: field.item(name) for name in value if self.names(field, name, path)}
+        known = {name: item for name, item in value.items() if _plain(name) in fields}
+        return self.fields(fields, known, path)
+
+    def names(self, field: Table, name: object, path: str) -> bool:
+        """Whether `name` is one that `field` takes; notes a fault if not."""
+        try:
+            return not isinstance(name, Again) and bool(field.name(name))
+        except ValueError as exc:
+            below = child(path, name)
+            self.fault(below, str(exc), self.places.get("key:" + below))
+            return False
 
     def items(self, field: Items, value: object, path: str, found: dict[str, Any]) -> None:
         """A tuple of parsed values, unless one of them is at fault or there is none."""
@@ -191,18 +222,31 @@ class _Reader:
             self.fault(path, str(exc))
 
     def unknown(self, name: object, path: str, known: tuple[str, ...]) -> None:
-        """A fault at the field's name."""
+        """A fault at the name of a field of what is at `path`."""
+        below = meant = child(path, name)
         if not isinstance(name, str):
             text = f"names of fields are text, got {shown(name)}"
         elif name == "<<":
             text = "merge keys are not supported; write the fields out"
         else:
             text = f"unknown field; {advice(name, known)}"
-        self.fault(path, text, self.places.get("key:" + path))
+            meant = child(path, closest(name, known) or name)
+        self.fault(below, text, self.places.get("key:" + below), reads=meant)
 
-    def fault(self, path: str, text: str, place: tuple[int, int] | None = None) -> None:
+    def fault(
+        self,
+        path: str,
+        text: str,
+        place: tuple[int, int] | None = None,
+        reads: str | None = None,
+    ) -> None:
         """Notes that `path` is wrong, unless the loader refused the value there already."""
-        if place is None and path in self.told:
+        self.unsound.add(path if reads is None else reads)
+        if place is None and "refused:" + path in self.places:
             return
         fault = Fault(path, text, *(place or (0, 0)))
         self.faults += locate([fault], self.places)
+
+
+def _plain(name: object) -> object:
+    return name.name if isinstance(name, Again) else name

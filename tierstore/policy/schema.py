@@ -47,7 +47,16 @@ class Record:
     fields: Mapping[str, Field]
 
 
-Field = Leaf | Items | Group | Record
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping whose names are data, too: `item` gives the field of each."""
+
+    attribute: str
+    name: f.Parser
+    item: Callable[[str], Field]
+
+
+Field = Leaf | Items | Group | Record | Table
 
 
 def pattern(value: object) -> str:
@@ -60,6 +69,7 @@ def pattern(value: object) -> str:
 TIER = f.one_of(*model.TIERS)
 ABOVE_ZERO = f.duration(at_least_s=0.001)
 INTEGER_MAX = 2**63 - 1
+PRICE = f.number(0, 1e12)
 
 RULE: Mapping[str, Field] = {
     "name": Leaf("name", f.text),
@@ -192,27 +202,33 @@ POLICY: Mapping[str, Field] = {
         },
     ),
     "strict_keys": Leaf("strict_keys", f.boolean),
-    "prices": Leaf("prices", f.prices),
+    "prices": Table(
+        "prices", TIER, lambda tier: Table(tier, f.text, lambda name: Leaf(name, PRICE))
+    ),
     "security": Leaf("security", f.security),
 }
 
 Declared = Mapping[str, object]
 """The fields of one rule as written, before defaults."""
 
-# What a rule may not even say. The verifier cannot see it: defaults look as if they were said.
-CONTRADICTIONS: tuple[tuple[str, Callable[[Declared], bool], str], ...] = (
+# What a rule may not even say because of another field of it. The verifier cannot see it: defaults
+# look as if they were said.
+CONTRADICTIONS: tuple[tuple[str, str, Callable[[Declared], bool], str], ...] = (
     (
         "consistency",
+        "type",
         lambda rule: rule.get("type") == "bounded_counter",
         "a bounded_counter takes none: escrow decides it; remove the line",
     ),
     (
         "durability",
+        "consistency",
         lambda rule: rule.get("consistency") == "strong",
         "does not apply to strong keys: the coordinator's database holds them; remove the line",
     ),
     (
         "minimum",
+        "type",
         lambda rule: rule.get("type") != "bounded_counter",
         "only a bounded_counter has one; remove the line, or declare type: bounded_counter",
     ),

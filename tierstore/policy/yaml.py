@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tierstore.policy.faults import Fault, Places, child
+from tierstore.policy.faults import Again, Fault, Places, child
 from tierstore.policy.read import Examined, examine
 from tierstore.units import shown
 
@@ -129,6 +129,7 @@ class _Builder:
             self._stop(event, path, f"more than {NODES_MAX:,} values")
         if isinstance(event, yaml.AliasEvent):
             self._fault(event, path, "aliases (*name) are not supported; write the value out")
+            self.places["refused:" + path] = _place(event)
         elif getattr(event, "anchor", None) is not None:
             self._fault(event, path, "anchors (&name) are not supported; remove it")
         if getattr(event, "tag", None) is not None:
@@ -159,7 +160,10 @@ class _Builder:
             else:
                 text = f"duplicate field; the first is in line {known[0]}"
                 self._fault(event, below, text)
-                self._skip(events, below, depth + 1)
+                places, self.places = self.places, {}
+                item = self._node(next(events), events, below, depth + 1)
+                mapping[Again(key, self.places)] = item
+                self.places = places
         return mapping
 
     def _key(
@@ -185,6 +189,7 @@ class _Builder:
             return None
         if any(0xD800 <= ord(c) < 0xE000 for c in event.value):
             self._fault(event, path, f"a lone surrogate is not a character: {shown(event.value)}")
+            self.places["refused:" + path] = _place(event)
             return None
         return event.value
 

@@ -6,7 +6,7 @@ writes what they return, in one transaction. All decisions are here, once, for e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tierstore.crdt import register
@@ -15,13 +15,17 @@ from tierstore.keys import check_key
 from tierstore.record import ELSEWHERE, REGISTER, Record
 from tierstore.region.batch import PUT, Delta, Poisoned
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
+from tierstore.region.pointer import decode_pointer
 from tierstore.region.rows import EVENTUAL, ReplicaState, Row
 from tierstore.stamp import at_ms, physical_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tierstore.region.batch import Batch
+    from tierstore.region.batch import Batch, Heat
+
+MS_PER_S = 1000
+HALVINGS_MAX = 1000  # after which nothing is left, and the power would only underflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,12 @@ class Limits:
 
     max_drift_ms: int = 60_000
     horizon_ms: int = 7 * 86_400_000
+    is_tiered: bool = False
+    """Whether keys may go cold, so that a mover has to look at what was written."""
 
     def at(self, now_ms: int) -> Terms:
         """The terms at a moment of the region's clock."""
-        return Terms(now_ms, self.max_drift_ms, self.horizon_ms)
+        return Terms(now_ms, self.max_drift_ms, self.horizon_ms, self.is_tiered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Terms:
     now_ms: int
     max_drift_ms: int = 60_000
     horizon_ms: int = 7 * 86_400_000
+    is_tiered: bool = False
 
 
 @dataclass(slots=True)
@@ -51,6 +58,10 @@ class Plan:
 
     writes: dict[str, Row] = field(default_factory=dict)
     """Rows to store, each at a new feed position, in this order."""
+    heated: dict[str, Row] = field(default_factory=dict)
+    """Rows of which only the heat changed, to be stored where they are."""
+    released: list[str] = field(default_factory=list)
+    """The object of each pointer that was given up, once a pointer."""
     outcomes: bytearray = field(default_factory=bytearray)
     """One outcome code per delta."""
     held: list[Delta] = field(default_factory=list)
@@ -94,6 +105,8 @@ def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
         else:
             outcome = _join(plan, row, delta, terms)
         plan.outcomes.append(outcome)
+    for heat in batch.heat:
+        _warm(plan, rows, heat, terms.now_ms)
     return plan
 
 
@@ -152,7 +165,9 @@ def _join(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
     if new is None:
         return SUPERSEDED
     if new is not old and new != old:
-        plan.writes[delta.key] = _with_record(row, delta.key, new, terms)
+        changed = plan.writes[delta.key] = _with_record(row, delta.key, new, terms)
+        if row is not None and row.cold is not None and changed.cold is None:
+            plan.released.append(decode_pointer(row.cold, key=row.key).name)
     return APPLIED if _has_won(new, delta.record) else SUPERSEDED
 
 
@@ -165,14 +180,36 @@ def _has_won(new: Record, record: Record) -> bool:
 
 def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
     size = len(key.encode()) + len(record.payload or b"")
+    now_ms = terms.now_ms
+    due_ms = now_ms if terms.is_tiered else None
     if row is None:
-        now_ms = terms.now_ms
-        return Row(key, record, EVENTUAL, None, size, 0, 0, now_ms, now_ms, now_ms)
+        return Row(key, record, EVENTUAL, None, size, 0, 0, now_ms, now_ms, now_ms, 0.0, due_ms)
+    entered_ms = row.entered_ms
     if record.payload == ELSEWHERE:
         cold, size = row.cold, row.size
     else:
         cold = None
+        if row.cold is not None or row.record.payload is None:
+            entered_ms = now_ms
+    accessed_ms = row.accessed_ms if row.heat else now_ms  # the moment to which heat is decayed
     return Row(
         key, record, row.consistency, cold, size, row.position, row.epoch, row.created_ms,
-        terms.now_ms, row.entered_ms, row.heat,
+        accessed_ms, entered_ms, row.heat, due_ms,
     )  # fmt: skip
+
+
+def _warm(plan: Plan, rows: Mapping[str, Row], heat: Heat, now_ms: int) -> None:
+    """Add accesses to the decayed count of a row, and let a mover look at it if it is cold."""
+    row = plan.writes.get(heat.key) or plan.heated.get(heat.key) or rows.get(heat.key)
+    if row is None or heat.half_life_s <= 0:
+        return
+    elapsed_ms = max(0, now_ms - row.accessed_ms)
+    kept = row.heat * 0.5 ** min(elapsed_ms / (heat.half_life_s * MS_PER_S), HALVINGS_MAX)
+    warmer = replace(
+        row,
+        heat=kept + heat.reads + heat.writes,
+        accessed_ms=max(row.accessed_ms, now_ms),
+        due_ms=row.due_ms if row.cold is None else now_ms,
+    )
+    into = plan.writes if heat.key in plan.writes else plan.heated
+    into[heat.key] = warmer

@@ -7,7 +7,9 @@ by a clone is recognised. The body of a batch is fixed when it is frozen:
 
     [format, replica, number, predecessor, deltas, heat]
 
-`heat` is [[key, reads, writes], …] since the last batch. A delta is a flat array
+`heat` is [[key, reads, writes, half_life_s], …]: accesses of keys that may go cold, each counted
+once, and how fast the rule of the key forgets them; format 1 did not say how fast. A delta is a
+flat array
 
     [key, op, type, generation, stamp, replica | nil, touch, expires_at_ms | nil,
      metadata | nil, payload | nil]
@@ -28,7 +30,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-BATCH_FORMAT = 1
+BATCH_FORMAT = 2
+_FORMATS = (1, BATCH_FORMAT)
+_HEAT_KINDS = ([str, int, int], [str, int, int, int])
 FIRST_PREDECESSOR = b""  # of the batch with number 1
 
 PUT = 0
@@ -78,6 +82,31 @@ class Poisoned:
         self.reason = reason
 
 
+class Heat:
+    """Accesses of one key at one replica since it last told of them."""
+
+    __slots__ = ("half_life_s", "key", "reads", "writes")
+
+    def __init__(self, key: str, reads: int, writes: int, half_life_s: int = 0) -> None:
+        self.key = key
+        self.reads = reads
+        self.writes = writes
+        self.half_life_s = half_life_s
+
+    def fields(self) -> list[Any]:
+        """As it travels."""
+        return [self.key, self.reads, self.writes, self.half_life_s]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Heat) and self.fields() == other.fields()
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return f"Heat({self.key!r}, {self.reads} reads, {self.writes} writes)"
+
+
 class Batch:
     """A frozen batch: its identity, its deltas, and the bytes that its digest covers."""
 
@@ -89,7 +118,7 @@ class Batch:
         number: int,
         predecessor: bytes,
         deltas: list[Delta | Poisoned],
-        heat: list[tuple[str, int, int]],
+        heat: list[Heat],
         body: bytes,
     ) -> None:
         self.replica = replica
@@ -109,13 +138,13 @@ def freeze(
     number: int,
     predecessor: bytes,
     deltas: list[Delta],
-    heat: list[tuple[str, int, int]],
+    heat: list[Heat],
 ) -> Batch:
     """The batch with this identity and content."""
     identity = pack(BATCH_FORMAT) + pack(replica) + pack(number) + pack(predecessor)
     parts = [encode_delta(delta, replica) for delta in deltas]
     head = array_header(6) + identity + array_header(len(parts))
-    body = b"".join((head, *parts, pack([list(h) for h in heat])))
+    body = b"".join((head, *parts, pack([item.fields() for item in heat])))
     return Batch(replica, number, predecessor, list(deltas), heat, body)
 
 
@@ -129,7 +158,7 @@ def decode_batch(body: bytes) -> Batch:
         fields = unpack(body)
     except DecodingError as exc:
         raise CorruptionError("a batch is not readable", object="batch") from exc
-    if not isinstance(fields, list) or len(fields) != 6 or not _is_one_of(fields[0], BATCH_FORMAT):
+    if not isinstance(fields, list) or len(fields) != 6 or not _is_one_of(fields[0], *_FORMATS):
         raise CorruptionError("a batch has an unknown format", object="batch")
     _, replica, number, predecessor, wire, heat = fields
     if not (type(replica) is int and type(number) is int and type(predecessor) is bytes):
@@ -137,7 +166,7 @@ def decode_batch(body: bytes) -> Batch:
     if not (isinstance(wire, list) and isinstance(heat, list) and all(map(_is_heat, heat))):
         raise CorruptionError("a batch has a malformed header", object="batch")
     deltas = [_decode_delta(item, replica) for item in wire]
-    return Batch(replica, number, predecessor, deltas, [tuple(h) for h in heat], body)
+    return Batch(replica, number, predecessor, deltas, [Heat(*item) for item in heat], body)
 
 
 def encode_delta(delta: Delta, replica: int) -> bytes:
@@ -217,7 +246,10 @@ def _is_one_of(number: Any, *known: int) -> bool:
 
 
 def _is_heat(item: Any) -> bool:
-    return isinstance(item, list) and [type(part) for part in item] == [str, int, int]
+    kinds = [type(part) for part in item] if isinstance(item, list) else []
+    if kinds not in _HEAT_KINDS:
+        return False
+    return all(0 <= number <= _UINT32_MAX for number in item[1:])
 
 
 def _repack(fields: Any) -> bytes:

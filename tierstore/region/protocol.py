@@ -84,7 +84,7 @@ class BatchReply:
     """What became of a batch."""
 
     verdict: str
-    """"applied" (also when it is a repetition), "fenced" or "retired"."""
+    """"applied" (also when it is `repeated`), "fenced" or "retired"."""
     applied: int
     position: int
     incarnation: int
@@ -92,6 +92,8 @@ class BatchReply:
     outcomes: bytes = b""
     """One outcome code per delta, in the batch's order."""
     reason: str = ""
+    repeated: bool = False
+    """It was applied earlier, and others may have written since: the rows need not show it."""
 
 
 @dataclass(slots=True)
@@ -102,12 +104,16 @@ class Registration:
     state: ReplicaState
     position: int
     now_ms: int
+    forgotten: bool = False
+    """The region has no such replica, which is not new, and entered none: it counts as retired."""
 
 
 @dataclass(slots=True)
 class Upkeep:
     """What one maintenance step of the region did."""
 
+    incarnation: int
+    now_ms: int
     released: int = 0
     """Held deltas applied."""
     retired: int = 0
@@ -116,6 +122,8 @@ class Upkeep:
     """Dead rows removed."""
     floor: int = 0
     """The position that every live replica has acknowledged."""
+    forgotten: int = 0
+    """Retired replicas removed."""
 
 
 @dataclass(slots=True)
@@ -139,8 +147,12 @@ class Region(Protocol):
     def connect(self, timeout_s: float) -> RegionInfo:
         """Make the region usable, creating it where there is none, and say who it is."""
 
-    def register(self, replica: int, timeout_s: float) -> Registration:
-        """Enter a replica, or return what is known of it. Idempotent."""
+    def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
+        """Enter a replica, or return what is known of it. Idempotent.
+
+        Only one that `is_new` is entered: it has never sent a batch. So no batch of an identity
+        that was forgotten is ever applied again.
+        """
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once, in one transaction, however often it is sent."""
@@ -171,8 +183,18 @@ class Region(Protocol):
     def acknowledge(self, replica: int, position: int, timeout_s: float) -> None:
         """Note that a replica is alive and has everything up to `position`."""
 
+    def leave(self, replica: int, timeout_s: float) -> None:
+        """Forget a replica that will never be heard of again, so that it holds no floor.
+
+        As long as something of it waits for an operator, it is retired instead. Idempotent.
+        """
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
-        """One bounded step of upkeep: release held deltas, retire the silent, collect the dead."""
+        """One bounded step of upkeep.
+
+        Releases held deltas, retires the silent, forgets those that have been retired for as long
+        again and have nothing waiting for an operator, collects the dead.
+        """
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep the batch of a retired replica for the operator; never merged. Idempotent."""

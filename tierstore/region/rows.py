@@ -23,7 +23,7 @@ class Row:
 
     key: str
     record: Record
-    """The state; without payload if deleted, or if `cold` says where the payload is."""
+    """The state. Its payload is None if deleted, and `ELSEWHERE` if `cold` says where it is."""
     consistency: int = EVENTUAL
     cold: bytes | None = None
     """An encoded pointer to the object that holds the payload, or None."""
@@ -39,6 +39,9 @@ class Row:
     """When the payload came to the tier it is in."""
     heat: float = 0.0
     """Decayed count of accesses at `accessed_ms`."""
+    due_ms: int | None = None
+    """When a mover has to look at it next; None: not before it is written or read. Not loaded by
+    reads."""
 
 
 @dataclass(slots=True)

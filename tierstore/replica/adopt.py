@@ -9,6 +9,7 @@ from __future__ import annotations
 from tierstore.errors import CorruptionError, FencedError, UnavailableError
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
+from tierstore.replica.notes import TRIM_INTERVAL_S, trim
 from tierstore.replica.outbox import Outbox
 from tierstore.replica.state import ReplicaState
 from tierstore.replica.writes import Writer
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.policy.model import Policy, Rule
-    from tierstore.region.protocol import Registration
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.link import RegionSource
     from tierstore.runtime import Runtime
@@ -44,6 +44,7 @@ class Adopter:
         self._runtime = runtime
         self._rule_for = rule_for
         self.failures: dict[str, str] = {}
+        self._trim_due_s: dict[str, float] = {}
 
     def adopt(self, deadline: Deadline) -> int:
         """How many orphaned files were drained. Those that can never be are skipped and noted.
@@ -58,6 +59,8 @@ class Adopter:
                 if state.unflushed:
                     self._drain(journal, state, deadline)
                     adopted += 1
+                elif state.replica:
+                    self._trim(journal)
                 if state.corrupt:
                     self._note(journal.path, f"damaged writes of {sorted(state.corrupt)}")
                 else:
@@ -75,17 +78,19 @@ class Adopter:
     def _drain(self, journal: JournalFile, stored: JournalState, deadline: Deadline) -> None:
         state = orphan_state(journal, stored, self._policy, self._runtime, self._source)
         flusher = Flusher(state)
-
-        def on_registered(registration: Registration) -> None:
-            bind(state, stored, registration.info.region)
-            flusher.on_registered(registration)
-
-        state.link.on_registered = on_registered
+        state.link.on_registered = flusher.on_registered
         writer = Writer(state, lambda _: None, lambda: None)
         with state.lock:
             writer.restore(stored.deltas, self._rule_for)
         self._runtime.sometimes("journal adopted")
         flusher.flush(deadline)
+
+    def _trim(self, journal: JournalFile) -> None:
+        """Let an idle journal forget what it retains, which nobody else would."""
+        now_s = self._runtime.monotonic()
+        if now_s >= self._trim_due_s.get(journal.path, 0.0):
+            trim(journal, self._policy, self._runtime.time_ns() // 1_000_000)
+            self._trim_due_s[journal.path] = now_s + TRIM_INTERVAL_S
 
     def _note(self, path: str, reason: str) -> None:
         if self.failures.get(path) != reason:
@@ -106,6 +111,7 @@ def orphan_state(
     state = ReplicaState(policy, runtime, stored.replica)
     restore(state, journal, stored)
     state.link = RegionLink(source, runtime, stored.replica, state.clock.max_drift_ms)
+    state.link.become(stored.replica, is_new=stored.region is None)
     return state
 
 
@@ -120,16 +126,3 @@ def restore(state: ReplicaState, journal: JournalFile, stored: JournalState) -> 
     for frozen in state.outbox.frozen:
         for delta in frozen.deltas.values():
             state.clock.restore(max(delta.record.stamp, delta.record.touch))
-
-
-def bind(state: ReplicaState, stored: JournalState, region: str) -> None:
-    """Tie the journal to the region that it met first; refuse any other."""
-    if stored.region is None and state.journal is not None:
-        with state.journal_lock:
-            state.journal.bind(region)
-        stored.region = region
-    if stored.region not in (None, region):
-        raise UnavailableError(
-            f"the journal belongs to region {stored.region}, this is {region}: point the policy"
-            " at the region it belongs to, or give this store another journal folder"
-        )

@@ -1,36 +1,7 @@
-"""Deadlines: how much of a verb's timeout is left."""
+"""Deadlines, under the name by which the engine's modules know them."""
 
 from __future__ import annotations
 
-from tierstore.errors import DeadlineExceededError
+from tierstore.region.deadline import Deadline
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from tierstore.runtime import Runtime
-
-
-class Deadline:
-    """A moment on the monotonic clock by which a verb must have answered."""
-
-    __slots__ = ("_at_s", "_monotonic", "_runtime", "timeout_s")
-
-    def __init__(self, runtime: Runtime, timeout_s: float) -> None:
-        self._runtime = runtime
-        self._monotonic = runtime.monotonic
-        self.timeout_s = timeout_s
-        self._at_s = runtime.monotonic() + timeout_s
-
-    def remaining_s(self) -> float:
-        """The seconds left, above zero. Raises DeadlineExceededError when there are none."""
-        left = self._at_s - self._monotonic()
-        if left <= 0:
-            raise DeadlineExceededError(f"no answer within {self.timeout_s:g} s")
-        return left
-
-    def again(self) -> Deadline:
-        """As much time as this deadline began with, from now on."""
-        return Deadline(self._runtime, self.timeout_s)
-
-    def has_passed(self) -> bool:
-        """Whether the time is up."""
-        return self._at_s <= self._monotonic()
+__all__ = ["Deadline"]

@@ -8,6 +8,7 @@ first miss or flush, from a thread that starts then.
 from __future__ import annotations
 
 from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
+from tierstore.replica.cold import ColdLink
 from tierstore.replica.deadline import Deadline
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
@@ -21,8 +22,10 @@ from tierstore.runtime import fork, mint_replica_id
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from tierstore.policy.model import Policy, Rule
+    from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region, Registration
     from tierstore.replica.adopt import Adopter
     from tierstore.replica.link import RegionSource
@@ -30,6 +33,13 @@ if TYPE_CHECKING:
     from tierstore.tiers.journal.content import JournalState
     from tierstore.tiers.journal.directory import JournalDirectory
     from tierstore.tiers.journal.file import JournalFile
+
+    class Moving(Protocol):
+        """The engine of moves, as far as a replica shows it."""
+
+        @property
+        def tally(self) -> dict[str, int]: ...
+
 
 ADOPT_INTERVAL_S = 10.0
 UPKEEP_INTERVAL_S = 60.0
@@ -47,8 +57,15 @@ class Replica:
         source: RegionSource,
         journals: JournalDirectory | None,
         rule_for: Callable[[str], Rule],
+        cold: ColdLink | None = None,
+        more_steps: Callable[[Replica], list[Step]] = lambda _: [],
     ) -> None:
+        """`more_steps` are what else runs in the background, for each identity anew."""
         self.policy = policy
+        self._cold = cold or ColdLink(_no_cold_tier)
+        self._more_steps = more_steps
+        self.moving: Moving | None = None
+        """What moves keys between tiers, if the policy lets any go cold."""
         self.runtime = runtime
         self._source = source
         self.on_rebuilt: Callable[[], None] = lambda: None
@@ -63,10 +80,10 @@ class Replica:
     def _build(self, state: ReplicaState) -> None:
         self.state = state
         self.is_open = False
-        self._stored: JournalState | None = None
         drift_ms = state.clock.max_drift_ms
         state.link = RegionLink(self._source, self.runtime, state.replica, drift_ms)
         state.link.on_registered = self._on_registered
+        state.cold = self._cold
         self.reader = Reader(state)
         self.flusher = Flusher(state, self._ensure_journal)
         self.puller = Puller(state, self._rule_for)
@@ -115,10 +132,9 @@ class Replica:
             return
         with self._opening:
             if self.state.journal is None:
-                journal, self._stored = self._journals.create(self.state.replica)
-                self.state.journal = journal
+                self.state.journal, _ = self._journals.create(self.state.replica)
                 if self.state.link.registration is not None:
-                    self._bind(self.state.link.registration)
+                    self.flusher.notes.bind(self.state.link.registration.info.region)
 
     def _adopt_identity(self, journal: JournalFile, stored: JournalState) -> None:
         try:
@@ -135,22 +151,14 @@ class Replica:
         with state.lock:
             restore(state, journal, stored)
             self.writer.restore(stored.deltas, self._rule_for)
-            state.link.replica = stored.replica
-        self._stored = stored
+            state.link.become(stored.replica, is_new=stored.region is None)
         state.restored_stamp = state.clock.last
         if stored.unflushed:
             self.runtime.sometimes("journal taken over with unflushed writes")
 
     def _on_registered(self, registration: Registration) -> None:
-        self._bind(registration)
         self.flusher.on_registered(registration)
         self.puller.on_registered(registration)
-
-    def _bind(self, registration: Registration) -> None:
-        if self._stored is not None:
-            from tierstore.replica.adopt import bind
-
-            bind(self.state, self._stored, registration.info.region)
 
     # Background
 
@@ -163,7 +171,18 @@ class Replica:
             Step("pull", replication.pull_s, self.pull, lambda: self._follows_feed()),
             Step("adopt", ADOPT_INTERVAL_S, self.adopt, lambda: self.adopter is not None),
             Step("upkeep", UPKEEP_INTERVAL_S, self.upkeep, lambda: True),
+            Step("heat", self.policy.movement.interval_s, self.walk, self._follows_feed),
+            *self._more_steps(self),
         ]
+
+    def walk(self) -> None:
+        """Look at what the counters of resident copies say; see `HeatKeeper.walk`."""
+        state = self.state
+        heat = state.keep_heat()
+        with state.lock:
+            heat.walk()
+        if heat.has_news:
+            self.flusher.tell_heat(self.deadline())
 
     def _follows_feed(self) -> bool:
         return bool(self.state.edge.resident)
@@ -208,11 +227,12 @@ class Replica:
 
     def upkeep(self) -> None:
         """One step of the region's own maintenance."""
-        self.state.link.register(self.deadline())
-        deadline = self.deadline()
-        self.state.link.observed(
-            lambda: self.region.maintain(UPKEEP_ROWS_MAX, deadline.remaining_s())
+        self.state.link.call(
+            lambda timeout_s: self.region.maintain(UPKEEP_ROWS_MAX, timeout_s), self.deadline()
         )
+        self.flusher.notes.trim()
+        if not self._follows_feed():
+            self.pull()  # who has no copies, too, is alive, and holds nothing back
 
     def maintain(self, budget_s: float | None) -> list[TierStoreError]:
         """Run every background step that is needed; returns what failed."""
@@ -253,31 +273,41 @@ class Replica:
             if state.closed:
                 return
             state.closed = True  # from here on no write is acknowledged
-        failure: TierStoreError | None = None
+        failure: Exception | None = None
         try:
             failure = self._flush_at_close(timeout_s)
         finally:
             lost = self._unjournaled()
             fork.unregister(self)
-            self._release(timeout_s)
+            try:
+                self._stop_driver(timeout_s)
+                if state.journal is None:
+                    state.link.leave(self.deadline(timeout_s))
+            finally:
+                self._release()
         if lost:
             raise UnavailableError(
                 f"{lost} unflushed write{'s were' if lost > 1 else ' was'} in memory only and"
                 f" {'are' if lost > 1 else 'is'} lost: {failure}"
             ) from failure
+        if failure is not None and not isinstance(failure, TierStoreError):
+            raise failure
 
-    def _release(self, timeout_s: float, *, wait: bool = True) -> None:
-        """Let go of thread, journal and region, each even if another cannot be let go."""
+    def _stop_driver(self, timeout_s: float) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.stop(timeout_s)
+
+    def _release(self, *, wait: bool = True) -> None:
+        """Let go of journal and region, each even if the other cannot be let go."""
         try:
-            if self._driver is not None:
-                self._driver.stop(timeout_s)
-                self._driver = None
+            self._close_journal(wait=wait)
         finally:
             try:
-                self._close_journal(wait=wait)
-            finally:
                 if self._source.made is not None:
                     self._source.made.close()
+            finally:
+                self._cold.close()
 
     def _close_journal(self, *, wait: bool) -> None:
         lock = self.state.journal_lock
@@ -289,14 +319,14 @@ class Replica:
             if is_held:
                 lock.release()
 
-    def _flush_at_close(self, timeout_s: float) -> TierStoreError | None:
+    def _flush_at_close(self, timeout_s: float) -> Exception | None:
         outbox = self.state.outbox
         if not (outbox.dirty or outbox.frozen):
             return None
         try:
             self.flusher.flush(self.deadline(timeout_s))
             self._acknowledge()
-        except TierStoreError as exc:
+        except Exception as exc:  # whatever it is, all is released first
             return exc
         return None
 
@@ -315,7 +345,8 @@ class Replica:
         Takes no lock: the garbage collector may call this while its thread holds one.
         """
         self.state.closed = True
-        self._release(0.0, wait=False)
+        self._stop_driver(0.0)
+        self._release(wait=False)
 
     # Forking
 
@@ -350,3 +381,7 @@ class Replica:
         self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))
         self.state.closed = closed
         self.on_rebuilt()
+
+
+def _no_cold_tier() -> ObjectTier:
+    raise UnavailableError("this store was wired without a cold tier")

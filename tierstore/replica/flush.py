@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from tierstore.edge.entry import CLEAN
 from tierstore.errors import FencedError, UnavailableError
-from tierstore.region.batch import encode_delta, freeze
+from tierstore.region.batch import freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
+from tierstore.replica.notes import Notes
 from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.region.batch import Delta
-    from tierstore.region.protocol import Registration
+    from tierstore.region.protocol import BatchReply, Registration
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.outbox import Frozen
     from tierstore.replica.state import ReplicaState
 
 QUARANTINED_KEYS_MAX = 10_000
-RETAIN_MS = 86_400_000
 MS_PER_S = 1000
 
 
@@ -36,6 +36,7 @@ class Flusher:
     ) -> None:
         self._state = state
         self._ensure_journal = ensure_journal
+        self.notes = Notes(state)
         self.fenced: str | None = None
 
     def flush(self, deadline: Deadline, *, patient: bool = False) -> None:
@@ -45,6 +46,13 @@ class Flusher:
         reason to give up. Raises UnavailableError if the region does not take it in time (it
         stays queued), FencedError if it never will.
         """
+        self._flush(deadline, patient=patient)
+
+    def tell_heat(self, deadline: Deadline) -> None:
+        """`flush`, and the region also knows what is used here without being written."""
+        self._flush(deadline, patient=False, heat=True)
+
+    def _flush(self, deadline: Deadline, *, patient: bool, heat: bool = False) -> None:
         state = self._state
         if not state.flush_lock.acquire(True, deadline.remaining_s()):
             raise UnavailableError("another flush is still under way")
@@ -55,19 +63,25 @@ class Flusher:
             state.link.forget_after(int(state.policy.replication.horizon_s * MS_PER_S / 2))
             if state.link.register(deadline).state.retired:
                 self._renew(deadline)
-            self.freeze()
+            self.freeze(heat=heat)
             last_number = state.outbox.last_number
             while state.outbox.frozen and state.outbox.frozen[0].number <= last_number:
                 self._send(state.outbox.frozen[0], deadline.again() if patient else deadline)
         finally:
             state.flush_lock.release()
 
-    def freeze(self) -> None:
-        """Turn dirty writes into batches, in memory and then in the journal."""
+    def freeze(self, *, heat: bool = False) -> None:
+        """Turn dirty writes into batches, in memory and then in the journal; news of heat, too."""
         state = self._state
         self._ensure_journal()
+        if (registration := state.link.registration) is not None:
+            # Also here: a journal that begins while another thread registers would stay unbound.
+            self.notes.bind(registration.info.region)
         with state.journal_lock, state.lock:
-            fresh = state.outbox.take_dirty(state.policy.replication.batch, state.never_edge)
+            batch_max = state.policy.replication.batch
+            fresh = state.outbox.take_dirty(batch_max, state.never_edge, state.heat)
+            if heat and state.heat is not None:
+                state.outbox.take_heat(state.heat, batch_max)
             last_seq, stamp = state.last_seq, state.clock.last
             for frozen in fresh:
                 self._release_entries(frozen)
@@ -91,6 +105,9 @@ class Flusher:
         """Settle what the region already has, and see whether it is the one that we know."""
         state = self._state
         known = registration.state
+        self.notes.bind(registration.info.region)
+        if registration.forgotten:
+            self._require_silence()
         if known.retired:
             return  # the next flush takes a new identity
         if known.applied < state.outbox.acknowledged:
@@ -114,7 +131,9 @@ class Flusher:
         for frozen in list(state.outbox.frozen):
             if frozen.batch is None:
                 deltas = list(frozen.deltas.values())
-                frozen.batch = freeze(state.replica, frozen.number, predecessor, deltas, [])
+                frozen.batch = freeze(
+                    state.replica, frozen.number, predecessor, deltas, frozen.heat
+                )
             predecessor = frozen.batch.digest
 
     def _settle_up_to(self, applied: int, digest: bytes) -> None:
@@ -151,34 +170,29 @@ class Flusher:
             return
         with state.lock:
             state.outbox.acknowledge(frozen, batch.digest)
-            held, refused = self._settle(frozen, reply.outcomes, sent_at_s)
+            self._settle(frozen, reply, sent_at_s)
         state.tally.flushed += len(frozen.deltas)
-        self._note_acknowledged(frozen, batch.digest, held, refused)
+        self.notes.acknowledge(frozen, batch.digest)
 
-    def _settle(
-        self, frozen: Frozen, outcomes: bytes, sent_at_s: float
-    ) -> tuple[list[Delta], list[tuple[str, bytes, str]]]:
-        """What each outcome means here. Needs the lock."""
+    def _settle(self, frozen: Frozen, reply: BatchReply, sent_at_s: float) -> None:
+        """Do what each outcome means here. Needs the lock."""
         state = self._state
-        held: list[Delta] = []
-        refused: list[tuple[str, bytes, str]] = []
-        for delta, outcome in zip(frozen.deltas.values(), outcomes, strict=False):
+        for delta, outcome in zip(frozen.deltas.values(), reply.outcomes, strict=False):
             if outcome == APPLIED:
-                self._confirm(delta, sent_at_s)
+                if not reply.repeated:
+                    self._confirm(delta, sent_at_s)
             elif outcome == HELD:
                 state.outbox.hold(delta)
-                held.append(state.outbox.held[delta.key])
+                self.notes.hold(delta.key, journaled=frozen.journaled)
             else:
                 self._forget(delta)
                 if outcome == SUPERSEDED:
                     state.tally.lost_races += 1
                 else:
-                    self._quarantine(delta)
-                    raw = encode_delta(delta, state.replica)
-                    refused.append((delta.key, raw, OUTCOME_NAMES[outcome]))
-        return held, refused
+                    self._quarantine(delta, OUTCOME_NAMES[outcome])
 
     def _confirm(self, delta: Delta, sent_at_s: float) -> None:
+        """The row showed this write after `sent_at_s`."""
         entry = self._state.edge.resident.get(delta.key)
         if entry is not None and _shows(entry.stamp, entry.replica, delta):
             entry.fetched_at = max(entry.fetched_at, sent_at_s)
@@ -191,7 +205,8 @@ class Flusher:
         if _shows(entry.stamp, entry.replica, delta):
             self._state.edge.drop(entry)
 
-    def _quarantine(self, delta: Delta) -> None:
+    def _quarantine(self, delta: Delta, reason: str) -> None:
+        self.notes.refuse(delta, reason)
         quarantined = self._state.outbox.quarantined
         quarantined[delta.key] = max(delta.record.stamp, delta.record.touch)
         if len(quarantined) > QUARANTINED_KEYS_MAX:
@@ -203,35 +218,12 @@ class Flusher:
         state = self._state
         for key in frozen.deltas:
             entry = state.edge.resident.get(key)
-            if entry is not None and entry.dirty == CLEAN:
+            if entry is None or entry.dirty != CLEAN:
+                continue
+            if state.heat is not None and state.heat.should_leave(entry):
+                state.edge.drop(entry)
+            else:
                 state.edge.admit(entry)
-
-    def _note_acknowledged(
-        self,
-        frozen: Frozen,
-        digest: bytes,
-        held: list[Delta],
-        refused: list[tuple[str, bytes, str]],
-    ) -> None:
-        """Tell the journal. If it cannot take it, the batch will merely be sent once more."""
-        state = self._state
-        if state.journal is None:
-            return
-        now = state.now_ms()
-        with state.lock:
-            settled, state.outbox.settled = state.outbox.settled, []
-        try:
-            with state.journal_lock:
-                state.journal.acknowledge(
-                    frozen.number, digest, now, held=held, settled=settled, quarantined=refused
-                )
-                if frozen.number % 64 == 0:
-                    limit = state.policy.limits.retained_bytes
-                    state.journal.trim(now - RETAIN_MS, limit)
-        except UnavailableError as exc:
-            from tierstore.replica.log import log
-
-            log("warning", "an acknowledgement was not noted: %s", exc)
 
     def _renew(self, deadline: Deadline) -> None:
         """Go on under a new identity: this one was silent for longer than the horizon.
@@ -252,7 +244,10 @@ class Flusher:
         state.link.register(deadline)
 
     def _set_aside(self, frozen: Frozen, deadline: Deadline) -> None:
-        """Leave a batch of this retired identity with the region, for its operator."""
+        """Leave a batch of this retired identity with the region, for its operator.
+
+        The journal drops it with the identity; until then it may be set aside once more.
+        """
         state = self._state
         batch = frozen.batch
         if batch is None:  # its content was never on disk and died with its process
@@ -265,15 +260,26 @@ class Flusher:
             state.outbox.acknowledge(frozen, batch.digest)
             for delta in frozen.deltas.values():
                 self._forget(delta)
-                self._quarantine(delta)
+                self._quarantine(delta, "retired")
         state.tally.set_aside += len(frozen.deltas)
-        self._note_acknowledged(frozen, batch.digest, [], [])
+
+    def _require_silence(self) -> None:
+        """Refuse a region that forgot this replica too early to have retired it before."""
+        state = self._state
+        at_ms = self.notes.last_acknowledged_ms()
+        lately_ms = state.now_ms() - int(state.policy.replication.horizon_s * MS_PER_S / 2)
+        if at_ms is not None and at_ms > lately_ms:
+            self._fence(
+                "the region does not know this replica, of which it acknowledged batch"
+                f" {state.outbox.acknowledged} lately: it was restored from a backup"
+            )
 
     def _fence(self, reason: str) -> None:
-        self.fenced = reason
-        from tierstore.replica.log import log
+        if self.fenced != reason:
+            self.fenced = reason
+            from tierstore.replica.log import log
 
-        log("error", "this replica was fenced: %s", reason)
+            log("error", "this replica was fenced: %s", reason)
         self._require_identity()
 
     def _require_identity(self) -> None:

@@ -49,6 +49,11 @@ def _install_new(
     entry.show(shown)
     if not state.is_edge_allowed(rule, entry.size):
         return None
+    heat = state.heat
+    if heat is not None and heat.is_curious:
+        if not heat.admits(key, rule, entry.size):
+            return None
+        heat.enter(entry)
     entry.fetched_at = fetched_at_s
     state.edge.add(entry)
     return entry

@@ -6,7 +6,7 @@ its clock (and so this machine's skew) and whether it can be reached at all.
 
 from __future__ import annotations
 
-from tierstore.errors import FencedError, OutcomeUnknownError, UnavailableError
+from tierstore.errors import FencedError, OutcomeUnknownError, TierStoreError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class RegionLink:
     ) -> None:
         self._source = source
         self.replica = replica
+        self.is_new = True  # this replica has never been registered, so it has sent nothing
         self.registration: Registration | None = None
         self.skew_ms = 0
         self.heard_ns = runtime.time_ns()  # when the last call that was answered was sent
@@ -77,8 +78,11 @@ class RegionLink:
             raise UnavailableError("another thread is still connecting to the region")
         try:
             if self.registration is None:
+                sent_ns = self._runtime.time_ns()
                 registration: Registration = self.observed(lambda: self._connect(deadline))
+                self._measure(registration.now_ms, sent_ns)
                 self.on_registered(registration)
+                self.is_new = False
                 self.registration = registration
             return self.registration
         finally:
@@ -117,15 +121,24 @@ class RegionLink:
         """Note what a reply says. Raises FencedError if another life of the region answered."""
         if self.failure is not None:
             self._note(None)
-        self.heard_ns = sent_ns
-        self.skew_ms = skew_ms = (sent_ns + self._runtime.time_ns()) // 2_000_000 - reply.now_ms
-        self.is_skewed = not -self._skew_ms_max <= skew_ms <= self._skew_ms_max
+        self._measure(reply.now_ms, sent_ns)
         if reply.incarnation != registration.info.incarnation:
             raise FencedError(
                 f"region {registration.info.region} was restored from a backup (incarnation"
                 f" {reply.incarnation}, known here {registration.info.incarnation}): reopen"
                 " the store; its unflushed writes stay in the journal"
             )
+
+    def _measure(self, now_ms: int, sent_ns: int) -> None:
+        """Compare this machine's clock with the region's, as a reply to what was sent then."""
+        self.heard_ns = sent_ns
+        self.skew_ms = skew_ms = (sent_ns + self._runtime.time_ns()) // 2_000_000 - now_ms
+        self.is_skewed = not -self._skew_ms_max <= skew_ms <= self._skew_ms_max
+
+    def become(self, replica: int, *, is_new: bool) -> None:
+        """Speak for another replica from now on."""
+        self.replica, self.is_new = replica, is_new
+        self.forget()
 
     def forget(self) -> None:
         """Register again at the next call."""
@@ -139,7 +152,21 @@ class RegionLink:
 
     def _connect(self, deadline: Deadline) -> Registration:
         self.region.connect(deadline.remaining_s())
-        return self.region.register(self.replica, deadline.remaining_s())
+        return self.region.register(self.replica, deadline.remaining_s(), self.is_new)
+
+    def leave(self, deadline: Deadline) -> None:
+        """Sign off, if the region is there to be told: this replica is never heard of again.
+
+        If it cannot be told, it will retire this replica for its silence.
+        """
+        if self.registration is None or not self.reachable:
+            return
+        self.forget()
+        try:
+            timeout_s = deadline.remaining_s()
+            self.observed(lambda: self.region.leave(self.replica, timeout_s))
+        except TierStoreError:
+            return
 
     def observed(self, call: Callable[[], Any]) -> Any:
         """What a call of the region returns, noting whether it was answered."""

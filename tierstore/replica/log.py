@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 
-def log(level: str, message: str, *arguments: object) -> None:
-    """Log to the logger `tierstore`."""
+def log(level: str, message: str, *arguments: object, cause: BaseException | None = None) -> None:
+    """Log to the logger `tierstore`, with the traceback of `cause` if there is one."""
     import logging
 
-    logging.getLogger("tierstore").log(getattr(logging, level.upper()), message, *arguments)
+    logger = logging.getLogger("tierstore")
+    logger.log(getattr(logging, level.upper()), message, *arguments, exc_info=cause)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from tierstore.edge.entry import Entry
     from tierstore.record import Record
-    from tierstore.region.batch import Batch
+    from tierstore.region.batch import Batch, Heat
     from tierstore.region.protocol import Change
+    from tierstore.replica.heat import HeatKeeper
     from tierstore.tiers.journal.content import JournalState
 
 DELTA_OVERHEAD_BYTES = 32
@@ -31,11 +32,21 @@ BATCH_BYTES_MAX = 4 * 2**20
 class Frozen:
     """A numbered batch on its way. `batch` is made, and `persisted`, outside the lock."""
 
-    __slots__ = ("batch", "deltas", "journaled", "number", "persisted", "size_bytes", "tick")
+    __slots__ = (
+        "batch", "deltas", "heat", "journaled", "number", "persisted", "size_bytes", "tick",
+    )  # fmt: skip
 
-    def __init__(self, number: int, deltas: dict[str, Delta], *, journaled: bool) -> None:
+    def __init__(
+        self,
+        number: int,
+        deltas: dict[str, Delta],
+        *,
+        journaled: bool,
+        heat: list[Heat] | None = None,
+    ) -> None:
         self.number = number
         self.deltas = deltas
+        self.heat = heat or []
         self.size_bytes = sum(delta_size(delta) for delta in deltas.values())
         self.journaled = journaled
         self.batch: Batch | None = None
@@ -115,11 +126,13 @@ class Outbox:
             self.dirty_bytes -= entry.size + DELTA_OVERHEAD_BYTES
         entry.dirty = CLEAN
 
-    def take_dirty(self, batch_max: int, never_edge: frozenset[int]) -> list[Frozen]:
+    def take_dirty(
+        self, batch_max: int, never_edge: frozenset[int], heat: HeatKeeper | None = None
+    ) -> list[Frozen]:
         """Freeze all dirty writes into batches of at most `batch_max` deltas or 4 MiB.
 
-        Writes of the rules in `never_edge` get batches of their own, which no journal keeps. A
-        Ctrl-C at any point leaves each write dirty, frozen, or both, which is harmless.
+        Writes of the rules in `never_edge` get batches of their own, which no journal keeps. What
+        is known of the `heat` of the keys goes with them. A Ctrl-C at any point leaves each write dirty, frozen, or both, which is harmless.
         """
         taken = self.dirty
         fresh: list[Frozen] = []
@@ -128,13 +141,22 @@ class Outbox:
             for chunk in _chunks(chosen, batch_max):
                 deltas = {entry.key: as_delta(entry) for entry in chunk}
                 number = self.last_number + len(fresh) + 1
-                fresh.append(Frozen(number, deltas, journaled=journaled))
+                warmth = None if heat is None else heat.take(chunk)
+                fresh.append(Frozen(number, deltas, journaled=journaled, heat=warmth))
         if self._beaten:
             self._beaten.difference_update(k for k, e in taken.items() if e.dirty != TOUCH_DIRTY)
         self.frozen = [*self.frozen, *fresh]
         self.frozen_bytes += sum(frozen.size_bytes for frozen in fresh)
         self._clean(taken)
         return fresh
+
+    def take_heat(self, heat: HeatKeeper, batch_max: int) -> None:
+        """Freeze all news of heat into batches of their own: those of keys that nobody writes."""
+        for journaled in (True, False):
+            while told := heat.take_rest(batch_max, journaled=journaled):
+                frozen = Frozen(self.last_number + 1, {}, journaled=journaled, heat=told)
+                self.frozen = [*self.frozen, frozen]
+                self.frozen_bytes += frozen.size_bytes
 
     def _clean(self, taken: dict[str, Entry]) -> None:
         """Let entries that were frozen be dirty no longer, all of them even if interrupted."""

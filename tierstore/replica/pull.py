@@ -8,7 +8,7 @@ position bounds the age of every copy: none lags further behind than that reques
 from __future__ import annotations
 
 from tierstore.errors import UnavailableError
-from tierstore.replica.exchange import read_rows
+from tierstore.replica.exchange import read_directory, read_rows
 from tierstore.replica.install import install
 from tierstore.replica.reads import READ_KEYS_MAX
 
@@ -108,6 +108,7 @@ class Puller:
                 [flight.key for flight in flights],
                 deadline,
                 lambda reply, sent_at_s: self._settle(flights, reply, sent_at_s),
+                read=read_directory,
             )
         except BaseException as exc:
             self._state.fills.fail(flights, exc, self._state.lock)

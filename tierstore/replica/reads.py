@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import GONE, fold
 from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
-from tierstore.record import ELSEWHERE
+from tierstore.replica.cold import fetch
 from tierstore.replica.exchange import read_rows
 from tierstore.replica.install import install
 
@@ -93,7 +93,11 @@ class Reader:
                 ticket = 0 if flight is None else state.outbox.begin_request()
                 following = None if flight else state.fills.follow(key)
             if flight is not None:
-                return self._lead(flight, ticket, rule, bound_s, deadline)
+                answer = self._lead(flight, ticket, rule, bound_s, deadline)
+                if counts and state.heat is not None:
+                    with state.lock:
+                        state.heat.miss(key, rule)
+                return answer
             assert following is not None
             error = _wait(following, deadline)
             if error is not None:
@@ -201,7 +205,7 @@ class Reader:
         state = self._state
         sent_at_s = state.runtime.monotonic()
         try:
-            reply = state.link.read((flight.key,), deadline)
+            reply = fetch(state, (flight.key,), deadline)
             with state.lock:
                 arrival = Arrival(state, reply, sent_at_s)
                 answer = self._settle_one(flight, rule, arrival)
@@ -230,6 +234,7 @@ class Reader:
                 [flight.key for flight in flights],
                 deadline,
                 lambda reply, sent_at_s: self._settle(flights, rules, reply, sent_at_s, answers),
+                read=fetch,
             )
         except BaseException as exc:
             self._state.fills.fail(flights, exc, self._state.lock)
@@ -252,9 +257,10 @@ class Reader:
         """Install what came for one flight, if that is current, and answer. Needs the lock."""
         state = self._state
         key, reply = flight.key, arrival.reply
-        if reply.corrupt and key in reply.corrupt and state.outbox.own_state(key) is None:
-            raise CorruptionError(f"key {key!r}: {reply.corrupt[key]}", key=key, tier="regional")
         row = reply.rows.get(key)
+        tier = "regional" if row is None or row.cold is None else "cold"
+        if reply.corrupt and key in reply.corrupt and state.outbox.own_state(key) is None:
+            raise CorruptionError(f"key {key!r}: {reply.corrupt[key]}", key=key, tier=tier)
         shown = self._shown(key, None if row is None else row.record, reply.applied)
         if shown is not None and state.outbox.frozen:
             state.outbox.note_shown(key, shown)
@@ -266,23 +272,19 @@ class Reader:
         if shown is None:
             state.tally.absent += 1
             return Answer(None, GONE, None, arrival.age_s)
-        if shown.is_live(arrival.now_ms):
-            state.tally.regional += 1
-        else:
+        if not shown.is_live(arrival.now_ms):
             state.tally.absent += 1
+        elif tier == "cold":
+            state.tally.cold += 1
+        else:
+            state.tally.regional += 1
         value = fold(shown.payload) if entry is None else entry.value
-        return Answer(shown, value, "regional", arrival.age_s)
+        return Answer(shown, value, tier, arrival.age_s)
 
     def _shown(self, key: str, record: Record | None, applied: int) -> Record | None:
         """The row's `record` plus this replica's writes that a reply up to `applied` lacks."""
         state, outbox = self._state, self._state.outbox
         if record is not None:
-            if record.payload == ELSEWHERE:
-                raise CorruptionError(
-                    f"key {key!r} lies in the cold tier, which this version cannot read",
-                    key=key,
-                    tier="cold",
-                )
             state.clock.merge_admitted(
                 record.touch if record.touch > record.stamp else record.stamp
             )

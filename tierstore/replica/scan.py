@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError
+from tierstore.replica.cold import elsewhere, fetch, hydrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +45,8 @@ def scan_page(
             ),
             deadline,
         )
+        if values:
+            _bring_cold(state, page, deadline)
         with state.lock:
             merged = _overlaid(state, page, start, end, reverse=reverse)
             now = state.now_ms()
@@ -53,6 +56,22 @@ def scan_page(
     live = [(key, record) for key, record in merged.items() if record.is_live(now)]
     live.sort(key=lambda item: _raw(item[0]), reverse=reverse)
     return live, page.next_key
+
+
+def _bring_cold(state: ReplicaState, page: ScanPage, deadline: Deadline) -> None:
+    """Replace rows that only point at their payload. One that moved meanwhile is read again."""
+    wanted = elsewhere(page.rows)
+    if not wanted:
+        return
+    rows = {row.key: row for row in page.rows}
+    gone = hydrate(state, rows, page.corrupt, wanted, deadline)
+    if gone:
+        again = fetch(state, sorted(gone), deadline)
+        page.corrupt.update(again.corrupt)
+        for key in gone:
+            rows.pop(key)
+        rows.update(again.rows)
+    page.rows = [row for row in rows.values() if row.key not in page.corrupt]
 
 
 def _overlaid(

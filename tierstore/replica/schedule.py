@@ -1,13 +1,13 @@
 """Background work as explicit steps, each with its interval.
 
-A driver (a thread, or virtual time) calls `run_due`; so does `maintain`. A step that fails because
-the region is away is tried again later and later, with jitter, so that edges do not come back all
-at once.
+A driver (a thread, or virtual time) calls `run_due`; so does `maintain`. A step that fails is
+tried again later and later, with jitter, so that edges do not come back all at once. Whatever it
+raises, the others go on, and so does the thread: nobody would notice its end.
 """
 
 from __future__ import annotations
 
-from tierstore.errors import TierStoreError, UnavailableError
+from tierstore.errors import FencedError, TierStoreError, UnavailableError
 from tierstore.runtime import jitter
 
 TYPE_CHECKING = False
@@ -22,7 +22,9 @@ BACKOFF_S_MAX = 30.0
 class Step:
     """One kind of background work."""
 
-    __slots__ = ("due_s", "failures", "interval_s", "is_needed", "name", "work")
+    __slots__ = (
+        "due_s", "failures", "interval_s", "is_logged", "is_needed", "name", "pause_s", "work",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -30,13 +32,17 @@ class Step:
         interval_s: float,
         work: Callable[[], object],
         is_needed: Callable[[], bool],
+        pause_s: Callable[[], float] | None = None,
     ) -> None:
+        """`pause_s`, if given, says after each run when the next is wanted."""
         self.name = name
+        self.pause_s = pause_s
         self.interval_s = interval_s
         self.work = work
         self.is_needed = is_needed
         self.due_s = 0.0
         self.failures = 0
+        self.is_logged = False  # that it fails
 
 
 class Schedule:
@@ -75,18 +81,48 @@ class Schedule:
         return failures
 
     def _run(self, step: Step) -> TierStoreError | None:
-        error: TierStoreError | None = None
-        if step.is_needed():
-            try:
-                step.work()
-            except TierStoreError as exc:
-                error = self.last_error = exc
-        step.failures = step.failures + 1 if isinstance(error, UnavailableError) else 0
+        error = _failure(step)
+        if error is not None:
+            self.last_error = error
+        step.failures = 0 if error is None else step.failures + 1
+        _log(step, error)
         step.due_s = self._runtime.monotonic() + self._pause_s(step)
         return error
 
     def _pause_s(self, step: Step) -> float:
         if not step.failures:
-            return step.interval_s
+            return step.interval_s if step.pause_s is None else step.pause_s()
         longest_s = min(BACKOFF_S_MAX, step.interval_s * 2.0 ** min(step.failures, 16))
         return longest_s * (0.5 + jitter(self._runtime) / 2)
+
+
+def _failure(step: Step) -> TierStoreError | None:
+    """What went wrong when `step` ran, if it is needed at all."""
+    try:
+        if step.is_needed():
+            step.work()
+    except TierStoreError as exc:
+        return exc
+    except Exception as exc:
+        error = TierStoreError(f"the background step {step.name!r} broke: {exc!r}")
+        error.__cause__ = exc
+        return error
+    return None
+
+
+def _log(step: Step, error: TierStoreError | None) -> None:
+    """Tell once that a step fails, and once that it no longer does.
+
+    Not where others do: the link of a region that is away, the flusher of being fenced.
+    """
+    was_logged = step.is_logged
+    is_told = isinstance(error, (UnavailableError, FencedError))
+    step.is_logged = error is not None and (was_logged or not is_told)
+    if step.is_logged is was_logged:
+        return
+    from tierstore.replica.log import log
+
+    if error is None:
+        log("info", "the background step %r works again", step.name)
+    else:
+        log("error", "the background step %r fails: %s", step.name, error, cause=error.__cause__)

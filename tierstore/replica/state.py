@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Policy, Rule
+    from tierstore.replica.cold import ColdLink
+    from tierstore.replica.heat import HeatKeeper
     from tierstore.replica.link import RegionLink
     from tierstore.replica.negatives import Negatives
     from tierstore.runtime import Runtime
@@ -32,6 +34,7 @@ class Tally:
     __slots__ = (
         "absent",
         "adopted",
+        "cold",
         "fills_voided",
         "flushed",
         "lost_races",
@@ -46,6 +49,7 @@ class Tally:
 
     absent: int  # reads that the region answered with "no such key"
     adopted: int  # journals of dead processes drained
+    cold: int  # reads that an object of the cold tier answered
     fills_voided: int  # replies not installed because something newer was known
     flushed: int  # deltas acknowledged by the region
     lost_races: int  # of them, those that a newer write had beaten
@@ -89,6 +93,7 @@ class ReplicaState:
         self.fills = Fills(runtime)
         self.negatives: Negatives | None = None
         self.link: RegionLink
+        self.cold: ColdLink
         self.closed = False
         self.never_edge = frozenset(r.index for r in policy.rules if not r.place.allows("edge"))
 
@@ -101,6 +106,18 @@ class ReplicaState:
             and rule.read.max_age_s is None
             and rule.index not in self.never_edge
         )
+
+        self.heat: HeatKeeper | None = None
+        if any(_has_rates(rule) for rule in policy.rules):
+            self.keep_heat()
+
+    def keep_heat(self) -> HeatKeeper:
+        """What looks at counters; made when it is needed, as a cold start pays for each import."""
+        if self.heat is None:
+            from tierstore.replica.heat import HeatKeeper
+
+            self.heat = HeatKeeper(self.policy, self.runtime, self.edge)
+        return self.heat
 
     @property
     def replica(self) -> int:
@@ -119,8 +136,7 @@ class ReplicaState:
             self.negatives.clear()
         self.cursor = 0
         self.pulled_at_s = float("-inf")
-        self.link.replica = replica
-        self.link.forget()
+        self.link.become(replica, is_new=True)
 
     def tick(self) -> int:
         """The stamp of a write that is made now. Needs the lock. Raises StoreClosedError."""
@@ -142,3 +158,8 @@ class ReplicaState:
         if compared_at_s > NEVER_FETCHED:
             compared_at_s = max(compared_at_s, self.pulled_at_s)
         return self.runtime.monotonic() - compared_at_s
+
+
+def _has_rates(rule: Rule) -> bool:
+    rates = rule.hotness.hot_per_s, rule.hotness.cold_per_s
+    return any(not isinstance(rate, str) for rate in rates)

@@ -286,7 +286,7 @@ class Writer:
         entry = state.edge.resident.get(key)
         if entry is None:
             self._forget_reads(key)
-            entry = outbox.dirty.get(key) or Entry(key, write.rule)
+            entry = outbox.dirty.get(key) or self._enter(key, write.rule)
         elif state.fills.flights:
             state.fills.void(key)
         if entry.stamp > stamp:
@@ -337,7 +337,13 @@ class Writer:
     def _entry(self, key: str, rule: Rule) -> Entry:
         state = self._state
         entry = state.edge.resident.get(key) or state.outbox.dirty.get(key)
-        return entry if entry is not None else Entry(key, rule)
+        return entry if entry is not None else self._enter(key, rule)
+
+    def _enter(self, key: str, rule: Rule) -> Entry:
+        entry = Entry(key, rule)
+        if self._state.heat is not None and self._state.heat.is_curious:
+            self._state.heat.enter(entry)
+        return entry
 
     def _forget_reads(self, key: str) -> None:
         state = self._state

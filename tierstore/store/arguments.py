@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tierstore.errors import InvalidArgumentError, ValueTooLargeError
 from tierstore.runtime import jitter
-from tierstore.units import format_size, ttl_seconds
+from tierstore.units import MS_PER_S, format_size, shown, ttl_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import timedelta
     from typing import Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     TTL = float | int | str | timedelta | None
 
 METADATA_BYTES_MAX = 1024
-MS_PER_S = 1000
 SECONDS_MAX = 1e9
 """As good as for ever, and less than locks can wait."""
 
@@ -65,6 +64,24 @@ def check_metadata(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
     return copy
 
 
+def check_keys(keys: Iterable[str]) -> Iterable[str]:
+    """`keys`. Raises InvalidArgumentError if they are one text, or nothing to go through."""
+    if isinstance(keys, (str, bytes, bytearray)) or not hasattr(keys, "__iter__"):
+        raise InvalidArgumentError(
+            f"keys: expected several keys, such as a list, got {shown(keys)}"
+        )
+    return keys
+
+
+def check_items(items: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`items`. Raises InvalidArgumentError unless they are a mapping."""
+    if not hasattr(items, "items"):
+        raise InvalidArgumentError(
+            f"items: expected a mapping of keys to values, such as a dict, got {shown(items)}"
+        )
+    return items
+
+
 def check_size(key: str, size: int, limit: int) -> None:
     """Raise ValueTooLargeError if a value's encoded `size` is above `limits.value`."""
     if size > limit:
@@ -82,8 +99,10 @@ def seconds(name: str, value: Any) -> float | None:
     return float(min(value, SECONDS_MAX))
 
 
-def positive_int(name: str, value: Any) -> int:
-    """A whole number above zero. Raises InvalidArgumentError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(f"{name}: expected a whole number above zero, got {value!r}")
+def whole_number(name: str, value: Any, at_least: int = 1) -> int:
+    """A whole number, `at_least` or more. Raises InvalidArgumentError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise InvalidArgumentError(
+            f"{name}: expected a whole number, {at_least} or more, got {shown(value)}"
+        )
     return value

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from _weakref import ref
 
-from tierstore.errors import (
-    FencedError,
-    NoMatchingRuleError,
-    OutcomeUnknownError,
-    OverloadedError,
-    StoreClosedError,
-    TierStoreError,
-)
+from tierstore.errors import NoMatchingRuleError, OverloadedError, StoreClosedError
 from tierstore.policy.match import Matcher
 from tierstore.replica.deadline import Deadline
 from tierstore.store.arguments import seconds
-from tierstore.store.operation import encode_operation
+from tierstore.store.outcomes import confirm, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +21,7 @@ if TYPE_CHECKING:
     from tierstore.replica.engine import Replica
     from tierstore.replica.write import Write
     from tierstore.runtime import Runtime
+    from tierstore.store.operation import Stamped
     from tierstore.store.results import Outcome
 
     class View(Protocol):
@@ -82,7 +76,7 @@ class Core:
         resident_get = replica.state.edge.resident.get
         if not prefix:
             return resident_get
-        return lambda key: resident_get(prefix + key)
+        return lambda key: resident_get(prefix + key) if key else None  # "" is no key
 
     # Opening and closing
 
@@ -133,7 +127,7 @@ class Core:
         replica.abandon()  # first: the warning may be made an error
         warnings.warn(
             f"a tierstore store of {self.policy.source} was not closed"
-            + (f": {waiting} writes were not flushed" if waiting else ""),
+            + (f": {_counted(waiting)} not flushed" if waiting else ""),
             ResourceWarning,
             stacklevel=2,
             source=self,
@@ -150,34 +144,39 @@ class Core:
             )
         return rule
 
-    def deadline(self, timeout_s: float | None) -> Deadline:
-        """When a verb must have answered: `timeout_s`, else what the policy says of the region."""
-        if timeout_s is None:
-            return Deadline(self.runtime, self.policy.timeouts.regional_s)
-        return Deadline(self.runtime, seconds("timeout", timeout_s) or 0.0)
+    def deadline(self, timeout: float | None) -> Deadline:
+        """When a verb must have answered: in `timeout`, else in what the policy says of the region.
 
-    def write_one(self, write: Write, timeout_s: float | None) -> None:
+        Raises InvalidArgumentError unless `timeout` is one.
+        """
+        return self._begin(seconds("timeout", timeout))
+
+    def _begin(self, timeout_s: float | None) -> Deadline:
+        left_s = self.policy.timeouts.regional_s if timeout_s is None else timeout_s
+        return Deadline(self.runtime, left_s, is_default=timeout_s is None)
+
+    def write_one(self, write: Write, timeout: float | None) -> None:
         """`write` of a single one."""
-        if timeout_s is not None:
-            seconds("timeout", timeout_s)
+        timeout_s = None if timeout is None else seconds("timeout", timeout)
         if write.rule.durability == "regional":
-            deadline = self.deadline(timeout_s)
+            deadline = self._begin(timeout_s)
             stamp = self.replica.writer.write_one(write, lambda: deadline)
-            self.confirm(write.key, stamp, deadline)
+            confirm(self.replica, [(stamp, write.key, write.rule)], deadline)
         else:
-            self.replica.writer.write_one(write, lambda: self.deadline(timeout_s))
+            self.replica.writer.write_one(write, lambda: self._begin(timeout_s))
 
-    def write(self, writes: Sequence[Write], timeout_s: float | None) -> None:
+    def write(self, writes: Sequence[Write], timeout: float | None) -> None:
         """Acknowledge writes at the durability that their rules declare.
 
-        Raises OutcomeUnknownError if the region did not confirm a `regional` one in time; it
-        stays queued.
+        Raises OutcomeUnknownError if the region did not confirm a `regional` one in time.
         """
-        deadline = self.deadline(timeout_s)
+        deadline = self.deadline(timeout)
+        self.refuse_closed()
+        if not writes:
+            return
         stamps = self.replica.writer.write(writes, deadline)
-        for write, stamp in zip(writes, stamps, strict=True):
-            if write.rule.durability == "regional":
-                self.confirm(write.key, stamp, deadline)
+        made = [(stamp, w.key, w.rule) for w, stamp in zip(writes, stamps, strict=True)]
+        confirm(self.replica, made, deadline)
 
     def write_now(self, writes: Sequence[Write]) -> bool:
         """Acknowledge writes of an open store that need no I/O, or return False, nothing done.
@@ -199,45 +198,12 @@ class Core:
         deadline = self.deadline(timeout_s)
         stamp = self.replica.writer.touch(key, rule, target, ttl_ms, deadline)
         if stamp is not None and rule.durability == "regional":
-            self.confirm(key, stamp, deadline)
+            confirm(self.replica, [(stamp, key, rule)], deadline)
         return stamp is not None
 
-    def outcome(self, replica: int, stamp: int, key: str, timeout_s: float | None) -> Outcome:
-        """What became of the write of `key` at `stamp` by `replica`."""
-        state = self.replica.state
-        with state.lock:
-            if state.outbox.quarantined.get(key) == stamp:
-                return "quarantined"
-            if replica == state.replica and state.outbox.is_pending(key, stamp):
-                return "pending"
-        deadline = self.deadline(timeout_s)
-        reply = state.link.call(
-            lambda left_s: self.replica.region.read([key], state.replica, left_s), deadline
-        )
-        row = reply.rows.get(key)
-        known = row is not None and max(row.record.stamp, row.record.touch) >= stamp
-        return "applied" if known else "unknown"
-
-    def confirm(self, key: str, stamp: int, deadline: Deadline) -> None:
-        """Return once the region has the write of `key` at `stamp`."""
-        state = self.replica.state
-        outbox = state.outbox
-        with state.lock:
-            if not outbox.is_pending(key, stamp):
-                return
-        try:
-            self.replica.flusher.flush(deadline)
-        except TierStoreError as exc:
-            raise OutcomeUnknownError(
-                f"the region did not confirm the write of {key!r} in time ({exc}); it stays"
-                " queued: store.outcome(error.operation_id) tells what became of it",
-                operation_id=encode_operation(outbox.replica, stamp, key),
-            ) from exc
-        if outbox.quarantined.get(key) == stamp:
-            raise FencedError(
-                f"the region did not merge the write of {key!r} and keeps it for its operator:"
-                " see store.check()"
-            )
+    def outcome(self, replica: int, writes: Sequence[Stamped], timeout: float | None) -> Outcome:
+        """What became of `writes` by `replica`."""
+        return outcome(self.replica, replica, writes, self.deadline(timeout))
 
 
 _opened: list[ref[Core]] = []
@@ -257,6 +223,10 @@ def _abandon_all() -> None:
     for known in _opened:
         if (core := known()) is not None:
             core.abandon()
+
+
+def _counted(writes: int) -> str:
+    return "1 write was" if writes == 1 else f"{writes} writes were"
 
 
 def _find_nothing(key: str) -> None:

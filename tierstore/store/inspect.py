@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import CLEAN, key_size
+from tierstore.edge.entry import key_size
 from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.record import Record, version
+from tierstore.store.receipt import known_age_s, seconds_of
 from tierstore.store.results import CheckReport, Explanation, Finding
 from tierstore.units import format_duration, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
     from tierstore.replica.state import ReplicaState
     from tierstore.store.core import Core
-
-MS_PER_S = 1000
 
 
 def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Explanation:
@@ -28,13 +28,16 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
     row_record = _region_record(core, key, timeout_s, reasons)
     with state.lock:
         entry = state.edge.resident.get(key)
-        unflushed = state.outbox.own_state(key) is not None or key in state.outbox.dirty
+        own = state.outbox.own_state(key)
+        unflushed = own is not None or key in state.outbox.dirty
         copy = entry.record() if entry is not None else None
-        age_s = state.age_s(entry) if entry is not None else None
-    record = copy or row_record
+        age_s = known_age_s(state.age_s(entry)) if entry is not None else None
+    record = copy or own or row_record
     now = state.now_ms()
     found = record is not None and record.is_live(now)
-    reasons.extend(_reasons(state, rule, key, entry, record, found))
+    reasons += _reasons(state, rule, key, entry, record, found)
+    if unflushed:
+        reasons.append("its last write here waits for the next flush")
     tiers = [t for t, has in (("edge", copy), ("regional", row_record)) if _live(has, now)]
     return Explanation(
         shown_key,
@@ -46,8 +49,8 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
         found,
         version(record) if found and record is not None else None,
         key_size(key) + len(record.payload or b"") if found and record is not None else None,
-        age_s if age_s is not None and age_s < 1e17 else None,
-        _seconds(record.expires_at_ms) if found and record is not None else None,
+        age_s,
+        seconds_of(record.expires_at_ms) if found and record is not None else None,
         entry.reads if entry is not None else 0,
         entry.writes if entry is not None else 0,
         unflushed,
@@ -126,46 +129,55 @@ def _reasons(
     found: bool,
 ) -> list[str]:
     reasons = [f"rule {rule.name!r} is the first that matches"]
-    if record is not None and not found:
+    if record is not None and found:
+        reasons.append(_placement(state, rule, key, entry, record))
+        reasons += _age_bound(rule)
+    elif record is not None:
         reasons.append("it was deleted" if record.payload is None else "it has expired")
-    size = key_size(key) + len((record.payload if record is not None else None) or b"")
-    if not rule.place.allows("edge"):
-        reasons.append("the rule keeps it away from the edge (place)")
-    elif not state.is_edge_allowed(rule, size):
-        limit = format_size(rule.edge_max_value_bytes)
-        reasons.append(f"it is larger than edge.max_value ({limit}), so it is read through")
-    elif entry is not None:
-        reasons.append(
-            "it is at the edge because it was read or written here and competes well for"
-            f" edge.capacity ({format_size(state.edge.capacity_bytes)})"
-        )
-    elif found:
-        reasons.append("it is not at the edge: not used here, or evicted for more useful keys")
-    if rule.read.max_age_s is not None:
-        reasons.append(f"copies older than {format_duration(rule.read.max_age_s)} are not served")
-    if entry is not None and entry.dirty != CLEAN:
-        reasons.append("its last write here waits for the next flush")
     return reasons
+
+
+def _placement(
+    state: ReplicaState, rule: Rule, key: str, entry: Entry | None, record: Record
+) -> str:
+    if not rule.place.allows("edge"):
+        return "the rule keeps it away from the edge (place)"
+    if not state.is_edge_allowed(rule, key_size(key) + len(record.payload or b"")):
+        limit = format_size(rule.edge_max_value_bytes)
+        return f"it is larger than edge.max_value ({limit}), so it is read through"
+    if entry is None:
+        return "it is not at the edge: not used here, or evicted for more useful keys"
+    capacity = format_size(state.edge.capacity_bytes)
+    return (
+        "it is at the edge because it was read or written here and competes well for"
+        f" edge.capacity ({capacity})"
+    )
+
+
+def _age_bound(rule: Rule) -> Iterator[str]:
+    bounds = rule.read
+    if bounds.max_age_s is not None:
+        text = f"copies older than {format_duration(bounds.max_age_s)} are not served"
+        if bounds.stale_if_error_s:
+            more = format_duration(bounds.stale_if_error_s)
+            text += f", but for up to {more} more while the region does not answer"
+        yield text
 
 
 def _live(record: Record | None, now_ms: int) -> bool:
     return record is not None and record.is_live(now_ms)
 
 
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / MS_PER_S
-
-
 def _journal_stats(state: ReplicaState) -> dict[str, Any]:
-    journal = state.journal
-    if journal is None:
-        return {"path": None, "retained_batches": 0, "retained_since": None}
-    with state.journal_lock:
-        count, oldest_ms = journal.reach()
+    path, count, oldest_ms = None, 0, None
+    if (journal := state.journal) is not None:
+        path = journal.path
+        with state.journal_lock:
+            count, oldest_ms = journal.reach()
     return {
-        "path": journal.path,
+        "path": path,
         "retained_batches": count,
-        "retained_since": _seconds(oldest_ms),
+        "retained_since": seconds_of(oldest_ms),
         "corrupt_keys": sorted(state.corrupt),
     }
 
@@ -174,7 +186,7 @@ def _try(subject: str, probe: Any) -> Finding:
     try:
         return Finding(subject, True, probe())
     except TierStoreError as exc:
-        return Finding(subject, False, str(exc))
+        return Finding(subject, False, str(exc), exc)
 
 
 def _check_journal(core: Core) -> str:

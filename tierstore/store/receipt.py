@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tierstore.edge.entry import NEVER_FETCHED
 from tierstore.record import format_version
 from tierstore.store.results import Reading
+from tierstore.units import MS_PER_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +15,7 @@ if TYPE_CHECKING:
     from tierstore.replica.reads import Answer
     from tierstore.replica.state import ReplicaState
 
-MS_PER_S = 1000
-AGE_S_MAX = 1e17
+AGE_S_MAX = -NEVER_FETCHED / 10
 """Beyond it, an age says that the copy was never compared with the region's row."""
 
 
@@ -24,7 +25,7 @@ def make_reading(
     """The receipt of `answer`, whose decoded value is `value`, if it `is_live`."""
     record = answer.record
     replica = f"{state.replica:x}"
-    age_s = answer.age_s if answer.age_s < AGE_S_MAX else None
+    age_s = known_age_s(answer.age_s)
     if record is None or not is_live:
         return Reading(None, False, None, None, age_s, None, {}, rule.name, replica, answer.stale)
     return Reading(
@@ -33,9 +34,19 @@ def make_reading(
         format_version(record.stamp, record.replica),
         answer.tier,
         age_s,
-        None if record.expires_at_ms is None else record.expires_at_ms / MS_PER_S,
+        seconds_of(record.expires_at_ms),
         dict(record.metadata or {}),
         rule.name,
         replica,
         answer.stale,
     )
+
+
+def known_age_s(age_s: float) -> float | None:
+    """`age_s`, or None if it stands for a copy that was never compared with the region's row."""
+    return age_s if age_s < AGE_S_MAX else None
+
+
+def seconds_of(milliseconds: int | None) -> float | None:
+    """A time of the wall clock as users get it: in seconds since the epoch, or None."""
+    return None if milliseconds is None else milliseconds / MS_PER_S

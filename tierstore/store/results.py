@@ -76,15 +76,33 @@ class Explanation:
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
-        where = " and ".join(self.tiers) if self.tiers else "nowhere"
+        where = " and ".join(self.tiers)
+        where = where or ("on its way to the region" if self.unflushed else "nowhere")
         lines = [
             f"{self.key}: {'found' if self.found else 'absent'}, {where}",
             f"  rule         {self.rule} ({self.type}, {self.consistency}, {self.durability})",
             f"  size         {'-' if self.size_bytes is None else f'{self.size_bytes} bytes'}",
+            f"  version      {self.version or '-'}",
+            f"  age          {self._told_age()}",
+            f"  expires      {self._told_expiry()}",
             f"  use here     {self.reads} reads, {self.writes} writes",
             f"  waiting      {'a write for the region' if self.unflushed else 'nothing'}",
         ]
         return "\n".join([*lines, *(f"  because      {reason}" for reason in self.reasons)])
+
+    def _told_age(self) -> str:
+        if "edge" not in self.tiers:
+            return "-"
+        if self.age_s is None:
+            return "not compared with the region yet"
+        return f"at most {self.age_s:.3g} s behind the region"
+
+    def _told_expiry(self) -> str:
+        if self.expires_at is None:
+            return "never" if self.found else "-"
+        from datetime import UTC, datetime
+
+        return datetime.fromtimestamp(self.expires_at, UTC).isoformat(timespec="milliseconds")
 
 
 @frozen
@@ -94,6 +112,8 @@ class Finding:
     subject: str
     ok: bool
     detail: str
+    error: TierStoreError | None = None
+    """What was raised where it looked, if that is why it is not ok."""
 
 
 @frozen

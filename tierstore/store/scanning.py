@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tierstore.errors import CorruptionError, DecodingError
 from tierstore.record import Record, version
 from tierstore.replica.scan import scan_page
-from tierstore.store.arguments import positive_int
+from tierstore.store.arguments import seconds, whole_number
 from tierstore.store.cursor import decode_cursor, encode_cursor
+from tierstore.store.pickling import refuse_pickling
+from tierstore.store.receipt import seconds_of
 from tierstore.store.results import Entry, Page
-from tierstore.values import decode
+from tierstore.store.unpacking import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 1000
 PAGE_SIZE_MAX = 10_000
-MS_PER_S = 1000
 
 
 class Scan:
@@ -39,15 +39,15 @@ class Scan:
         limit: int | None,
         values: bool,
         cursor: str | None,
-        timeout_s: float | None,
+        timeout: float | None,
     ) -> None:
         self._core = core
         self._view = view  # the key prefix of a prefixed view, cut off again from what is found
         self._prefix = view + prefix
         self._reverse = reverse
-        self._limit = None if limit is None else positive_int("limit", limit)
+        self._limit = None if limit is None else whole_number("limit", limit, 0)
         self._values = values
-        self.timeout_s = timeout_s
+        self.timeout_s = seconds("timeout", timeout)
         low, high = self._prefix, _after_prefix(self._prefix)
         self._low = low if start is None else _later(low, view + start)
         self._high = high if end is None else _earlier(high, view + end)
@@ -57,6 +57,8 @@ class Scan:
                 self._high = _earlier(self._high, bound)
             else:
                 self._low = _later(self._low, bound)
+
+    __reduce__ = refuse_pickling("a scan", "hand on the cursor of a page")
 
     def __iter__(self) -> Iterator[Entry]:
         for page in self.pages():
@@ -82,8 +84,8 @@ class Scan:
     ) -> tuple[Page | None, Place | None]:
         """The page at `at`, None if nothing can be there, and where the next one is, if any."""
         low, high, left = at
-        size = min(positive_int("size", size), PAGE_SIZE_MAX)
-        if high is not None and low.encode() >= high.encode():
+        size = min(whole_number("size", size), PAGE_SIZE_MAX)
+        if left == 0 or (high is not None and low.encode() >= high.encode()):
             return None, None
         self._core.ensure_open()
         count = size if left is None else min(size, left)
@@ -113,16 +115,12 @@ class Scan:
     def _entry(self, key: str, record: Record) -> Entry:
         value = None
         if self._values and record.payload is not None:
-            try:
-                value = decode(record.payload)
-            except DecodingError as exc:
-                raise CorruptionError(f"key {key!r}: {exc}", key=key) from exc
-        expires_at_ms = record.expires_at_ms
+            value = unpack(key, record.payload, None)
         return Entry(
             key[len(self._view) :],
             value,
             version(record),
-            None if expires_at_ms is None else expires_at_ms / MS_PER_S,
+            seconds_of(record.expires_at_ms),
             dict(record.metadata or {}),
         )
 

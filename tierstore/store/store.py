@@ -1,48 +1,35 @@
-"""The store: the verbs, checked and handed to the engine.
-
-A store and its views (`prefixed`) share one core. A view differs only in how it looks a key up.
-"""
+"""The store: the verbs, checked and handed to the engine."""
 
 from __future__ import annotations
 
-from tierstore.edge.entry import GONE, Packed
-from tierstore.keys import check_key, check_prefix
-from tierstore.replica.write import Write
-from tierstore.store.arguments import OMITTED, check_metadata, check_size, seconds, ttl_ms
+from tierstore.edge.entry import Packed
+from tierstore.keys import check_prefix
+from tierstore.store.arguments import OMITTED, seconds, ttl_ms
+from tierstore.store.leaving import note_failure
 from tierstore.store.operation import decode_operation
+from tierstore.store.pickling import refuse_pickling
+from tierstore.store.resolving import Resolver
 from tierstore.store.results import Maintenance
 from tierstore.store.unpacking import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any, Self
 
-    from tierstore.edge.entry import Entry
-    from tierstore.policy.model import Rule
-    from tierstore.replica.reads import Answer
     from tierstore.store.arguments import TTL, Omitted
-    from tierstore.store.core import Core
     from tierstore.store.results import CheckReport, Explanation, Outcome, Reading
     from tierstore.store.scanning import Scan
 
 CLOSE_TIMEOUT_S = 5.0
 
 
-class Store:
+class Store(Resolver):
     """One key-value API over the tiers of a policy. Thread-safe; made by `tierstore.open`.
 
     Reads and writes of resident keys are local. Every verb takes `timeout=`, in seconds, for the
-    case that it needs a tier further away.
+    case that it needs a tier further away; `get` and `put` do not look at it where they need none.
     """
-
-    def __init__(self, core: Core, prefix: str = "") -> None:
-        self._core = core
-        self._prefix = prefix
-        self._lookup: Callable[[str], Entry | None]
-        self._rewrite: Callable[[Entry, bytes], bool]
-        self._time_ns = core.runtime.time_ns
-        core.attach(self)
 
     # Reading
 
@@ -102,9 +89,11 @@ class Store:
 
         Raises UnavailableError if any of them cannot be answered.
         """
-        found, rest = self._gather(keys, max_age)
+        self._core.refuse_closed()
+        max_age_s, deadline = seconds("max_age", max_age), self._core.deadline(timeout)
+        found, rest = self._gather(keys, max_age_s)
         if rest:
-            found.update(self._fetch(rest, max_age, timeout))
+            found.update(self._fetch(rest, max_age_s, deadline))
         return found
 
     def scan(
@@ -140,7 +129,7 @@ class Store:
             limit=limit,
             values=values,
             cursor=cursor,
-            timeout_s=timeout,
+            timeout=timeout,
         )
 
     # Writing
@@ -178,9 +167,7 @@ class Store:
         timeout: float | None = None,
     ) -> None:
         """`put` for several keys with one journal commit: atomic on this replica, only there."""
-        writes = [self._write(key, value, ttl, metadata) for key, value in items.items()]
-        if writes:
-            self._core.write(writes, timeout)
+        self._core.write(self._puts(items, ttl, metadata), timeout)
 
     def delete(self, key: str, *, timeout: float | None = None) -> None:
         """Let `key` be absent, whether it existed or not. Raises what `put` raises."""
@@ -188,10 +175,7 @@ class Store:
 
     def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """`delete` for several keys with one journal commit."""
-        located = [self._locate(key) for key in keys]
-        writes = [Write(full, rule, None, None, None, delete=True) for full, rule in located]
-        if writes:
-            self._core.write(writes, timeout)
+        self._core.write(self._deletes(keys), timeout)
 
     def touch(
         self, key: str, ttl: TTL | Omitted = OMITTED, *, timeout: float | None = None
@@ -213,6 +197,7 @@ class Store:
     def prefixed(self, prefix: str) -> Store:
         """A view of this store in which every key is preceded by `prefix`."""
         check_prefix(prefix)
+        self._core.refuse_closed()
         return Store(self._core, self._prefix + prefix)
 
     def explain(self, key: str, *, timeout: float | None = None) -> Explanation:
@@ -233,8 +218,9 @@ class Store:
         """Whether journal and region can be used now, and what waits for an operator."""
         from tierstore.store.inspect import check
 
+        timeout_s = seconds("timeout", timeout)
         self._open()
-        return check(self._core, timeout)
+        return check(self._core, timeout_s)
 
     def flush(self, timeout: float | None = None) -> None:
         """Return once everything written so far is in the region. Raises UnavailableError."""
@@ -251,8 +237,9 @@ class Store:
     def outcome(self, operation_id: str, *, timeout: float | None = None) -> Outcome:
         """What became of an unconfirmed write: "applied", "pending", "quarantined", "unknown".
 
-        "applied" includes that a later write has replaced it. Raises UnavailableError if only the
-        region can tell and it does not answer.
+        "applied" includes that a later write has replaced it. Of a `put_many` or `delete_many`,
+        "applied" says that all of its writes are; else it is the worst that is known of one.
+        Raises UnavailableError if only the region can tell and it does not answer.
         """
         operation = decode_operation(operation_id)
         self._open()
@@ -264,146 +251,26 @@ class Store:
         What is journaled stays for the next open. Raises UnavailableError, after everything is
         released, if writes that were in memory only could not be flushed in time.
         """
-        self._core.close(seconds("timeout", timeout) or 0.0)
+        timeout_s = seconds("timeout", timeout)
+        self._core.close(CLOSE_TIMEOUT_S if timeout_s is None else timeout_s)
 
     def __enter__(self) -> Self:
+        self._core.refuse_closed()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            self.close()
+        except Exception as failure:
+            if error is None:
+                raise
+            note_failure(error, failure)
 
     def __contains__(self, key: str) -> bool:
         return self.exists(key)
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a store cannot be pickled: open the policy again where it is needed")
+    __reduce__ = refuse_pickling("a store", "open the policy again where it is needed")
 
     def __repr__(self) -> str:
         prefix = f" prefixed {self._prefix!r}" if self._prefix else ""
         return f"<tierstore.Store {self._core.policy.source}{prefix}>"
-
-    # Inside
-
-    def _open(self) -> None:
-        self._core.ensure_open()
-
-    def _place(self, key: str) -> tuple[str, Rule]:
-        """The key in the tiers and its rule, without opening anything."""
-        check_key(key)
-        full = key
-        if self._prefix:
-            full = self._prefix + key
-            check_key(full)
-        return full, self._core.rule_for(full)
-
-    def _locate(self, key: str) -> tuple[str, Rule]:
-        located = self._place(key)
-        self._open()
-        return located
-
-    def _resolve(
-        self, key: str, max_age: float | None, timeout: float | None, *, counts: bool = True
-    ) -> Answer:
-        core = self._core
-        max_age_s = None if max_age is None else seconds("max_age", max_age)
-        deadline = core.deadline(timeout)
-        full, rule = self._locate(key)
-        replica = core.replica
-        answer = replica.reader.resolve(full, rule, max_age_s, deadline, counts=counts)
-        if answer.tier != "edge":
-            replica.start()
-        return answer
-
-    def _gather(
-        self, keys: Iterable[str], max_age: float | None
-    ) -> tuple[dict[str, Any], dict[str, Rule]]:
-        """What is plainly resident, by key as asked for; the rules of the rest, by full key."""
-        found: dict[str, Any] = {}
-        rest: dict[str, Rule] = {}
-        now_ms = self._time_ns() // 1_000_000
-        for key in keys:
-            entry = self._lookup(key) if key.__class__ is str else None
-            if entry is None or entry.guard or max_age is not None:
-                full, rule = self._locate(key)
-                rest[full] = rule
-            elif entry.expires_at is None or entry.expires_at > now_ms:
-                entry.reads += 1
-                value = entry.value
-                if value.__class__ is not Packed:
-                    found[key] = value
-                elif value.payload:
-                    found[key] = unpack(key, value.payload, "edge")
-        return found, rest
-
-    def _fetch(
-        self, rules: dict[str, Rule], max_age: float | None, timeout: float | None
-    ) -> dict[str, Any]:
-        core = self._core
-        answers = core.replica.reader.resolve_many(
-            rules, seconds("max_age", max_age), core.deadline(seconds("timeout", timeout))
-        )
-        core.replica.start()
-        return self._found(answers)
-
-    def _found(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
-        """The values that `answers` hold, by key as asked for."""
-        found: dict[str, Any] = {}
-        cut = len(self._prefix)
-        for full, answer in answers.items():
-            value = self._value(full, answer, OMITTED)
-            if value is not OMITTED:
-                found[full[cut:] if cut else full] = value
-        return found
-
-    def _converted(self, key: str, answer: Answer, default: Any, type: Any) -> Any:
-        value = self._value(key, answer, OMITTED)
-        if value is OMITTED:
-            return default
-        if type is None:
-            return value
-        from tierstore.values.typed import convert
-
-        return convert(value, type)
-
-    def _reading(self, key: str, answer: Answer) -> Reading:
-        from tierstore.store.receipt import make_reading
-
-        full, rule = self._locate(key)
-        value = self._value(full, answer, None)
-        return make_reading(self._core.replica.state, rule, answer, value, self._is_live(answer))
-
-    def _is_live(self, answer: Answer) -> bool:
-        record = answer.record
-        return record is not None and record.is_live(self._time_ns() // 1_000_000)
-
-    def _value(self, key: str, answer: Answer, default: Any) -> Any:
-        value, record = answer.value, answer.record
-        if value is GONE or record is None:
-            return default
-        if record.expires_at_ms is not None and not self._is_live(answer):
-            return default
-        return unpack(key, value.payload, answer.tier) if value.__class__ is Packed else value
-
-    def _write(
-        self,
-        key: str,
-        value: Any,
-        ttl: TTL | Omitted,
-        metadata: Mapping[str, str] | None,
-    ) -> Write:
-        entry = self._lookup(key) if key.__class__ is str else None
-        if entry is not None:  # what is resident was checked when it came
-            full, rule = entry.key, entry.rule
-        else:
-            full, rule = self._place(key)
-        lifetime_ms = None
-        if ttl is not OMITTED or rule.ttl_s is not None:
-            lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
-        checked = None if metadata is None else check_metadata(metadata)
-        write = Write(full, rule, value, lifetime_ms, checked)
-        if write.size > self._core.policy.limits.value_bytes:
-            limit = self._core.policy.limits.value_bytes
-            check_size(key, write.size - len(full.encode()), limit)
-        if entry is None:
-            self._open()
-        return write

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from tierstore.edge.entry import Packed
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.values import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+def reveal(key: str, value: Any, tier: str | None, default: Any) -> Any:
+    """What users get for `value`, which is as `edge.entry.fold` makes it; `default` if deleted."""
+    if value.__class__ is not Packed:
+        return value
+    return unpack(key, value.payload, tier) if value.payload else default
 
 
 def unpack(key: str, payload: bytes, tier: str | None) -> Any:

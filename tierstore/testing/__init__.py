@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing.faults import Crash, FaultPlan, FaultyJournalDirectory, FaultyRegion
+from tierstore.testing.memory_objects import FaultyObjects, MemoryObjects
 from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.stores import memory_store
 
@@ -21,8 +22,10 @@ __all__ = [
     "Crash",
     "FaultPlan",
     "FaultyJournalDirectory",
+    "FaultyObjects",
     "FaultyRegion",
     "ManualRuntime",
+    "MemoryObjects",
     "MemoryRegion",
     "memory_store",
 ]

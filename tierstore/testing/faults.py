@@ -65,6 +65,8 @@ class FaultPlan:
         self.crashed = False
         self.is_region_down = False
         """Whether every call of the region fails, until set to False."""
+        self.is_cold_down = False
+        """Whether every call of the cold tier fails, until set to False."""
         self._n = 0
         self._kind: Kind = "error"
 
@@ -82,6 +84,8 @@ class FaultPlan:
             raise Crash(name)
         if self.is_region_down and name.startswith("region."):
             raise UnavailableError(f"{name}: the region was made unreachable")
+        if self.is_cold_down and name.startswith("objects."):
+            raise UnavailableError(f"{name}: the cold tier was made unreachable")
         self.count += 1
         if self.count != self._n:
             return call()
@@ -114,9 +118,9 @@ class FaultyRegion:
         """Who this region is."""
         return self._read("connect", lambda: self._inner.connect(timeout_s))
 
-    def register(self, replica: int, timeout_s: float) -> Registration:
+    def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
         """Enter a replica, or return what is known of it."""
-        return self._write("register", lambda: self._inner.register(replica, timeout_s))
+        return self._write("register", lambda: self._inner.register(replica, timeout_s, is_new))
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once."""
@@ -149,6 +153,10 @@ class FaultyRegion:
     def acknowledge(self, replica: int, position: int, timeout_s: float) -> None:
         """Note that a replica has everything up to `position`."""
         self._write("acknowledge", lambda: self._inner.acknowledge(replica, position, timeout_s))
+
+    def leave(self, replica: int, timeout_s: float) -> None:
+        """Forget a replica."""
+        self._write("leave", lambda: self._inner.leave(replica, timeout_s))
 
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """One step of the region's upkeep."""

@@ -12,6 +12,7 @@ from tierstore.record import ELSEWHERE
 from tierstore.region.apply import Limits, admit, is_collectable, plan_apply, plan_release
 from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
+from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import (
     AsideEntry,
     BatchReply,
@@ -25,6 +26,7 @@ from tierstore.region.protocol import (
 from tierstore.region.rows import RegionInfo, ReplicaState, Row
 from tierstore.runtime import now_ms
 from tierstore.stamp import physical_ms
+from tierstore.testing.memory_moves import MemoryMoves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +36,13 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
 
 
-class MemoryRegion:
+class MemoryRegion(MemoryMoves):
     """A region that lives as long as this object. Closing it only counts; it can be shared."""
 
     capabilities = Capabilities(durable=False, shared=False, cas=True, ordered_scan=True)
 
     def __init__(self, runtime: Runtime, limits: Limits | None = None) -> None:
+        super().__init__()
         self._runtime = runtime
         self._limits = limits or Limits()
         self._lock = runtime.lock()
@@ -56,11 +59,14 @@ class MemoryRegion:
         """Who this region is."""
         return self._info
 
-    def register(self, replica: int, timeout_s: float) -> Registration:
-        """Enter a replica, or return what is known of it."""
+    def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
+        """Enter a replica if it `is_new`, or return what is known of it."""
         with self._lock:
             now = self._now_ms()
             state = self._replicas.get(replica)
+            if state is None and not is_new:
+                gone = ReplicaState(replica, retired=True)
+                return Registration(self._info, gone, self._position, now, forgotten=True)
             if state is None:
                 state = ReplicaState(replica, acknowledged=self._position, registered_ms=now)
                 self._replicas[replica] = state
@@ -76,14 +82,15 @@ class MemoryRegion:
                 return self._batch_reply(verdict, state, reason)
             state.seen_ms = self._now_ms()
             if verdict == "apply":
-                rows = {d.key: self.rows[d.key] for d in batch.deltas if d.key in self.rows}
+                keys = {d.key for d in batch.deltas} | {heat.key for heat in batch.heat}
+                rows = {key: self.rows[key] for key in keys if key in self.rows}
                 plan = plan_apply(rows, batch, self._limits.at(self._now_ms()))
                 self._store(plan)
                 for index, kind, why in plan.aside:
                     self._keep(kind, batch, index, batch.deltas[index].key, why)
                 state.applied, state.digest = batch.number, batch.digest
                 state.answer = bytes(plan.outcomes)
-            return self._batch_reply("applied", state, "")
+            return self._batch_reply("applied", state, "", repeated=verdict == "repeat")
 
     def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
         """The rows of `keys`."""
@@ -153,8 +160,15 @@ class MemoryRegion:
                 state.acknowledged = max(state.acknowledged, position)
                 state.seen_ms = self._now_ms()
 
+    def leave(self, replica: int, timeout_s: float) -> None:
+        """Forget a replica, or retire it while something of it waits for an operator."""
+        with self._lock:
+            if (state := self._replicas.get(replica)) is not None:
+                state.retired, state.seen_ms = True, 0
+                self._forget(1)
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
-        """Release held deltas, retire the silent, collect the dead."""
+        """Release held deltas, retire the silent, forget the long retired, collect the dead."""
         with self._lock:
             terms = self._limits.at(self._now_ms())
             due = [
@@ -171,13 +185,17 @@ class MemoryRegion:
             ]
             for state in retired:
                 state.retired = True
+            forgotten = self._forget(terms.now_ms - 2 * terms.horizon_ms)
             live = [s.acknowledged for s in self._replicas.values() if not s.retired]
             floor = min(live, default=self._position)
             dead = [row for row in self.rows.values() if is_collectable(row, floor, terms)]
             for row in dead[:limit]:
                 del self.rows[row.key]
+                if row.cold is not None:
+                    self._release([decode_pointer(row.cold, key=row.key).name])
                 self._floor = max(self._floor, row.position)
-            return Upkeep(len(due), len(retired), len(dead[:limit]), floor)
+            done = len(due), len(retired), len(dead[:limit]), floor, forgotten
+            return Upkeep(self._info.incarnation, terms.now_ms, *done)
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep a retired replica's batch."""
@@ -199,10 +217,24 @@ class MemoryRegion:
         """Count that a store let go; the rows stay for the others."""
         self.closed_count += 1
 
+    def _forget(self, silent_ms: int) -> int:
+        """Remove retired replicas that were last heard of before `silent_ms`; how many."""
+        waiting = {d.record.replica for d in self._held} | {e.replica for e in self._aside.values()}
+        gone = [
+            state.replica
+            for state in self._replicas.values()
+            if state.retired and state.seen_ms < silent_ms and state.replica not in waiting
+        ]
+        for replica in gone:
+            del self._replicas[replica]
+        return len(gone)
+
     def _store(self, plan: Plan) -> None:
         for row in plan.writes.values():
             self._position += 1
             self.rows[row.key] = replace(row, position=self._position)
+        self.rows.update(plan.heated)
+        self._release(plan.released)
         self._held.extend(plan.held)
 
     def _keep(self, kind: str, batch: Batch, index: int, key: str, reason: str) -> None:
@@ -228,7 +260,9 @@ class MemoryRegion:
         )
         return replace(row, record=bare)
 
-    def _batch_reply(self, verdict: str, state: ReplicaState | None, reason: str) -> BatchReply:
+    def _batch_reply(
+        self, verdict: str, state: ReplicaState | None, reason: str, *, repeated: bool = False
+    ) -> BatchReply:
         return BatchReply(
             verdict,
             state.applied if state is not None else 0,
@@ -237,6 +271,7 @@ class MemoryRegion:
             self._now_ms(),
             state.answer if state is not None and verdict == "applied" else b"",
             reason,
+            repeated,
         )
 
     def _applied(self, replica: int) -> int:

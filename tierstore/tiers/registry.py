@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 REGIONS = {"sqlite": "tierstore_sql.region:SqlRegion"}
+OBJECTS = {"file": "tierstore.tiers.files:FileObjects"}
 
 EXTRAS = {"tierstore_sql": ""}
 """The extra that installs an adapter's driver; empty if the base install has it."""
@@ -20,11 +21,25 @@ def load_region(scheme: str) -> type[Any]:
     Raises PolicyError for a scheme that nothing serves, UnavailableError naming the package to
     install if the driver is missing.
     """
-    target = REGIONS.get(scheme) or _from_entry_points(scheme)
+    return _load_as("regional", REGIONS, scheme)
+
+
+def load_objects(scheme: str) -> type[Any]:
+    """The adapter class of a cold tier with this URL scheme: an `ObjectTier`.
+
+    Its constructor takes `(url, *, runtime, base_dir)` and touches nothing. Raises PolicyError for
+    a scheme that nothing serves, UnavailableError naming the package to install if the driver is
+    missing.
+    """
+    return _load_as("cold", OBJECTS, scheme)
+
+
+def _load_as(tier: str, known: dict[str, str], scheme: str) -> type[Any]:
+    target = known.get(scheme) or _from_entry_points(scheme)
     if target is None:
-        known = ", ".join(sorted(REGIONS))
         named = f"{scheme}:" if scheme else "a url without a scheme"
-        raise PolicyError(f"no adapter serves {named} as a regional tier (known: {known})")
+        schemes = ", ".join(sorted(known))
+        raise PolicyError(f"no adapter serves {named} as a {tier} tier (known: {schemes})")
     return _load(target)
 
 

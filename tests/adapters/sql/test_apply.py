@@ -20,6 +20,7 @@ def test_a_repeated_batch_gets_the_stored_answer_and_changes_nothing(sender):
     before = sender.read("k", "j").rows
     again = sender.region.apply(decode_batch(batch.body), TIMEOUT_S)
     assert (first.verdict, again.verdict) == ("applied", "applied")
+    assert (first.repeated, again.repeated) == (False, True)
     assert again.outcomes == first.outcomes
     assert again.position == first.position
     assert sender.read("k", "j").rows == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,53 @@ def damaged_file(tmp_path_factory, fresh_region, new_sender):
         return SqlRegion(url, runtime=runtime, terms=Limits(), base_dir=str(folder)), payloads
 
     return damaged
+
+
+@pytest.mark.parametrize("value", [b"\x01\x02", "text", 0.5])
+@pytest.mark.parametrize(
+    "column",
+    ["digest", "answer", "acknowledged", "registered_ms", "seen_ms", "retired", "guard", "applied"],
+)
+def test_a_column_of_a_replica_that_has_another_type_is_a_typed_error(
+    sender, tamper, column, value
+):
+    sender.send(sender.put("a", b"1"))
+    if column in ("digest", "answer") and not isinstance(value, float):
+        value = 7
+    tamper(f"UPDATE ts_replica SET {column} = ?", value)
+    for verb in (
+        lambda: sender.region.register(sender.replica, TIMEOUT_S),
+        lambda: sender.send(sender.put("a", b"2")),
+        lambda: sender.region.acknowledge(sender.replica, 1, TIMEOUT_S),
+        lambda: sender.region.replicas(TIMEOUT_S),
+    ):
+        with pytest.raises(CorruptionError):
+            verb()
+
+
+@pytest.mark.parametrize("column", ["kind", "replica", "at_ms", "key", "raw", "reason"])
+@pytest.mark.parametrize("value", [b"\x01", 7, 0.5])
+def test_what_waits_for_an_operator_is_read_or_refused(sender, tamper, column, value):
+    sender.region.set_aside(sender.batch(sender.put("a", b"1")), "retired", TIMEOUT_S)
+    tamper(f"UPDATE ts_aside SET {column} = ?", value)
+    with suppress(CorruptionError):
+        assert len(sender.region.aside(10, TIMEOUT_S)) == 1
+
+
+@pytest.mark.parametrize("column", ["replica", "number", "idx", "key", "raw"])
+@pytest.mark.parametrize("value", [b"\x01", 7, 0.5])
+def test_what_is_held_is_released_or_refused(sender, tamper, runtime, column, value):
+    sender.send(sender.put("a", b"1", stamp=sender.stamp(offset_s=3600)))
+    tamper(f"UPDATE ts_held SET {column} = ?", value)
+    runtime.advance(7200)
+    with suppress(CorruptionError):
+        sender.region.maintain(10, TIMEOUT_S)
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x00\x00", b"\x09"])
+def test_a_stored_answer_that_does_not_fit_its_batch_is_not_repeated(sender, tamper, answer):
+    batch = sender.batch(sender.put("a", b"1"))
+    sender.sent(batch)
+    tamper("UPDATE ts_replica SET answer = ?", answer)
+    with pytest.raises(CorruptionError):
+        sender.sent(batch)

@@ -165,3 +165,47 @@ def test_collecting_and_the_feed_use_an_index(tamper, sender):
     assert "ts_held_due" in str(plans[2])
     assert "TEMP B-TREE" not in str(plans)
     assert "SCAN d" not in str(plans[3])
+
+
+def test_the_retired_are_forgotten_after_another_horizon(sender, region, runtime, new_sender):
+    new_sender(region, 8, runtime)
+    waiting = new_sender(region, 9, runtime)
+    region.set_aside(waiting.batch(waiting.put("k", b"1")), "retired", TIMEOUT_S)
+    held = new_sender(region, 10, runtime)
+    held.send(held.put("k", b"1", stamp=held.stamp(offset_s=90 * DAY_S)))
+    done = []
+    for _ in range(3):
+        runtime.advance(5 * DAY_S)
+        region.acknowledge(7, 0, TIMEOUT_S)
+        done.append(maintain(sender))
+    assert [(step.retired, step.forgotten) for step in done] == [(0, 0), (3, 0), (0, 1)]
+    assert [state.replica for state in region.replicas(TIMEOUT_S)] == [7, 9, 10]
+
+
+def test_only_a_new_replica_is_entered(region):
+    gone = region.register(8, TIMEOUT_S, False)
+    assert (gone.forgotten, gone.state.retired) == (True, True)
+    assert region.replicas(TIMEOUT_S) == []
+    known = region.register(8, TIMEOUT_S)
+    again = region.register(8, TIMEOUT_S, False)
+    assert (known.forgotten, again.forgotten) == (False, False)
+    assert again.state.registered_ms == known.state.registered_ms
+
+
+def test_who_leaves_is_forgotten_and_holds_no_floor(sender, region, runtime, new_sender):
+    leaving = new_sender(region, 8, runtime)
+    position = sender.send(sender.put("k", b"1")).position
+    region.acknowledge(7, position, TIMEOUT_S)
+    for _ in range(2):
+        region.leave(8, TIMEOUT_S)
+    assert maintain(sender).floor == position
+    assert [state.replica for state in region.replicas(TIMEOUT_S)] == [7]
+    assert leaving.send(leaving.put("k", b"2")).verdict == "fenced"
+    assert region.register(8, TIMEOUT_S, False).forgotten
+
+
+def test_who_leaves_something_for_the_operator_is_retired(region, runtime, new_sender):
+    leaving = new_sender(region, 8, runtime)
+    region.set_aside(leaving.batch(leaving.put("k", b"1")), "retired", TIMEOUT_S)
+    region.leave(8, TIMEOUT_S)
+    assert [state.retired for state in region.replicas(TIMEOUT_S)] == [True]

@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 
+import counting
+
 import tierstore
 
 WORKERS = 4
@@ -35,6 +37,7 @@ def work(store, worker, own_policy):
 
 
 def main():
+    counting.count()
     policy = {"replication": {"flush": "100ms"}, "timeouts": {"regional": "60s"}}
     store = tierstore.open(policy, base_dir=sys.argv[1])
     store.put("parent", "before")

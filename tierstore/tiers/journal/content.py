@@ -33,7 +33,8 @@ _HELD = "SELECT CAST(key AS BLOB), delta, checksum FROM held"
 _DELTAS = "SELECT seq, CAST(key AS BLOB), delta, checksum FROM deltas ORDER BY seq"
 _QUARANTINE = "SELECT CAST(key AS BLOB), delta, reason FROM quarantine ORDER BY id"
 _BATCHES = (
-    "SELECT number, digest, body, size FROM batches WHERE acknowledged_ms IS NULL ORDER BY number"
+    "SELECT number, digest, body, size FROM batches"
+    " WHERE number > ? AND acknowledged_ms IS NULL ORDER BY number"
 )
 _UNREADABLE = "an unflushed write in the journal fails its checksum"
 
@@ -97,7 +98,7 @@ def _load(connection: sqlite3.Connection, path: str) -> JournalState:
     _load_deltas(connection, state, path, header["seq"])
     for key, raw, checksum in connection.execute(_HELD):
         _load_delta(state, state.held, key, raw, checksum)
-    for number, digest, body, size in connection.execute(_BATCHES):
+    for number, digest, body, size in connection.execute(_BATCHES, (state.acknowledged,)):
         if type(digest) is not bytes or size != len(body or b""):
             raise damaged(path, f"batch {number} is not as it was written")
         state.batches.append(_load_batch(number, digest, body, path))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError
@@ -26,7 +27,7 @@ from tierstore.tiers.journal.content import (
 from tierstore.tiers.journal.errors import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tierstore.region.batch import Delta
     from tierstore.tiers.journal.lock import FileLock
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 JOURNAL_FORMAT = 1
 PAGE_BYTES = 1024  # a commit writes whole pages, and a delta is small
 WAL_PAGES = 32_768  # 32 MiB
+QUARANTINE_ROWS_MAX = 10_000
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -45,6 +47,17 @@ CREATE TABLE quarantine (id INTEGER PRIMARY KEY, key TEXT NOT NULL, delta BLOB N
 
 _APPEND = "INSERT INTO deltas (seq, key, delta, checksum) VALUES (?, ?, ?, ?)"
 _SET_ASIDE = "INSERT INTO quarantine (key, delta, reason) VALUES (?, ?, ?)"
+_BOUND_QUARANTINE = (
+    "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ? AND reason <> ?"
+)
+_RETAINED = (
+    "SELECT number, coalesce(length(body), 0) FROM batches WHERE number <= ? ORDER BY number DESC"
+)
+_FROM = "SELECT number, acknowledged_ms FROM batches WHERE number BETWEEN ? AND ? ORDER BY number"
+_LAST_ACKNOWLEDGED = (
+    "SELECT acknowledged_ms FROM batches WHERE number = ("
+    "SELECT value FROM meta WHERE name = 'acknowledged')"
+)
 _FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
 
 
@@ -58,6 +71,8 @@ class JournalFile:
         self._connection: sqlite3.Connection | None = None
         self._seq = -1  # of the last delta; negative where only the file knows
         self._damaged: set[str] = set()
+        self.region: str | None = None
+        """The only region that may get these deltas; None before first contact."""
 
     def begin(self) -> None:
         """Forget what a file of this name held that was moved away."""
@@ -82,6 +97,7 @@ class JournalFile:
             if state.last_seq < self._lock.read_mark():
                 raise damaged(self.path, "its end is missing, with acknowledged writes")
             self._seq = state.last_seq
+            self.region = state.region
             self._lock.begin_mark(state.last_seq, durable=self._sync_always)
             self._keep_damaged(connection, state)
         return state
@@ -121,21 +137,16 @@ class JournalFile:
     def freeze(self, batches: Sequence[FrozenBatch], last_seq: int, stamp: int) -> None:
         """Replace the deltas up to `last_seq` by the batches they went into, and sync."""
         rows = [_batch_row(frozen) for frozen in batches]
-        with translated(self.path):
-            connection = self._connect()
-            connection.execute("PRAGMA synchronous=FULL")
-            try:
-                with _Transaction(connection):
-                    connection.executemany(_FREEZE, rows)
-                    connection.execute("DELETE FROM deltas WHERE seq <= ?", (last_seq,))
-                    _set(connection, stamp=stamp, seq=last_seq, **_last_number(rows))
-            finally:
-                self._set_sync(connection)
+        with translated(self.path), self._synced() as connection:
+            connection.executemany(_FREEZE, rows)
+            connection.execute("DELETE FROM deltas WHERE seq <= ?", (last_seq,))
+            _set(connection, stamp=stamp, seq=last_seq, **_last_number(rows))
 
     def bind(self, region: str) -> None:
-        """Note the region that these deltas belong to, for ever."""
-        with translated(self.path), _Transaction(connection := self._connect()):
+        """Note the region that these deltas belong to, for ever, and sync."""
+        with translated(self.path), self._synced() as connection:
             _set(connection, region=region)
+        self.region = region
 
     def renew(self, replica: int) -> None:
         """Belong to a new replica, which has sent nothing yet. Unflushed deltas stay."""
@@ -175,17 +186,14 @@ class JournalFile:
                     (delta.key, raw, zlib.crc32(raw)),
                 )
             connection.executemany(_SET_ASIDE, quarantined)
+            connection.execute(_BOUND_QUARANTINE, (QUARANTINE_ROWS_MAX, DAMAGED))
 
     def trim(self, oldest_ms: int, retained_bytes_max: int) -> None:
         """Drop acknowledged batches from before `oldest_ms` or beyond the size bound."""
         with translated(self.path), _Transaction(connection := self._connect()):
-            connection.execute("DELETE FROM batches WHERE acknowledged_ms < ?", (oldest_ms,))
-            connection.execute(
-                "DELETE FROM batches WHERE acknowledged_ms IS NOT NULL AND number <= coalesce(("
-                "SELECT number FROM (SELECT number, sum(size) OVER (ORDER BY number DESC) AS total"
-                " FROM batches) WHERE total > ? ORDER BY number DESC LIMIT 1), -1)",
-                (retained_bytes_max,),
-            )
+            acknowledged = load_header(connection, self.path)["acknowledged"]
+            first = _first_retained(connection, acknowledged, oldest_ms, retained_bytes_max)
+            connection.execute("DELETE FROM batches WHERE number < ?", (first,))
 
     def reach(self) -> tuple[int, int | None]:
         """How many acknowledged batches are retained, and when the oldest was acknowledged."""
@@ -199,6 +207,12 @@ class JournalFile:
                 .fetchone()
             )
         return int(row[0]), row[1]
+
+    def last_acknowledged_ms(self) -> int | None:
+        """When the last batch was acknowledged that is still retained."""
+        with translated(self.path):
+            found = self._connect().execute(_LAST_ACKNOWLEDGED).fetchone()
+        return None if found is None else found[0]
 
     def close_connection(self) -> None:
         """Close the connection; the next call opens another. The lock stays."""
@@ -251,6 +265,17 @@ class JournalFile:
             self._connection = connection
         return self._connection
 
+    @contextmanager
+    def _synced(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that survives a power cut."""
+        connection = self._connect()
+        connection.execute("PRAGMA synchronous=FULL")
+        try:
+            with _Transaction(connection):
+                yield connection
+        finally:
+            self._set_sync(connection)
+
     def _set_sync(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA synchronous={'FULL' if self._sync_always else 'NORMAL'}")
 
@@ -296,6 +321,25 @@ class JournalFile:
                 tier="edge",
                 object=self.path,
             )
+
+
+def _first_retained(
+    connection: sqlite3.Connection, acknowledged: int, oldest_ms: int, bytes_max: int
+) -> int:
+    """The number of the first batch that is neither too old nor more than there is room for.
+
+    Reads no body, which may be large, and so not what lies behind one, but of the oldest.
+    """
+    total, first = 0, acknowledged + 1
+    for number, size in connection.execute(_RETAINED, (acknowledged,)):
+        total += size
+        if total > bytes_max:
+            break
+        first = number
+    for number, at_ms in connection.execute(_FROM, (first, acknowledged)):
+        if at_ms >= oldest_ms:
+            return int(number)
+    return acknowledged + 1
 
 
 class _Transaction:

@@ -1,0 +1,165 @@
+"""Where payloads lie: leases, rows that are due, moves, and the objects that rows point at.
+
+Functions of a `Ledger`, each a part of one write transaction. `tierstore.region.moves` decides;
+`Moves` in `moves.py` is how a mover reaches them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tierstore.errors import CorruptionError, FencedError
+from tierstore.region.moves import Lease, StoredObject, is_same, plan_switch
+from tierstore_sql import statements
+from tierstore_sql.rows import decode_bare_row, decode_key, encode_place
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from tierstore.region.moves import Review, Switch
+    from tierstore.region.rows import Row
+    from tierstore_sql.dialects import Sqlite
+    from tierstore_sql.directory import Ledger
+
+
+def take_lease(ledger: Ledger, holder: int, ttl_ms: int, note: str | None) -> Lease:
+    """Take or renew the mover's lease, or say who has it."""
+    now_ms = ledger.time_ms
+    found = ledger.connection.execute(statements.LEASE).fetchone()
+    owner, epoch, expires_ms, kept = found or (holder, 0, 0, b"")
+    if owner != holder and expires_ms > now_ms:
+        return Lease(epoch, False, expires_ms, _text(kept))
+    if owner != holder or expires_ms <= now_ms:
+        epoch += 1
+    noted = _text(kept) if note is None else note
+    ledger.connection.execute(statements.PUT_LEASE, (holder, epoch, now_ms + ttl_ms, noted))
+    ledger.save()
+    return Lease(epoch, True, now_ms + ttl_ms, noted)
+
+
+def check_lease(ledger: Ledger, epoch: int) -> None:
+    """Raise FencedError unless `epoch` is the lease's."""
+    found = ledger.connection.execute(statements.LEASE).fetchone()
+    if found is None or found[1] != epoch:
+        raise FencedError("another mover has the lease of this region now")
+
+
+def read_due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Row]:
+    """Rows whose time of review has come. A damaged one stays due until it is repaired."""
+    found = connection.execute(statements.DUE_ROWS, (now_ms, limit)).fetchall()
+    return [row for row in map(_bare, found) if row is not None]
+
+
+def review_all(ledger: Ledger, after: int, limit: int) -> int | None:
+    """Make the rows due that were made after the one with id `after`, `limit` ids of them."""
+    (last,) = ledger.connection.execute(statements.LAST_ID).fetchone()
+    now_ms = ledger.now_ms
+    ledger.connection.execute(statements.SET_DUE_RANGE, (now_ms, after, after + limit, now_ms))
+    return after + limit if last is not None and last > after + limit else None
+
+
+def settle(ledger: Ledger, dialect: Sqlite, reviews: Sequence[Review]) -> None:
+    """Note when to look again at rows that are as they were reviewed, and why they stay."""
+    rows = _read_bare(ledger.connection, dialect, [review.key for review in reviews])
+    same = [r for r in reviews if r.key in rows and is_same(rows[r.key], r)]
+    dead = [r for r in reviews if r.key in rows and rows[r.key].record.payload is None]
+    due = [(review.due_ms, review.key.encode()) for review in [*same, *dead]]
+    execute, many = ledger.connection.execute, ledger.connection.executemany
+    many(statements.SET_DUE, due)
+    staying = [r for r in same if r.wanted is not None]
+    if execute(statements.ANY_STAY).fetchone():
+        many(statements.END_STAY, [(r.key.encode(),) for r in same if r.wanted is None])
+    now_ms = ledger.now_ms
+    many(
+        statements.PUT_STAY,
+        [(r.key.encode(), r.wanted, r.error, now_ms, r.due_ms or now_ms) for r in staying],
+    )
+
+
+def switch(
+    ledger: Ledger, dialect: Sqlite, made: StoredObject | None, switches: Sequence[Switch]
+) -> list[str]:
+    """Change the tier of rows that are as the mover saw them; the keys that moved."""
+    execute, many = ledger.connection.execute, ledger.connection.executemany
+    if made is not None and execute(statements.END_MOVE, (made.name,)).rowcount != 1:
+        raise FencedError("the intent of this move has been ended")
+    rows = _read_bare(ledger.connection, dialect, [item.key for item in switches])
+    plan = plan_switch(rows, switches, ledger.now_ms)
+    many(statements.SET_PLACE, [encode_place(row) for row in plan.writes])
+    release(ledger, plan.released)
+    if made is not None:
+        live = len(plan.switched)
+        dead_ms = None if live else ledger.now_ms
+        execute(
+            statements.PUT_OBJECT,
+            (made.name, made.size_bytes, made.records, live, made.made_ms, dead_ms),
+        )
+    if plan.switched and execute(statements.ANY_STAY).fetchone():
+        many(statements.END_STAY, [(key.encode(),) for key in plan.switched])
+    return plan.switched
+
+
+def release(ledger: Ledger, names: Iterable[str]) -> None:
+    """Count pointers to objects that rows have given up; what nobody points at is garbage."""
+    counts = Counter(names)
+    if counts:
+        now_ms = ledger.now_ms
+        ledger.connection.executemany(
+            statements.RELEASE_OBJECT,
+            [(count, count, now_ms, name) for name, count in sorted(counts.items())],
+        )
+
+
+def abandon(ledger: Ledger, names: Sequence[str]) -> None:
+    """End intents whose objects nobody will switch to: they are garbage from now on."""
+    now_ms = ledger.now_ms
+    for name in names:
+        if ledger.connection.execute(statements.END_MOVE, (name,)).rowcount:
+            ledger.connection.execute(statements.PUT_OBJECT, (name, 0, 1, 0, now_ms, now_ms))
+
+
+def names(connection: sqlite3.Connection, statement: str, *parameters: int) -> list[str]:
+    """The names that a statement selects."""
+    return [_text(name) for (name,) in connection.execute(statement, parameters)]
+
+
+def known(connection: sqlite3.Connection, wanted: Sequence[str]) -> set[str]:
+    """Those of the objects `wanted` that are in the directory, or about to be."""
+    statement = statements.KNOWN_OBJECT
+    return {n for n in wanted if connection.execute(statement, (n, n)).fetchone() is not None}
+
+
+def read_objects(connection: sqlite3.Connection, limit: int) -> list[StoredObject]:
+    """Objects, those with the lowest share of live records first."""
+    found = connection.execute(statements.OBJECTS, (limit,))
+    return [StoredObject(_text(name), *rest) for name, *rest in found]
+
+
+def _read_bare(
+    connection: sqlite3.Connection, dialect: Sqlite, keys: Sequence[str]
+) -> dict[str, Row]:
+    """The sound rows of `keys`, without payload."""
+    rows: dict[str, Row] = {}
+    for start in range(0, len(keys), dialect.keys_max):
+        raw = [bytearray(key.encode()) for key in keys[start : start + dialect.keys_max]]
+        condition, width = dialect.in_keys(len(raw))
+        parameters = raw + raw[-1:] * (width - len(raw))
+        for found in connection.execute(statements.READ_BARE + condition, parameters):
+            row = _bare(found)
+            if row is not None:
+                rows[row.key] = row
+    return rows
+
+
+def _bare(found: tuple[object, ...]) -> Row | None:
+    raw_key, *columns = found
+    try:
+        return decode_bare_row(decode_key(raw_key), raw_key, *columns)  # type: ignore[arg-type]
+    except CorruptionError:
+        return None
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw

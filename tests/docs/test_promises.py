@@ -1,0 +1,47 @@
+"""What the pages say exists does, and what exists is said."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import tierstore
+from tierstore.cli.app import VERBS
+
+ROOT = Path(__file__).resolve().parents[2]
+STORE_VERBS = {
+    name
+    for name, member in vars(tierstore.Store).items()
+    if inspect.isfunction(member) and not name.startswith("_")
+}
+NOT_YET = ["watch", "session", "transaction", "transact", "compare_and_set", "lease", "counter("]
+
+
+def added():
+    """What the changelog says was added."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    return text.partition("### Added")[2].partition("###")[0]
+
+
+def test_every_verb_is_in_the_changelog():
+    words = set(re.findall(r"`(?:tierstore\.)?(\w+)", added()))
+    assert (STORE_VERBS | set(VERBS)) - words == set()
+
+
+def test_the_page_of_the_api_tells_every_verb_and_every_error():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"\b(\w+)\(", page)) | set(re.findall(r"`(\w+)`", page))
+    errors = {name for name in tierstore.__all__ if name.endswith("Error")} - {"TierStoreError"}
+    assert (STORE_VERBS | errors) - told == set()
+
+
+@pytest.mark.parametrize("verb", NOT_YET)
+def test_no_page_promises_a_verb_that_is_not_there(verb):
+    assert verb.rstrip("(") not in STORE_VERBS
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
+    texts["CHANGELOG.md"] = added()
+    assert [name for name, text in texts.items() if f"`{verb}" in text] == []

@@ -1,0 +1,77 @@
+"""Background steps: whatever one raises, the others go on, and it is tried again."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
+from tierstore.replica.schedule import BACKOFF_S_MAX, Schedule, Step
+from tierstore.testing import ManualRuntime
+
+
+class Work:
+    """Counts its runs and raises what it is told to."""
+
+    def __init__(self):
+        self.runs, self.error = 0, None
+
+    def __call__(self):
+        self.runs += 1
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def runtime():
+    return ManualRuntime(seed=1)
+
+
+@pytest.fixture
+def works():
+    return Work(), Work()
+
+
+@pytest.fixture
+def schedule(runtime, works):
+    steps = [Step(name, 1.0, work, lambda: True) for name, work in zip("ab", works, strict=True)]
+    schedule = Schedule(runtime, steps)
+    runtime.drive(schedule, "test")
+    return schedule
+
+
+@pytest.mark.parametrize(
+    "error", [UnavailableError("away"), CorruptionError("damaged"), TypeError("a bug")]
+)
+def test_a_step_that_fails_stops_nothing_and_is_tried_again(runtime, works, schedule, error):
+    first, second = works
+    first.error = error
+    runtime.advance(100)
+    assert second.runs >= 99
+    assert 3 < first.runs < 20
+    assert schedule.last_error is error or schedule.last_error.__cause__ is error
+    first.error = None
+    runtime.advance(BACKOFF_S_MAX + 10)
+    assert first.runs > 20 - 10
+
+
+def test_a_step_that_cannot_say_whether_it_is_needed_fails(runtime):
+    schedule = Schedule(runtime, [Step("odd", 1.0, print, lambda: 1 / 0)])
+    (failure,) = schedule.run_all()
+    assert isinstance(failure, TierStoreError)
+    assert isinstance(failure.__cause__, ZeroDivisionError)
+
+
+def test_it_is_told_once_that_a_step_fails_and_once_that_it_works(runtime, works, schedule, caplog):
+    caplog.set_level(logging.INFO, "tierstore")
+    first, _ = works
+    for error in (UnavailableError("away"), TypeError("a bug"), KeyError("another"), None, None):
+        first.error = error
+        runtime.advance(2 * BACKOFF_S_MAX)
+    assert [(record.levelname, bool(record.exc_info)) for record in caplog.records] == [
+        ("ERROR", True),
+        ("INFO", False),
+    ]
+    assert "'a' fails" in caplog.text
+    assert "TypeError: a bug" in caplog.text

@@ -1,0 +1,1 @@
+"""Moving keys between the regional and the cold tier, and sweeping what moves leave behind."""

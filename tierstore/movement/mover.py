@@ -1,0 +1,225 @@
+"""The mover: brings keys to the tier where the policy wants them, one mover a region at a time.
+
+A pass costs by what is due, not by what exists: the directory names the rows whose time of review
+has come, `decide` says where each belongs, and what stays is told when to be looked at next.
+
+A demotion logs its intent, writes an object under a name that nothing ever had, reads it back,
+and then switches the rows in one transaction that compares what it saw; a promotion has nothing to
+log, since the row itself is where the bytes come to. So a crash anywhere leaves the old or the
+new, and a write that raced is never lost: the switch passes it by.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierstore.errors import (
+    CorruptionError,
+    FencedError,
+    OutcomeUnknownError,
+    TierStoreError,
+    UnavailableError,
+)
+from tierstore.movement.budget import Budget
+from tierstore.movement.review import Reviewer
+from tierstore.region.moves import StoredObject
+from tierstore.region.objects import mint_name
+from tierstore.region.pointer import encode_pointer
+from tierstore.runtime import jitter
+from tierstore.tiers.cold import ColdReader
+from tierstore.tiers.segments import pack_segment, pack_value, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal
+
+    from tierstore.movement.ground import Ground
+    from tierstore.movement.review import Candidate, Packs
+    from tierstore.region.moves import Lease, Switch
+    from tierstore.runtime import Runtime
+    from tierstore.tiers.segments import Packed
+
+ROWS_MAX = 1000
+PAUSE_S_MIN = 0.05
+BACKOFF_S_MAX = 3600.0
+LEASE_INTERVALS = 4
+LEASE_S_MIN = 60.0
+MS_PER_S = 1000
+
+
+class Mover:
+    """Moves in slices: each `step` is short, and says in `pause_s` when to call it again."""
+
+    def __init__(self, ground: Ground, holder: int) -> None:
+        self._ground = ground
+        self._runtime: Runtime = ground.runtime
+        self._holder = holder
+        self._budget = Budget(ground.runtime, ground.policy.movement)
+        self._reviewer = Reviewer(ground)
+        self._unsettled: list[str] = []  # intents of ours whose switch was not answered
+        self._review_after: int | None = 0  # where to go on making all rows due; None: done
+        self._failures = 0
+        self.lease: Lease | None = None
+        self.pause_s = 0.0
+
+    def step(self) -> None:
+        """Look at what is due, and move what should be elsewhere, as far as the budget allows.
+
+        Raises UnavailableError if a tier does not answer; the next step goes on from there.
+        """
+        self.pause_s = self._interval_s()
+        if not self._has_lease():
+            return
+        assert self.lease is not None
+        try:
+            self._work(self.lease)
+        except FencedError:
+            self._runtime.sometimes("mover fenced")
+            self._unsettled.clear()  # whoever has the lease now ends them
+            self.lease = None
+
+    def _work(self, lease: Lease) -> None:
+        self._settle_intents(lease)
+        if lease.note != self._reviewer.fingerprint:
+            self._review_all(lease)
+        count = min(ROWS_MAX, self._budget.operations())
+        rows = self._ground.directory.due(count, self._ground.regional_s) if count else []
+        if rows:
+            self._move(lease, self._reviewer.review(rows))
+        if not count or len(rows) == count:
+            self.pause_s = max(PAUSE_S_MIN, self._budget.wait_s(ROWS_MAX // 2))
+
+    def _has_lease(self) -> bool:
+        """Whether the lease is ours; renewed when half of it has passed."""
+        ttl_s = max(LEASE_S_MIN, LEASE_INTERVALS * self._ground.policy.movement.interval_s)
+        ttl_ms, lease = int(ttl_s * MS_PER_S), self.lease
+        note = self._reviewer.fingerprint if self._review_after is None else None
+        is_fresh = lease is not None and lease.expires_ms - self._ground.now_ms() > ttl_ms // 2
+        if lease is None or not (lease.is_held and is_fresh and note in (None, lease.note)):
+            directory = self._ground.directory
+            self.lease = directory.lease(self._holder, ttl_ms, note, self._ground.regional_s)
+        return self.lease is not None and self.lease.is_held
+
+    def _review_all(self, lease: Lease) -> None:
+        """Make rows due, a part at a time, because the policy is not the last mover's."""
+        if self._review_after is not None:
+            self._review_after = self._ground.directory.review_all(
+                lease.epoch, self._review_after, ROWS_MAX * 10, self._ground.regional_s
+            )
+
+    def _settle_intents(self, lease: Lease) -> None:
+        if self._unsettled:
+            self._ground.directory.abandon(lease.epoch, self._unsettled, self._ground.regional_s)
+            self._unsettled.clear()
+
+    def _move(self, lease: Lease, packs: Packs) -> None:
+        """Carry out what a review decided. What fails is told to the directory, and raised."""
+        ground = self._ground
+        if packs.stays:
+            ground.directory.settle_reviews(lease.epoch, packs.stays, ground.regional_s)
+            self._budget.spend(len(packs.stays), 0)
+        if ground.policy.movement.mode == "plan":
+            wanted = [candidate.wish(ground.next_ms()) for candidate in packs.moving()]
+            ground.directory.settle_reviews(lease.epoch, wanted, ground.regional_s)
+            return
+        for pack in packs.demotions():
+            self._attempt(lease, pack, self._demote)
+        for pack in packs.promotions():
+            self._attempt(lease, pack, self._promote)
+
+    def _attempt(
+        self,
+        lease: Lease,
+        pack: Sequence[Candidate],
+        move: Callable[[Lease, Sequence[Candidate]], int],
+    ) -> None:
+        try:
+            moved = move(lease, pack)
+        except FencedError:
+            raise
+        except (UnavailableError, OutcomeUnknownError, CorruptionError) as exc:
+            self._ground.tally.failed += len(pack)
+            self._failures += 1
+            self._note_failure(lease, pack, exc)
+            raise
+        self._failures = 0
+        self._ground.tally.raced += len(pack) - moved
+        self._budget.spend(len(pack), sum(candidate.row.size for candidate in pack))
+
+    def _note_failure(self, lease: Lease, pack: Sequence[Candidate], exc: TierStoreError) -> None:
+        pause_s = min(BACKOFF_S_MAX, self._interval_s() * 2.0 ** min(self._failures, 16))
+        next_ms = self._ground.now_ms() + int(pause_s * MS_PER_S)
+        notes = [candidate.wish(next_ms, str(exc)) for candidate in pack]
+        self._ground.directory.settle_reviews(lease.epoch, notes, self._ground.regional_s)
+
+    # Demotion
+
+    def _demote(self, lease: Lease, pack: Sequence[Candidate]) -> int:
+        """How many of the keys went cold, in one object of their own."""
+        ground = self._ground
+        records = self._reviewer.load(pack)
+        if not records:
+            return 0
+        name = mint_name(ground.runtime, ground.region, ground.incarnation, _kind(pack))
+        packed = (
+            pack_value(name, *records[0]) if _kind(pack) == "val" else pack_segment(name, records)
+        )
+        ground.directory.begin_move(lease.epoch, name, ground.regional_s)
+        self._unsettled.append(name)
+        ground.objects.put(name, packed.parts, ground.cold_s)
+        verify(ground.objects, packed, ground.cold_s)
+        moved = self._switch_to(lease, packed, pack)
+        self._unsettled.remove(name)
+        ground.tally.demoted += len(moved)
+        return len(moved)
+
+    def _switch_to(self, lease: Lease, packed: Packed, pack: Sequence[Candidate]) -> list[str]:
+        ground = self._ground
+        switches = [
+            candidate.switch(cold=encode_pointer(packed.pointers[candidate.row.key]))
+            for candidate in pack
+            if candidate.row.key in packed.pointers
+        ]
+        made = StoredObject(
+            packed.name, packed.stored_bytes, len(packed.pointers), 0, ground.now_ms(), None
+        )
+        return ground.directory.switch(lease.epoch, made, switches, ground.regional_s)
+
+    # Promotion
+
+    def _promote(self, lease: Lease, pack: Sequence[Candidate]) -> int:
+        """How many of the keys came back to the region."""
+        ground = self._ground
+        reply = ColdReader(ground.objects, runtime=ground.runtime).read(
+            {candidate.row.key: candidate.row for candidate in pack}, ground.cold_s
+        )
+        switches: list[Switch] = []
+        for candidate in pack:
+            payload = reply.payloads.get(candidate.row.key)
+            if payload is not None:
+                switches.append(candidate.switch(payload=payload))
+        moved = ground.directory.switch(lease.epoch, None, switches, ground.regional_s)
+        ground.tally.promoted += len(moved)
+        unread = [c for c in pack if c.row.key not in reply.payloads]
+        if unread:
+            self._note_unread(lease, unread, reply.corrupt)
+        return len(moved)
+
+    def _note_unread(
+        self, lease: Lease, pack: Sequence[Candidate], corrupt: dict[str, str]
+    ) -> None:
+        next_ms = self._ground.now_ms() + int(BACKOFF_S_MAX * MS_PER_S)
+        notes = [
+            candidate.wish(next_ms, corrupt.get(candidate.row.key, "its object is missing"))
+            for candidate in pack
+        ]
+        self._ground.directory.settle_reviews(lease.epoch, notes, self._ground.regional_s)
+
+    def _interval_s(self) -> float:
+        """The policy's interval, jittered, so that movers of many regions do not keep in step."""
+        interval_s = self._ground.policy.movement.interval_s
+        return interval_s * (0.9 + 0.2 * jitter(self._runtime))
+
+
+def _kind(pack: Sequence[Candidate]) -> Literal["seg", "val"]:
+    return "val" if pack[0].is_large else "seg"

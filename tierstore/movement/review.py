@@ -1,0 +1,177 @@
+"""Looking at rows that are due: which tier each belongs to, and in which packs they travel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from tierstore.frozen import as_dict
+from tierstore.placement.decide import LARGE_VALUE_BYTES, Facts, decide
+from tierstore.placement.heat import cold_half_life_s, decayed
+from tierstore.policy.model import barred_tiers
+from tierstore.record import ELSEWHERE
+from tierstore.region.moves import COLD, REGIONAL, Review, Switch, is_same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tierstore.movement.ground import Ground
+    from tierstore.placement.decide import Placement
+    from tierstore.placement.facts import Home
+    from tierstore.policy.model import TierName
+    from tierstore.record import Record
+    from tierstore.region.rows import Row
+
+PACK_BYTES_MAX = 8 * 2**20
+PACK_ROWS_MAX = 1000
+MS_PER_S = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that should be in another tier."""
+
+    row: Row
+    wanted: str
+    due_ms: int | None
+    """When to look at it again, once it is there."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it gets an object of its own."""
+        return self.row.size >= LARGE_VALUE_BYTES
+
+    def wish(self, next_ms: int, error: str | None = None) -> Review:
+        """The note that it should move, and why it has not."""
+        record = self.row.record
+        return Review(
+            self.row.key, record.stamp, record.replica, self.row.epoch, next_ms, self.wanted, error
+        )
+
+    def switch(self, *, cold: bytes | None = None, payload: bytes | None = None) -> Switch:
+        """Its payload lies in an object, or in the row, from now on."""
+        record = self.row.record
+        return Switch(
+            self.row.key, record.stamp, record.replica, self.row.epoch, self.due_ms, cold, payload
+        )
+
+
+@dataclass(slots=True)
+class Packs:
+    """What a review made of the rows that were due."""
+
+    stays: list[Review] = field(default_factory=list)
+    to_cold: list[Candidate] = field(default_factory=list)
+    to_region: list[Candidate] = field(default_factory=list)
+
+    def moving(self) -> list[Candidate]:
+        """All that should move."""
+        return [*self.to_cold, *self.to_region]
+
+    def demotions(self) -> Iterator[list[Candidate]]:
+        """Small values together, as many as make a segment; each large one by itself."""
+        yield from _packs([c for c in self.to_cold if not c.is_large])
+        yield from ([c] for c in self.to_cold if c.is_large)
+
+    def promotions(self) -> Iterator[list[Candidate]]:
+        """As many as are read at once."""
+        return _packs(self.to_region)
+
+
+class Reviewer:
+    """Applies `decide` to rows, and loads what is to be packed."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.fingerprint = _fingerprint(ground)
+        """Of all in the policy that decides where keys belong."""
+
+    def review(self, rows: Sequence[Row]) -> Packs:
+        """Where each of `rows` belongs."""
+        packs = Packs()
+        now_ms = self._ground.now_ms()
+        for row in rows:
+            placement = self.place(row, now_ms)
+            home = COLD if row.cold is not None else REGIONAL
+            if row.record.payload is None or placement.home == home:
+                packs.stays.append(_stay(row, due_ms(placement, now_ms)))
+                continue
+            moved = self.place(row, now_ms, home=placement.home)
+            candidate = Candidate(row, placement.home, due_ms(moved, now_ms))
+            (packs.to_cold if placement.home == COLD else packs.to_region).append(candidate)
+        return packs
+
+    def place(self, row: Row, now_ms: int, *, home: Home | None = None) -> Placement:
+        """Where a row belongs now; with `home`, as if it had just come there."""
+        rule = self._ground.rule_for(row.key)
+        half_life_s = cold_half_life_s(rule.hotness)
+        barred = barred_tiers(self._ground.policy, rule)
+        return decide(rule, facts_of(row, half_life_s, now_ms, home=home, barred=barred))
+
+    def load(self, pack: Sequence[Candidate]) -> list[tuple[str, Record]]:
+        """The records of those candidates whose rows are still as they were reviewed."""
+        wanted = {candidate.row.key: candidate for candidate in pack}
+        reply = self._ground.directory.read(list(wanted), 0, self._ground.regional_s)
+        return [
+            (key, row.record)
+            for key, row in reply.rows.items()
+            if row.cold is None
+            and row.record.payload not in (None, ELSEWHERE)
+            and is_same(row, wanted[key].wish(0))
+        ]
+
+
+def facts_of(
+    row: Row,
+    half_life_s: float,
+    now_ms: int,
+    *,
+    home: Home | None = None,
+    barred: tuple[TierName, ...] = (),
+) -> Facts:
+    """What decides where a row belongs; with `home`, as if it had just come there."""
+    elapsed_s = max(0, now_ms - row.accessed_ms) / MS_PER_S
+    expires_ms = row.record.expires_at_ms
+    return Facts(
+        size_bytes=row.size,
+        home=home or (COLD if row.cold is not None else REGIONAL),
+        home_age_s=0.0 if home else max(0, now_ms - row.entered_ms) / MS_PER_S,
+        is_dead=row.record.payload is None or (expires_ms is not None and expires_ms <= now_ms),
+        home_accesses=decayed(row.heat, elapsed_s, half_life_s),
+        barred=barred,
+    )
+
+
+def due_ms(placement: Placement, now_ms: int) -> int | None:
+    """The moment at which a placement has to be looked at again; None: never by itself."""
+    if placement.review_in_s == float("inf"):
+        return None
+    return now_ms + max(1, int(placement.review_in_s * MS_PER_S) + 1)
+
+
+def _stay(row: Row, next_ms: int | None) -> Review:
+    record = row.record
+    return Review(row.key, record.stamp, record.replica, row.epoch, next_ms)
+
+
+def _packs(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+    pack: list[Candidate] = []
+    size_bytes = 0
+    for candidate in candidates:
+        size = candidate.row.size
+        if pack and (len(pack) >= PACK_ROWS_MAX or size_bytes + size > PACK_BYTES_MAX):
+            yield pack
+            pack, size_bytes = [], 0
+        pack.append(candidate)
+        size_bytes += size
+    if pack:
+        yield pack
+
+
+def _fingerprint(ground: Ground) -> str:
+    parts = [
+        (rule.match, as_dict(rule.hotness), rule.min_residency_regional_s, as_dict(rule.place))
+        for rule in ground.policy.rules
+    ]
+    return blake2b(repr(parts).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,84 @@
+"""The sweeper: deletes objects that no row needs, once they are old enough.
+
+An intent ends before its object is deleted, so that a mover that was stopped in between cannot
+switch to what is gone. What neither the directory nor a listing's minimum age accounts for, is
+left alone: objects of other regions, of earlier lives of this one, and names that are not ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierstore.region.objects import parse_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierstore.movement.ground import Ground
+    from tierstore.region.moves import Lease
+
+OBJECTS_MAX = 1000
+MS_PER_S = 1000
+
+
+class Sweeper:
+    """Sweeps in slices; the holder of the mover's lease calls it."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._listed_to = ""
+        self.foreign: list[str] = []
+        """Names in the region's prefix that are not ours; they are left alone."""
+
+    def step(self, lease: Lease) -> None:
+        """End what earlier movers left, delete garbage, and look at a page of the listing.
+
+        Raises UnavailableError if a tier does not answer, FencedError if the lease is lost.
+        """
+        self._end_intents(lease)
+        self._delete_garbage(lease)
+        self._delete_orphans()
+
+    def _end_intents(self, lease: Lease) -> None:
+        directory, timeout_s = self._ground.directory, self._ground.regional_s
+        stale = directory.stale_intents(lease.epoch, OBJECTS_MAX, timeout_s)
+        if stale:
+            self._ground.runtime.sometimes("stale intent ended")
+            directory.abandon(lease.epoch, stale, timeout_s)
+
+    def _delete_garbage(self, lease: Lease) -> None:
+        directory, timeout_s = self._ground.directory, self._ground.regional_s
+        names = directory.garbage(self._oldest_ms(), OBJECTS_MAX, timeout_s)
+        if names:
+            self._delete(names)
+            directory.forget_objects(lease.epoch, names, timeout_s)
+
+    def _delete_orphans(self) -> None:
+        """Delete old objects of this incarnation that the directory has never heard of."""
+        ground = self._ground
+        page = ground.objects.list(f"{ground.region}/", self._listed_to, OBJECTS_MAX, ground.cold_s)
+        if not self._listed_to:
+            self.foreign.clear()
+        self.foreign.extend(page.foreign)
+        old = [found.name for found in page.objects if self._may_be_orphan(found.name)]
+        known = ground.directory.known_objects(old, ground.regional_s) if old else set()
+        orphans = [name for name in old if name not in known]
+        if orphans:
+            ground.runtime.sometimes("orphan swept")
+            self._delete(orphans)
+        self._listed_to = page.next_after or ""
+
+    def _may_be_orphan(self, name: str) -> bool:
+        minted = parse_name(name)
+        return (
+            minted is not None
+            and minted.incarnation == self._ground.incarnation
+            and minted.minted_ms < self._oldest_ms()
+        )
+
+    def _oldest_ms(self) -> int:
+        return self._ground.now_ms() - int(self._ground.policy.cold.retain_s * MS_PER_S)
+
+    def _delete(self, names: Sequence[str]) -> None:
+        self._ground.objects.delete(names, self._ground.cold_s)
+        self._ground.tally.swept += len(names)

@@ -1,0 +1,210 @@
+"""Checks that refuse what cannot hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierstore.policy.checks import reads
+from tierstore.policy.faults import Fault
+from tierstore.policy.model import TIERS, barred_tiers
+from tierstore.units import format_rate, format_size
+
+if TYPE_CHECKING:
+    from tierstore.policy.checks import Findings, Subject
+    from tierstore.policy.model import Policy, Rule, TierName
+
+_LOCATIONS = ("tiers.edge.location", "tiers.regional.location", "tiers.cold.location")
+
+
+@reads("limits.value", "limits.unflushed")
+def value_fits_the_queue(subject: Subject) -> Findings:
+    """A value must be able to wait for the region."""
+    limits = subject.policy.limits
+    if limits.value_bytes > limits.unflushed_bytes:
+        value, unflushed = format_size(limits.value_bytes), format_size(limits.unflushed_bytes)
+        text = f"a value of {value} can never wait for the region: unflushed is {unflushed}"
+        yield Fault("limits.unflushed", text)
+
+
+@reads("replication.max_drift", "replication.horizon")
+def drift_is_within_the_horizon(subject: Subject) -> Findings:
+    """Clocks may not be further apart than replicas may be silent."""
+    replication = subject.policy.replication
+    if replication.max_drift_s >= replication.horizon_s:
+        yield Fault("replication.max_drift", "must be shorter than replication.horizon")
+
+
+@reads("replication.pull", "replication.horizon")
+def pulls_are_within_the_horizon(subject: Subject) -> Findings:
+    """A replica must not be retired between two pulls."""
+    replication = subject.policy.replication
+    if replication.pull_s >= replication.horizon_s:
+        yield Fault("replication.pull", "must be shorter than replication.horizon")
+
+
+@reads(".consistency")
+def region_can_decide(subject: Subject) -> Findings:
+    """Strong keys need a regional tier that compares and sets."""
+    regional = subject.capabilities.get("regional")
+    if subject.rule.consistency == "strong" and regional and not getattr(regional, "cas", False):
+        text = "strong needs a regional tier that can compare and set; this adapter cannot"
+        yield Fault(f"{subject.path}.consistency", text)
+
+
+@reads(".edge.max_value")
+def edge_takes_the_values(subject: Subject) -> Findings:
+    """The edge's adapter may bound values."""
+    largest = getattr(subject.capabilities.get("edge"), "value_bytes_max", None)
+    if largest is not None and subject.rule.edge_max_value_bytes > largest:
+        text = f"the edge's adapter takes values of at most {format_size(largest)}"
+        yield Fault(f"{subject.path}.edge.max_value", text)
+
+
+@reads(".type", ".consistency")
+def strong_is_for_registers(subject: Subject) -> Findings:
+    """The types that merge are eventual."""
+    rule = subject.rule
+    if rule.consistency == "strong" and rule.type not in ("register", "bounded_counter"):
+        text = f"strong keys are registers; a {rule.type} is eventual"
+        yield Fault(f"{subject.path}.type", text)
+
+
+@reads(".type", ".durability")
+def what_is_sold_survives(subject: Subject) -> Findings:
+    """Bounded counters need a journal at least."""
+    if subject.rule.type == "bounded_counter" and subject.rule.durability == "memory":
+        text = "a bounded_counter needs at least journal: what it sold must survive"
+        yield Fault(f"{subject.path}.durability", text)
+
+
+@reads(".type", ".ttl")
+def rights_do_not_expire(subject: Subject) -> Findings:
+    """Bounded counters take no TTL."""
+    if subject.rule.type == "bounded_counter" and subject.rule.ttl_s is not None:
+        text = "a bounded_counter never expires: its rights would be lost"
+        yield Fault(f"{subject.path}.ttl", text)
+
+
+@reads(".durability", ".type", ".consistency", "tiers.edge.journal")
+def journal_is_there(subject: Subject) -> Findings:
+    """Durability `journal` needs one."""
+    rule, journal = subject.rule, subject.policy.edge.journal
+    needs = rule.durability == "journal" or rule.type == "bounded_counter"
+    if journal is not None or not needs or rule.consistency == "strong":
+        return
+    if subject.is_default:
+        text = (
+            "journal is none, but the implicit last rule needs one;"
+            ' end the rules with {match: "**", durability: memory}'
+        )
+        yield Fault("tiers.edge.journal", text)
+    else:
+        text = "journal needs tiers.edge.journal, which is none; declare memory or regional"
+        yield Fault(f"{subject.path}.durability", text)
+
+
+@reads(".hotness.hot", ".hotness.cold", ".hotness.hysteresis")
+def thresholds_leave_room(subject: Subject) -> Findings:
+    """Between hot and cold must be room for the hysteresis of both."""
+    heat = subject.rule.hotness
+    if isinstance(heat.hot_per_s, str) or isinstance(heat.cold_per_s, str):
+        return
+    least_per_s = heat.cold_per_s * heat.hysteresis * heat.hysteresis
+    if heat.hot_per_s < least_per_s * (1 - 1e-9):
+        text = (
+            f"hot {format_rate(heat.hot_per_s)} / hysteresis is below cold "
+            f"{format_rate(heat.cold_per_s)} × hysteresis: keys would go to and fro; "
+            f"raise hot to at least {format_rate(least_per_s)}"
+        )
+        yield Fault(f"{subject.path}.hotness", text)
+
+
+@reads(".hotness.cold", "prices")
+def storage_has_a_price(subject: Subject) -> Findings:
+    """`cold: auto` weighs what storage costs."""
+    if subject.rule.hotness.cold_per_s == "auto" and not subject.policy.prices:
+        text = "auto weighs what storage costs; declare prices"
+        yield Fault(f"{subject.path}.hotness.cold", text)
+
+
+@reads(".place.only", ".place.never")
+def tiers_are_coherent(subject: Subject) -> Findings:
+    """`only` and `never` must leave a tier that can hold the authoritative copy."""
+    place = subject.rule.place
+    named = _named_twice(subject.rule)
+    if named:
+        yield Fault(f"{subject.path}.place", f"only and never both name {named[0]}")
+    elif not place.allows("regional") and not place.allows("cold"):
+        text = "an edge holds copies only; allow regional or cold"
+        yield Fault(f"{subject.path}.place", text)
+
+
+@reads(".place", *_LOCATIONS)
+def residency_can_be_had(subject: Subject) -> Findings:
+    """A tier that the rule allows, and the region, must lie within the residency."""
+    rule, policy = subject.rule, subject.policy
+    wanted = ", ".join(rule.place.residency)
+    if not wanted or not _has_a_home(rule):
+        return
+    if not any(_located(rule, policy, tier) for tier in TIERS if rule.place.allows(tier)):
+        text = f"no tier that the rule allows has a location in [{wanted}]"
+        yield Fault(f"{subject.path}.place.residency", f"{text}; declare location on tiers")
+    elif not _located(rule, policy, "regional"):
+        text = f"the region holds a row of every key and has no location in [{wanted}]"
+        yield Fault(f"{subject.path}.place.residency", text)
+
+
+@reads(".place", ".durability", ".consistency")
+def nothing_waits_where_it_must_not_be(subject: Subject) -> Findings:
+    """A rule that keeps values off the edge waits for the region."""
+    rule = subject.rule
+    if _has_a_home(rule) and not rule.place.allows("edge") and _may_wait(rule):
+        text = "never: [edge] demands durability: regional, for nothing may wait at the edge"
+        yield Fault(f"{subject.path}.place", text)
+
+
+@reads(".place", ".durability", ".consistency", "tiers.edge.location", "tiers.regional.location")
+def nothing_waits_outside_its_residency(subject: Subject) -> Findings:
+    """So does one whose residency the edge is not in."""
+    rule, policy = subject.rule, subject.policy
+    is_outside = rule.place.allows("edge") and not _located(rule, policy, "edge")
+    if is_outside and _located(rule, policy, "regional") and _has_a_home(rule) and _may_wait(rule):
+        text = (
+            "an edge outside the residency demands durability: regional,"
+            " for nothing may wait at the edge"
+        )
+        yield Fault(f"{subject.path}.place", text)
+
+
+def _named_twice(rule: Rule) -> list[TierName]:
+    return [tier for tier in rule.place.only or () if tier in rule.place.never]
+
+
+def _has_a_home(rule: Rule) -> bool:
+    allows = rule.place.allows
+    return not _named_twice(rule) and (allows("regional") or allows("cold"))
+
+
+def _may_wait(rule: Rule) -> bool:
+    return rule.durability != "regional" and rule.consistency == "eventual"
+
+
+def _located(rule: Rule, policy: Policy, tier: TierName) -> bool:
+    return tier not in barred_tiers(policy, rule)
+
+
+OF_POLICIES = (value_fits_the_queue, drift_is_within_the_horizon, pulls_are_within_the_horizon)
+OF_RULES = (
+    strong_is_for_registers,
+    what_is_sold_survives,
+    rights_do_not_expire,
+    journal_is_there,
+    thresholds_leave_room,
+    storage_has_a_price,
+    tiers_are_coherent,
+    residency_can_be_had,
+    nothing_waits_where_it_must_not_be,
+    nothing_waits_outside_its_residency,
+    region_can_decide,
+    edge_takes_the_values,
+)

@@ -1,0 +1,208 @@
+"""How keys move between the regional tier and the cold one: what a mover asks of a region.
+
+A move never makes a user's write fail, nor a write go unnoticed by a move: the switch compares the
+version and the placement epoch that the mover has seen, and a row that is another by then is left
+alone. One mover a region, by a lease whose epoch every call of its holder names; so whoever lost
+the lease while it was stopped can change nothing any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from tierstore.record import ELSEWHERE, Record
+from tierstore.region.pointer import decode_pointer
+from tierstore.region.protocol import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tierstore.region.rows import Row
+
+REGIONAL: Final = "regional"
+COLD: Final = "cold"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Leave to move keys of a region, or word that another has it."""
+
+    epoch: int
+    """Grows whenever the lease changes hands; of the present holder, whoever that is."""
+    is_held: bool
+    """Whether the caller holds it."""
+    expires_ms: int
+    """Until when, by the region's clock."""
+    note: str = ""
+    """What the last holder wrote down for the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a mover made of a row that was due, if it did not move it."""
+
+    key: str
+    stamp: int
+    replica: int
+    epoch: int
+    due_ms: int | None
+    """When to look again; None: not before it is written or read."""
+    wanted: str | None = None
+    """The tier it should be in, if that is another."""
+    error: str | None = None
+    """Why it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Where a key's payload is from now on, if the row is still the one that the mover saw."""
+
+    key: str
+    stamp: int
+    replica: int
+    epoch: int
+    due_ms: int | None
+    cold: bytes | None = None
+    """The encoded pointer to the object that has it; None if it comes back to the row."""
+    payload: bytes | None = None
+    """What comes back to the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A key's standing between tiers, for people: why it is not where it should be."""
+
+    wanted: str
+    error: str | None
+    tries: int
+    at_ms: int
+    """When it was tried last."""
+    next_ms: int
+    """When it is tried next."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object of the cold tier, as the directory knows it."""
+
+    name: str
+    size_bytes: int
+    records: int
+    live: int
+    """How many of its records rows still point at."""
+    made_ms: int
+    dead_ms: int | None
+    """Since when none does."""
+
+
+@dataclass(slots=True)
+class SwitchPlan:
+    """What a switch does to the directory."""
+
+    writes: list[Row] = field(default_factory=list)
+    """Rows to store where they are, without a feed position."""
+    switched: list[str] = field(default_factory=list)
+    """Keys that moved; the others were written, moved or deleted meanwhile."""
+    released: list[str] = field(default_factory=list)
+    """The object of each pointer that was given up, once a pointer."""
+
+
+def plan_switch(rows: Mapping[str, Row], switches: Sequence[Switch], now_ms: int) -> SwitchPlan:
+    """What `switches` do to `rows`, those of their keys that exist. Pure."""
+    plan = SwitchPlan()
+    for switch in switches:
+        row = rows.get(switch.key)
+        if row is None or not is_same(row, switch):
+            continue
+        if (row.cold is None) is (switch.cold is None):
+            continue  # it is there already
+        if row.cold is not None:
+            plan.released.append(decode_pointer(row.cold, key=row.key).name)
+        payload = ELSEWHERE if switch.cold is not None else switch.payload
+        plan.writes.append(
+            replace(
+                row,
+                record=_with_payload(row.record, payload),
+                cold=switch.cold,
+                epoch=row.epoch + 1,
+                entered_ms=now_ms,
+                due_ms=switch.due_ms,
+            )
+        )
+        plan.switched.append(switch.key)
+    return plan
+
+
+def is_same(row: Row, seen: Switch | Review) -> bool:
+    """Whether a row is what a mover has seen: same version, in the same place, not deleted."""
+    record = row.record
+    known = (record.stamp, record.replica, row.epoch)
+    return known == (seen.stamp, seen.replica, seen.epoch) and record.payload is not None
+
+
+def _with_payload(record: Record, payload: bytes | None) -> Record:
+    return Record(
+        record.stamp,
+        record.replica,
+        payload,
+        record.expires_at_ms,
+        record.touch,
+        record.metadata,
+        record.type,
+        record.generation,
+    )
+
+
+class Directory(Region, Protocol):
+    """A region whose keys can move.
+
+    Calls that take an `epoch` raise FencedError, and do nothing, if another has the lease now.
+    """
+
+    def lease(self, holder: int, ttl_ms: int, note: str | None, timeout_s: float) -> Lease:
+        """Take or renew the lease for `ttl_ms`, or say who has it. A `note` replaces the last."""
+
+    def due(self, limit: int, timeout_s: float) -> list[Row]:
+        """Up to `limit` rows whose time of review has come, longest due first, without payload."""
+
+    def review_all(self, epoch: int, after: int, limit: int, timeout_s: float) -> int | None:
+        """Make the next `limit` rows due; where to go on, or None after the last.
+
+        `after` is 0 to begin with: for a mover whose policy is not the one of the last holder.
+        """
+
+    def settle_reviews(self, epoch: int, reviews: Sequence[Review], timeout_s: float) -> None:
+        """Note what became of rows that were due, unless they have changed meanwhile."""
+
+    def begin_move(self, epoch: int, name: str, timeout_s: float) -> None:
+        """Log that the object `name` is about to be written."""
+
+    def switch(
+        self, epoch: int, made: StoredObject | None, switches: Sequence[Switch], timeout_s: float
+    ) -> list[str]:
+        """The keys that moved, in one transaction, which ends the intent of the object `made`.
+
+        Raises FencedError if that intent is gone, too.
+        """
+
+    def abandon(self, epoch: int, names: Sequence[str], timeout_s: float) -> None:
+        """End intents: their objects, if any were written, are garbage from now on."""
+
+    def stale_intents(self, epoch: int, limit: int, timeout_s: float) -> list[str]:
+        """Objects that earlier holders of the lease meant to write and did not switch to."""
+
+    def garbage(self, dead_before_ms: int, limit: int, timeout_s: float) -> list[str]:
+        """Objects that no row has pointed at since before `dead_before_ms`."""
+
+    def forget_objects(self, epoch: int, names: Sequence[str], timeout_s: float) -> None:
+        """Forget objects that are deleted. Those that a row points at stay."""
+
+    def known_objects(self, names: Sequence[str], timeout_s: float) -> set[str]:
+        """Those of `names` that the directory knows: referred to, garbage, or about to be made."""
+
+    def stay(self, key: str, timeout_s: float) -> Stay | None:
+        """Why `key` is not in the tier where it should be, if so."""
+
+    def objects(self, limit: int, timeout_s: float) -> list[StoredObject]:
+        """Objects with the lowest share of live records first."""

@@ -1,0 +1,133 @@
+"""Payloads that lie in objects: bringing them to replies of the region that only point at them."""
+
+from __future__ import annotations
+
+from tierstore.errors import UnavailableError
+from tierstore.record import ELSEWHERE, Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from tierstore.region.objects import ObjectTier
+    from tierstore.region.protocol import ReadReply
+    from tierstore.region.rows import Row
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.state import ReplicaState
+
+ATTEMPTS_MAX = 3
+
+
+class ColdLink:
+    """The cold tier, made when it is first needed, and whether it can be reached."""
+
+    def __init__(self, make: Callable[[], ObjectTier]) -> None:
+        self._make = make
+        self.made: ObjectTier | None = None
+        self.failure: str | None = None
+
+    def get(self) -> ObjectTier:
+        """The tier; raises PolicyError or UnavailableError if its adapter cannot be loaded."""
+        if self.made is None:
+            self.made = self._make()
+        return self.made
+
+    def observed(self, call: Callable[[], Any]) -> Any:
+        """What a call of the tier returns, noting whether it was answered."""
+        try:
+            answer = call()
+        except UnavailableError as exc:
+            self._note(str(exc))
+            raise
+        self._note(None)
+        return answer
+
+    def close(self) -> None:
+        """Release what was made. Idempotent."""
+        if self.made is not None:
+            self.made.close()
+
+    def _note(self, failure: str | None) -> None:
+        was, self.failure = self.failure, failure
+        if (was is None) is (failure is None):
+            return
+        from tierstore.replica.log import log
+
+        if failure is None:
+            log("info", "the cold tier answers again")
+        else:
+            log("warning", "the cold tier cannot be reached: %s", failure)
+
+
+def fetch(state: ReplicaState, keys: list[str] | tuple[str, ...], deadline: Deadline) -> ReadReply:
+    """The region's rows of `keys` in one snapshot, with the payloads that lie in objects.
+
+    An object that is gone was moved meanwhile, so the rows are read again; one that is missing
+    though the row still points at it is damage of that key. Raises UnavailableError.
+    """
+    reply = state.link.read(keys, deadline)
+    missing: dict[str, bytes | None] = {}
+    for _ in range(ATTEMPTS_MAX):
+        rows = elsewhere(reply.rows.values())
+        if not rows:
+            return reply
+        gone = hydrate(state, reply.rows, reply.corrupt, rows, deadline)
+        stuck = [key for key in gone if missing.get(key) == rows[key].cold]
+        for key in stuck:
+            reply.corrupt[key] = f"its object {_object_of(rows[key])} is missing"
+        if len(stuck) == len(gone):
+            return reply
+        state.runtime.sometimes("object gone before it was read")
+        missing = {key: rows[key].cold for key in gone}
+        reply = state.link.read(keys, deadline)
+    raise UnavailableError(f"{len(missing)} keys were moved again and again while they were read")
+
+
+def elsewhere(rows: Iterable[Row]) -> dict[str, Row]:
+    """Those of `rows` whose payload lies in an object and was not brought along."""
+    return {
+        row.key: row for row in rows if row.cold is not None and row.record.payload == ELSEWHERE
+    }
+
+
+def hydrate(
+    state: ReplicaState,
+    rows: dict[str, Row],
+    corrupt: dict[str, str],
+    wanted: dict[str, Row],
+    deadline: Deadline,
+) -> set[str]:
+    """Put the payloads of `wanted` into `rows`, and what is damaged into `corrupt`.
+
+    Returns the keys whose object is gone. Raises UnavailableError if the tier does not answer.
+    """
+    from tierstore.tiers.cold import ColdReader
+
+    cold = state.cold
+    timeout_s = deadline.cold_s(state.policy.timeouts.cold_s)
+    reader = ColdReader(cold.get(), runtime=state.runtime)
+    reply = cold.observed(lambda: reader.read(wanted, timeout_s))
+    for key, payload in reply.payloads.items():
+        rows[key] = with_payload(wanted[key], payload)
+    corrupt.update(reply.corrupt)
+    missing: set[str] = reply.missing
+    return missing
+
+
+def with_payload(row: Row, payload: bytes) -> Row:
+    """`row` with its payload; `cold` still tells where that came from."""
+    from dataclasses import replace
+
+    record = row.record
+    whole = Record(
+        record.stamp, record.replica, payload, record.expires_at_ms, record.touch,
+        record.metadata, record.type, record.generation,
+    )  # fmt: skip
+    return replace(row, record=whole)
+
+
+def _object_of(row: Row) -> str:
+    from tierstore.region.pointer import decode_pointer
+
+    return decode_pointer(row.cold or b"", key=row.key).name

@@ -1,0 +1,93 @@
+"""What became of writes: waiting until the region has them, and asking later whether it does."""
+
+from __future__ import annotations
+
+from tierstore.errors import FencedError, OutcomeUnknownError, TierStoreError
+from tierstore.replica.reads import READ_KEYS_MAX
+from tierstore.store.operation import encode_operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierstore.policy.model import Rule
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.engine import Replica
+    from tierstore.store.operation import Stamped
+    from tierstore.store.results import Outcome
+
+    Acknowledged = tuple[int, str, Rule]
+    """The stamp, key and rule of a write that this replica has taken."""
+
+KEYS_NAMED_MAX = 3
+
+
+def confirm(replica: Replica, writes: Sequence[Acknowledged], deadline: Deadline) -> None:
+    """Return once the region has those of one call's `writes` whose rule is `regional`.
+
+    Raises OutcomeUnknownError, which names all of `writes`, if that cannot be had by `deadline`;
+    FencedError if the region keeps one of them aside.
+    """
+    state = replica.state
+    outbox = state.outbox  # while it flushes, the replica may take another identity and outbox
+    awaited = [(stamp, key) for stamp, key, rule in writes if rule.durability == "regional"]
+    if not awaited:
+        return
+    with state.lock:
+        if not any(outbox.is_pending(key, stamp) for stamp, key in awaited):
+            return
+    try:
+        replica.flusher.flush(deadline)
+    except TierStoreError as exc:
+        operation_id = encode_operation(outbox.replica, [(stamp, key) for stamp, key, _ in writes])
+        raise OutcomeUnknownError(
+            f"the region did not confirm the write of {_named([key for _, key, _ in writes])} in"
+            f" time ({exc}); {_queued(replica, writes)}: store.outcome(error.operation_id) tells"
+            " what became of it",
+            operation_id=operation_id,
+        ) from exc
+    refused = [key for stamp, key in awaited if outbox.quarantined.get(key) == stamp]
+    if refused:
+        raise FencedError(
+            f"the region did not merge the write of {_named(refused)} and keeps it for its"
+            " operator: see store.check()"
+        )
+
+
+def _queued(replica: Replica, writes: Sequence[Acknowledged]) -> str:
+    if all(replica.writer.needs_journal(rule) for _, _, rule in writes):
+        return "it stays queued"
+    return "it is queued only while this store is open"
+
+
+def outcome(replica: Replica, by: int, writes: Sequence[Stamped], deadline: Deadline) -> Outcome:
+    """What became of `writes` by the replica `by`: of several, the worst.
+
+    Asks the region only about what this replica cannot tell. Raises UnavailableError if the
+    region does not answer by `deadline`.
+    """
+    state = replica.state
+    with state.lock:
+        outbox = state.outbox
+        if any(outbox.quarantined.get(key) == stamp for stamp, key in writes):
+            return "quarantined"
+        if by == state.replica and any(outbox.is_pending(key, stamp) for stamp, key in writes):
+            return "pending"
+    for start in range(0, len(writes), READ_KEYS_MAX):
+        if not _are_applied(replica, writes[start : start + READ_KEYS_MAX], deadline):
+            return "unknown"
+    return "applied"
+
+
+def _are_applied(replica: Replica, writes: Sequence[Stamped], deadline: Deadline) -> bool:
+    rows = replica.state.link.read([key for _, key in writes], deadline).rows
+    return all(
+        key in rows and max(rows[key].record.stamp, rows[key].record.touch) >= stamp
+        for stamp, key in writes
+    )
+
+
+def _named(keys: Sequence[str]) -> str:
+    shown = ", ".join(repr(key) for key in keys[:KEYS_NAMED_MAX])
+    more = len(keys) - KEYS_NAMED_MAX
+    return f"{shown} and {more} more" if more > 0 else shown

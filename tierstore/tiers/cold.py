@@ -1,0 +1,213 @@
+"""Reading payloads out of the cold tier, many at once.
+
+Keys are grouped by object and block: each object is asked once, ranges that lie near each other
+are one, and each block is opened once, however many of its records are wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from tierstore.errors import CorruptionError
+from tierstore.record import decode
+from tierstore.region.deadline import Deadline
+from tierstore.region.objects import VALUE, ByteRange, ObjectMissingError
+from tierstore.region.pointer import decode_pointer
+from tierstore.tiers.segments.frames import DamagedError, Decompressor
+from tierstore.tiers.segments.segment import FRAME_BYTES_MAX, open_block
+from tierstore.tiers.segments.value import ValueReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tierstore.record import Record
+    from tierstore.region.objects import ObjectTier
+    from tierstore.region.pointer import Pointer
+    from tierstore.region.rows import Row
+    from tierstore.runtime import Runtime
+
+GAP_BYTES_MAX = 64 << 10
+"""Bytes between two ranges that are rather read than skipped."""
+
+
+@dataclass(slots=True)
+class ColdReply:
+    """What became of each key of a read: it is in exactly one of the three."""
+
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    """Encoded values. Touch and expiry are those of the row, whatever the object says."""
+    missing: set[str] = field(default_factory=set)
+    """Keys whose object is gone: read the row again. The same pointer twice is corruption."""
+    corrupt: dict[str, str] = field(default_factory=dict)
+    """Keys whose bytes are not what the row means, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    key: str
+    record: Record
+    """That of the row."""
+    pointer: Pointer
+
+    @property
+    def block(self) -> ByteRange:
+        return ByteRange(self.pointer.offset, self.pointer.length)
+
+
+class ColdReader:
+    """Reads what rows point at. Thread-safe; keeps nothing between calls."""
+
+    def __init__(self, objects: ObjectTier, *, runtime: Runtime) -> None:
+        self._objects = objects
+        self._runtime = runtime
+
+    def read(self, rows: Mapping[str, Row], timeout_s: float) -> ColdReply:
+        """The payloads of these rows, all of which have a cold pointer.
+
+        Raises UnavailableError or DeadlineExceededError if the tier cannot answer for one of
+        them; damage is told per key.
+        """
+        reply, deadline = ColdReply(), Deadline(self._runtime, timeout_s)
+        by_object: dict[str, list[_Wanted]] = {}
+        for wanted in _decode_pointers(rows, reply):
+            by_object.setdefault(wanted.pointer.name, []).append(wanted)
+        for name, group in by_object.items():
+            try:
+                if group[0].pointer.kind == VALUE:
+                    self._read_value(name, group, deadline, reply)
+                else:
+                    self._read_segment(name, group, deadline, reply)
+            except ObjectMissingError:
+                reply.missing.update(wanted.key for wanted in group)
+        return reply
+
+    def _read_value(
+        self, name: str, group: list[_Wanted], deadline: Deadline, reply: ColdReply
+    ) -> None:
+        for wanted in group:
+            try:
+                stream = self._objects.stream(name, deadline.remaining_s())
+                reply.payloads[wanted.key] = _take_value(ValueReader(stream), wanted)
+            except (DamagedError, CorruptionError) as exc:
+                reply.corrupt[wanted.key] = _reason(name, exc)
+
+    def _read_segment(
+        self, name: str, group: list[_Wanted], deadline: Deadline, reply: ColdReply
+    ) -> None:
+        by_block: dict[ByteRange, list[_Wanted]] = {}
+        for wanted in group:
+            by_block.setdefault(wanted.block, []).append(wanted)
+        decompressor = Decompressor()
+        for block, frame in self._read_blocks(name, list(by_block), deadline).items():
+            if isinstance(frame, str):
+                reply.corrupt.update((wanted.key, frame) for wanted in by_block[block])
+            else:
+                _open(name, frame, decompressor, by_block[block], reply)
+
+    def _read_blocks(
+        self, name: str, blocks: Sequence[ByteRange], deadline: Deadline
+    ) -> dict[ByteRange, bytes | str]:
+        """The bytes of each block, or the reason why there are none."""
+        spans = _coalesce(blocks)
+        try:
+            found = self._objects.read(name, [span.range for span in spans], deadline.remaining_s())
+        except CorruptionError as exc:
+            if len(blocks) == 1:
+                return {blocks[0]: _reason(name, exc)}
+            singly: dict[ByteRange, bytes | str] = {}
+            for block in blocks:  # the others may be sound
+                singly.update(self._read_blocks(name, [block], deadline))
+            return singly
+        return {
+            block: content[block.start - span.range.start : block.end - span.range.start]
+            for span, content in zip(spans, found, strict=True)
+            for block in span.blocks
+        }
+
+
+def _decode_pointers(rows: Mapping[str, Row], reply: ColdReply) -> Iterable[_Wanted]:
+    for key, row in rows.items():
+        try:
+            pointer = decode_pointer(row.cold or b"", key=key)
+        except CorruptionError as exc:
+            reply.corrupt[key] = str(exc)
+            continue
+        if pointer.kind != VALUE and pointer.length > FRAME_BYTES_MAX:
+            reply.corrupt[key] = f"the cold pointer of key {key!r} names a block that is too large"
+            continue
+        yield _Wanted(key, row.record, pointer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    range: ByteRange
+    blocks: list[ByteRange]
+
+
+def _coalesce(blocks: Iterable[ByteRange]) -> list[_Span]:
+    """Ranges that cover the blocks, one for neighbours with a small gap between them."""
+    spans: list[_Span] = []
+    for block in sorted(blocks, key=lambda block: block.start):
+        if spans and block.start - spans[-1].range.end <= GAP_BYTES_MAX:
+            last = spans.pop()
+            start, end = last.range.start, max(last.range.end, block.end)
+            spans.append(_Span(ByteRange(start, end - start), [*last.blocks, block]))
+        else:
+            spans.append(_Span(block, [block]))
+    return spans
+
+
+def _open(
+    name: str,
+    frame: bytes,
+    decompressor: Decompressor,
+    group: list[_Wanted],
+    reply: ColdReply,
+) -> None:
+    try:
+        block = open_block(frame, decompressor)
+    except DamagedError as exc:
+        reply.corrupt.update((wanted.key, _reason(name, exc)) for wanted in group)
+        return
+    for wanted in group:
+        try:
+            key, envelope = block.entry(wanted.pointer.index)
+            record = decode(envelope, key=wanted.key, tier="cold")
+            reply.payloads[wanted.key] = _check(wanted, key, record)
+        except (DamagedError, CorruptionError) as exc:
+            reply.corrupt[wanted.key] = _reason(name, exc)
+
+
+def _check(wanted: _Wanted, key: bytes, record: Record) -> bytes:
+    if key != wanted.key.encode():
+        raise DamagedError("has another key where the row points")
+    _check_version(wanted, record)
+    if record.payload is None:
+        raise DamagedError("has a tombstone where the row points")
+    return record.payload
+
+
+def _check_version(wanted: _Wanted, record: Record) -> None:
+    row = wanted.record
+    found = (record.stamp, record.replica, record.type, record.generation)
+    if found != (row.stamp, row.replica, row.type, row.generation):
+        raise DamagedError("has another version where the row points")
+
+
+def _take_value(reader: ValueReader, wanted: _Wanted) -> bytes:
+    head = reader.head
+    if head.key != wanted.key:
+        raise DamagedError("has another key where the row points")
+    _check_version(wanted, head.record)
+    if head.payload_bytes != wanted.pointer.length:
+        raise DamagedError("has another length than the row says")
+    payload = BytesIO()
+    for piece in reader.pieces():
+        payload.write(piece)
+    return payload.getvalue()
+
+
+def _reason(name: str, exc: Exception) -> str:
+    return f"object {name} {exc}" if isinstance(exc, DamagedError) else str(exc)
