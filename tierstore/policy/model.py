@@ -188,15 +188,13 @@ class Policy:
 
 def barred_tiers(policy: Policy, rule: Rule) -> tuple[TierName, ...]:
     """The tiers whose location `rule.place.residency` does not list."""
-    return tuple(tier for tier in TIERS if is_barred(policy, rule, tier))
+    return tuple(tier for tier in TIERS if not is_located(policy, rule, tier))
 
 
-def is_barred(policy: Policy, rule: Rule, tier: TierName) -> bool:
-    """Whether `rule.place.residency` lists locations and that of `tier` is not among them."""
-    tiers: dict[TierName, EdgeTier | RegionalTier | ColdTier]
-    tiers = {"edge": policy.edge, "regional": policy.regional, "cold": policy.cold}
-    residency = rule.place.residency
-    return bool(residency) and tiers[tier].location not in residency
+def is_located(policy: Policy, rule: Rule, tier: TierName) -> bool:
+    """Whether `tier` is where `rule.place.residency` lets values stand."""
+    described: EdgeTier | RegionalTier | ColdTier = getattr(policy, tier)
+    return not rule.place.residency or described.location in rule.place.residency
 
 
 def is_tiered(policy: Policy) -> bool:

@@ -32,14 +32,16 @@ COUNT_MAX = (1 << 32) - 1
 class HeatKeeper:
     """Of one replica. All methods need the replica's lock."""
 
-    def __init__(self, policy: Policy, runtime: Runtime, edge: EdgeTable) -> None:
+    def __init__(
+        self, policy: Policy, runtime: Runtime, edge: EdgeTable, never_edge: frozenset[int]
+    ) -> None:
         self._runtime = runtime
         self._edge = edge
         rules = policy.rules
         self.tiered = frozenset(r.index for r in rules if _is_number(r.hotness.cold_per_s))
         """Rules whose keys may go cold, so that the region has to know how warm they are."""
         self._measured = frozenset(r.index for r in rules if _is_number(r.hotness.hot_per_s))
-        self._unjournaled = frozenset(r.index for r in rules if not r.place.allows("edge"))
+        self._unjournaled = never_edge
         self._judged = self.tiered | self._measured
         # Key -> reads, writes, half-life; apart from keys whose very names no journal may have.
         self._news: dict[str, list[int]] = {}
