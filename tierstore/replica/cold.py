@@ -60,6 +60,11 @@ class ColdLink:
             log("warning", "the cold tier cannot be reached: %s", failure)
 
 
+def no_cold_tier() -> ObjectTier:
+    """Raise UnavailableError: in place of a tier where there is none."""
+    raise UnavailableError("this store was wired without a cold tier")
+
+
 def fetch(state: ReplicaState, keys: list[str] | tuple[str, ...], deadline: Deadline) -> ReadReply:
     """The region's rows of `keys` in one snapshot, with the payloads that lie in objects.
 

@@ -8,7 +8,7 @@ first miss or flush, from a thread that starts then.
 from __future__ import annotations
 
 from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
-from tierstore.replica.cold import ColdLink
+from tierstore.replica.cold import ColdLink, no_cold_tier
 from tierstore.replica.deadline import Deadline
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
@@ -22,27 +22,16 @@ from tierstore.runtime import fork, mint_replica_id
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     from tierstore.policy.model import Policy, Rule
-    from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region, Registration
     from tierstore.replica.adopt import Adopter
     from tierstore.replica.link import RegionSource
+    from tierstore.replica.schedule import Moving
     from tierstore.runtime import Driver, Lock, Runtime
     from tierstore.tiers.journal.content import JournalState
     from tierstore.tiers.journal.directory import JournalDirectory
     from tierstore.tiers.journal.file import JournalFile
-
-    class Moving(Protocol):
-        """The engine of moves, as far as a replica shows it."""
-
-        @property
-        def tally(self) -> dict[str, int]: ...
-        def step(self) -> None: ...
-        def pause_s(self) -> float: ...
-        def release(self) -> None: ...
-
 
 ADOPT_INTERVAL_S = 10.0
 UPKEEP_INTERVAL_S = 60.0
@@ -65,7 +54,7 @@ class Replica:
     ) -> None:
         """`more_steps` are what else runs in the background, for each identity anew."""
         self.policy = policy
-        self._cold = cold or ColdLink(_no_cold_tier)
+        self._cold = cold or ColdLink(no_cold_tier)
         self._more_steps = more_steps
         self.moving: Moving | None = None
         """What moves keys between tiers, if the policy lets any go cold."""
@@ -395,7 +384,3 @@ class Replica:
         self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))
         self.state.closed = closed
         self.on_rebuilt()
-
-
-def _no_cold_tier() -> ObjectTier:
-    raise UnavailableError("this store was wired without a cold tier")

@@ -117,9 +117,7 @@ class ReplicaState:
         if self.heat is None:
             from tierstore.replica.heat import HeatKeeper
 
-            self.heat = HeatKeeper(
-                self.policy, self.runtime, self.edge, self.never_edge
-            )
+            self.heat = HeatKeeper(self.policy, self.runtime, self.edge, self.never_edge)
         return self.heat
 
     @property

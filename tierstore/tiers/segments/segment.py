@@ -174,7 +174,8 @@ def _compare(chunks: Iterable[bytes], parts: Iterable[bytes]) -> None:
     for chunk in chunks:
         found = memoryview(chunk)
         while found:
-            rest = rest or memoryview(next(expected, b""))
+            if not rest:
+                rest = memoryview(next(expected, b""))
             common = min(len(found), len(rest))
             if not common or found[:common] != rest[:common]:
                 raise DamagedError("differs from what was written")
