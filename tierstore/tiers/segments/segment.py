@@ -175,7 +175,8 @@ def _compare(chunks: Iterable[bytes], parts: Iterable[bytes]) -> None:
         found = memoryview(chunk)
         while found:
             if not rest:
-                rest = memoryview(next(expected, b""))
+                following: bytes = next(expected, b"")
+                rest = memoryview(following)
             common = min(len(found), len(rest))
             if not common or found[:common] != rest[:common]:
                 raise DamagedError("differs from what was written")
