@@ -18,6 +18,7 @@ from tierstore.region.pointer import decode_pointer
 from tierstore.tiers.segments.frames import DamagedError, Decompressor
 from tierstore.tiers.segments.segment import FRAME_BYTES_MAX, open_block
 from tierstore.tiers.segments.value import ValueReader
+from tierstore.values import use_msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,22 +45,19 @@ class ColdReply:
     """Keys whose bytes are not what the row means, with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Wanted:
     key: str
     record: Record
     """That of the row."""
     pointer: Pointer
 
-    @property
-    def block(self) -> ByteRange:
-        return ByteRange(self.pointer.offset, self.pointer.length)
-
 
 class ColdReader:
     """Reads what rows point at. Thread-safe; keeps nothing between calls."""
 
     def __init__(self, objects: ObjectTier, *, runtime: Runtime) -> None:
+        use_msgspec()
         self._objects = objects
         self._runtime = runtime
 
@@ -96,9 +94,11 @@ class ColdReader:
     def _read_segment(
         self, name: str, group: list[_Wanted], deadline: Deadline, reply: ColdReply
     ) -> None:
-        by_block: dict[ByteRange, list[_Wanted]] = {}
+        by_place: dict[tuple[int, int], list[_Wanted]] = {}
         for wanted in group:
-            by_block.setdefault(wanted.block, []).append(wanted)
+            place = wanted.pointer.offset, wanted.pointer.length
+            by_place.setdefault(place, []).append(wanted)
+        by_block = {ByteRange(*place): block for place, block in by_place.items()}
         decompressor = Decompressor()
         for block, frame in self._read_blocks(name, list(by_block), deadline).items():
             if isinstance(frame, str):
