@@ -78,7 +78,8 @@ class ColdReader:
                 else:
                     self._read_segment(name, group, deadline, reply)
             except ObjectMissingError:
-                reply.missing.update(wanted.key for wanted in group)
+                unanswered = {w.key for w in group} - reply.payloads.keys() - reply.corrupt.keys()
+                reply.missing.update(unanswered)
         return reply
 
     def _read_value(
