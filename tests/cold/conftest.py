@@ -77,7 +77,9 @@ def rows_of(packed, records):
 
 
 def row_of(key, record, pointer):
-    fields = dict(zip(Record.__slots__, (getattr(record, n) for n in Record.__slots__), strict=True))
+    fields = dict(
+        zip(Record.__slots__, (getattr(record, n) for n in Record.__slots__), strict=True)
+    )
     fields["payload"] = None if record.payload is None else ELSEWHERE
     return Row(key, Record(**fields), cold=encode_pointer(pointer))
 
@@ -100,6 +102,12 @@ def files(runtime, tmp_path):
 @pytest.fixture
 def memory(runtime, tmp_path):
     yield from _bench("memory", runtime, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def bench_of():
+    """Makes a `Bench` of some objects, for tests that need many."""
+    return lambda objects: Bench(objects, ManualRuntime(seed=4))
 
 
 def _bench(kind, runtime, tmp_path):

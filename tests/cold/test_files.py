@@ -125,7 +125,9 @@ def test_other_urls_are_refused(url):
 
 
 def test_an_unknown_scheme_is_refused():
-    with pytest.raises(PolicyError, match=r"no adapter serves tape: as a cold tier \(known: file\)"):
+    with pytest.raises(
+        PolicyError, match=r"no adapter serves tape: as a cold tier \(known: file\)"
+    ):
         load_objects("tape")
 
 
@@ -317,7 +319,9 @@ def test_the_end_of_the_process_leaves_all_or_nothing(
         # Without links a name may have been claimed, and its object is empty; never half of it.
         assert set(found.values()) <= ({b"", WHOLE} if no_links else {WHOLE})
         assert page.foreign == []
-        assert all(leftover.minted_ms == files.runtime.time_ns() // 10**6 for leftover in page.leftovers)
+        assert all(
+            leftover.minted_ms == files.runtime.time_ns() // 10**6 for leftover in page.leftovers
+        )
         whole += WHOLE in found.values()
         files.objects.delete([*found, *(leftover.name for leftover in page.leftovers)], T)
         assert files.names() == set()
