@@ -113,10 +113,11 @@ def measure_reading(objects, runtime, records, rounds):
 # Compression
 
 
-WORDS = """the of to and in is it you that he was for on are with as his they at be this from have
-or by one had not but what all were when we there can an your which their said if do will each about
-how up out them then she many some so these would other into has more her two like him see time could
-no make than first been its who now people my made over did down only way find use may water""".split()
+WORDS = """the of to and in is it you that he was for on are with as his they at be this from
+have or by one had not but what all were when we there can an your which their said if do will each
+about how up out them then she many some so these would other into has more her two like him see
+time could no make than first been its who now people my made over did down only way find use may
+water""".split()
 
 
 def profile(chance, number):

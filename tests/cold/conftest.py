@@ -77,9 +77,7 @@ def rows_of(packed, records):
 
 
 def row_of(key, record, pointer):
-    fields = dict(
-        zip(Record.__slots__, (getattr(record, n) for n in Record.__slots__), strict=True)
-    )
+    fields = {name: getattr(record, name) for name in Record.__slots__}
     fields["payload"] = None if record.payload is None else ELSEWHERE
     return Row(key, Record(**fields), cold=encode_pointer(pointer))
 

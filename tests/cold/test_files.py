@@ -19,6 +19,7 @@ from tierstore.errors import (
     UnavailableError,
 )
 from tierstore.region.objects import ByteRange, ObjectExistsError, ObjectMissingError
+from tierstore.runtime import now_ms
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.tiers import files as module
 from tierstore.tiers.files import FileObjects
@@ -125,9 +126,7 @@ def test_other_urls_are_refused(url):
 
 
 def test_an_unknown_scheme_is_refused():
-    with pytest.raises(
-        PolicyError, match=r"no adapter serves tape: as a cold tier \(known: file\)"
-    ):
+    with pytest.raises(PolicyError, match=r"serves tape: as a cold tier \(known: file\)"):
         load_objects("tape")
 
 
@@ -193,7 +192,7 @@ def test_a_linked_region_is_not_followed(files, tmp_path):
         lambda: files.objects.delete([other], T),
         lambda: files.objects.list("other/", "", 10, T),
     ):
-        with pytest.raises(UnavailableError, match="link|folder"):
+        with pytest.raises(UnavailableError, match=r"link|folder"):
             call()
     assert len(list(elsewhere.iterdir())) == 1
 
@@ -228,28 +227,37 @@ def test_a_file_where_a_folder_should_be_is_named(files):
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "link"])
 def test_a_call_that_fails_leaves_nothing_visible(files, monkeypatch, mended, call, code):
     put(files)
-    before = files.names()
-    n = 0
+    n, errors = 0, []
     while True:
-        n += 1
+        n, before = n + 1, files.names()
         broken = faulty(monkeypatch, n, (call,), code)
-        try:
-            name = put(files)
-        except UnavailableError as exc:
-            mended()
-            assert files.objects.path in str(exc)
-            assert files.names() == before
-        except OutcomeUnknownError:
-            mended()
-            assert call == "fsync"
-            assert len(files.names()) == len(before) + 1
-            before = files.names()
-        else:
-            mended()
+        error = error_of(lambda: put(files))
+        mended()
+        if error is None:
             break
+        errors.append(error)
+        # Only the sync of the folder comes after the object has its name.
+        is_unknown = type(error) is OutcomeUnknownError
+        assert len(files.names() - before) == is_unknown
+        assert is_unknown or files.objects.path in str(error)
     assert broken.count < n
-    assert n > (3 if call == "write" else 1)
-    assert files.peek(name) == WHOLE
+    assert [type(error) for error in errors] == EXPECTED[call]
+
+
+def error_of(call):
+    try:
+        call()
+    except (UnavailableError, OutcomeUnknownError) as error:
+        return error
+    return None
+
+
+EXPECTED = {
+    "open": [UnavailableError] * 2,
+    "write": [UnavailableError] * 3,
+    "fsync": [UnavailableError, OutcomeUnknownError],
+    "link": [UnavailableError],
+}
 
 
 def test_a_full_disk_says_what_to_do(files, monkeypatch):
@@ -319,9 +327,7 @@ def test_the_end_of_the_process_leaves_all_or_nothing(
         # Without links a name may have been claimed, and its object is empty; never half of it.
         assert set(found.values()) <= ({b"", WHOLE} if no_links else {WHOLE})
         assert page.foreign == []
-        assert all(
-            leftover.minted_ms == files.runtime.time_ns() // 10**6 for leftover in page.leftovers
-        )
+        assert {left.minted_ms for left in page.leftovers} <= {now_ms(files.runtime)}
         whole += WHOLE in found.values()
         files.objects.delete([*found, *(leftover.name for leftover in page.leftovers)], T)
         assert files.names() == set()

@@ -121,13 +121,14 @@ def test_damage_is_corruption_or_another_sound_pointer(pointer, data):
     raw = encode_pointer(pointer)
     at, mask = data.draw(st.integers(0, len(raw) - 1)), data.draw(st.integers(1, 255))
     for broken in (raw[:at], raw[:at] + bytes([raw[at] ^ mask]) + raw[at + 1 :], raw + b"\0"):
-        try:
-            found = decode_pointer(broken, key="k/1")
-        except CorruptionError as exc:
-            assert (exc.key, exc.tier) == ("k/1", "cold")
-            assert "k/1" in str(exc)
-        else:
-            assert encode_pointer(found) == broken
+        assert encoded_or_error(broken) in (broken, ("k/1", "cold"))
+
+
+def encoded_or_error(raw):
+    try:
+        return encode_pointer(decode_pointer(raw, key="k/1"))
+    except CorruptionError as exc:
+        return exc.key, exc.tier
 
 
 @given(st.binary(max_size=80))
