@@ -20,9 +20,12 @@ LENGTH_MAX = (1 << 40) - 1
 INDEX_MAX = (1 << 20) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # a frozen one takes four times as long to make
 class Pointer:
-    """A place in the cold tier: one record of a block of a segment, or one large value."""
+    """A place in the cold tier: one record of a block of a segment, or one large value.
+
+    Treated as immutable.
+    """
 
     name: str
     """The object."""

@@ -175,25 +175,22 @@ def _open(
     for wanted in group:
         try:
             key, envelope = block.entry(wanted.pointer.index)
+            if key != wanted.key.encode():
+                raise DamagedError("has another key where the row points")
             record = decode(envelope, key=wanted.key, tier="cold")
-            reply.payloads[wanted.key] = _check(wanted, key, record)
+            _check_version(wanted, record)
+            if record.payload is None:
+                raise DamagedError("has a tombstone where the row points")
+            reply.payloads[wanted.key] = record.payload
         except (DamagedError, CorruptionError) as exc:
             reply.corrupt[wanted.key] = _reason(name, exc)
 
 
-def _check(wanted: _Wanted, key: bytes, record: Record) -> bytes:
-    if key != wanted.key.encode():
-        raise DamagedError("has another key where the row points")
-    _check_version(wanted, record)
-    if record.payload is None:
-        raise DamagedError("has a tombstone where the row points")
-    return record.payload
-
-
 def _check_version(wanted: _Wanted, record: Record) -> None:
     row = wanted.record
-    found = (record.stamp, record.replica, record.type, record.generation)
-    if found != (row.stamp, row.replica, row.type, row.generation):
+    if record.stamp != row.stamp or record.replica != row.replica:
+        raise DamagedError("has another version where the row points")
+    if record.type != row.type or record.generation != row.generation:
         raise DamagedError("has another version where the row points")
 
 

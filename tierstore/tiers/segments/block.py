@@ -50,9 +50,10 @@ class Block:
 
         Raises DamagedError if there is none.
         """
-        if index >= len(self):
-            raise DamagedError(f"has no record {index} in a block")
-        start, middle, end = self._bounds[2 * index : 2 * index + 3]
+        try:
+            start, middle, end = self._bounds[2 * index : 2 * index + 3]
+        except ValueError:
+            raise DamagedError(f"has no record {index} in a block") from None
         return self._raw[start:middle], self._raw[middle:end]
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
