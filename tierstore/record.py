@@ -189,27 +189,25 @@ def from_fields(fields: list[Any], payload: bytes | None) -> Record:
 def find_fault(fields: list[Any]) -> str | None:
     """The name of the first of the eight record fields that is out of bounds, if any."""
     type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload = fields
-    if not _in_range(type_, 1, BOUNDED_COUNTER):
+    if type(type_) is not int or not REGISTER <= type_ <= BOUNDED_COUNTER:
         return "type"
-    if not _in_range(generation, 0, STAMP_MAX):
+    if type(generation) is not int or not 0 <= generation <= STAMP_MAX:
         return "generation"
-    if not _in_range(stamp, 0, STAMP_MAX):
+    if type(stamp) is not int or not 0 <= stamp <= STAMP_MAX:
         return "stamp"
-    if not _in_range(replica, 0, REPLICA_MAX):
+    if type(replica) is not int or not 0 <= replica <= REPLICA_MAX:
         return "replica"
-    if not _in_range(touch, 0, STAMP_MAX):
+    if type(touch) is not int or not 0 <= touch <= STAMP_MAX:
         return "touch"
-    if expires_at_ms is not None and not _in_range(expires_at_ms, 0, STAMP_MAX):
+    if expires_at_ms is not None and (
+        type(expires_at_ms) is not int or not 0 <= expires_at_ms <= STAMP_MAX
+    ):
         return "expires_at_ms"
     if metadata is not None and not _is_metadata(metadata):
         return "metadata"
-    if payload is not None and (type(payload) is not bytes or payload == b""):
+    if payload is not None and (type(payload) is not bytes or not payload):
         return "payload"
     return None
-
-
-def _in_range(value: Any, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
 
 
 def _is_metadata(metadata: Any) -> bool:

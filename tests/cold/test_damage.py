@@ -173,13 +173,15 @@ def test_what_follows_a_frame_is_corrupt():
     assert reason_for(frame + frame)
 
 
-def segment_with(index, *, raw_bytes=None, version=1, offset=None):
+def segment_with(index, *, raw_bytes=None, version=1, offset=None, checksum=None):
     """A segment whose checksums are right, whatever it says."""
     body = segment_format.HEADER.pack(segment_format.MAGIC, version) + Compressor().compress(SOUND)
     raw = pack(index(len(body)))
     frame = Compressor().compress(raw)
     at = len(body) if offset is None else offset
-    place = segment_format.PLACE.pack(at, len(frame), raw_bytes or len(raw), crc32(frame))
+    place = segment_format.PLACE.pack(
+        at, len(frame), raw_bytes or len(raw), checksum or crc32(frame)
+    )
     return body + frame + place + struct.pack(">I8s", crc32(place), segment_format.MAGIC)
 
 
@@ -241,6 +243,7 @@ def test_an_index_of_too_many_is_corrupt():
         ({"version": 2}, "format 2; this version reads 1"),
         ({"raw_bytes": (1 << 32) - 1}, "trailer"),
         ({"raw_bytes": 3}, "size"),
+        ({"checksum": 1}, "index"),
         ({"offset": 12}, "trailer"),
         ({"offset": 1 << 60}, "trailer"),
     ],
@@ -310,6 +313,19 @@ def test_a_value_that_lies_is_corrupt(changes):
     reply = read_value(value_with(**changes))
     assert reply.payloads == {}
     assert VALUE_NAME in reply.corrupt["a"]
+
+
+def test_a_piece_that_claims_to_be_large_takes_no_memory():
+    sound = value_with(pieces=[])
+    head = sound[: -len(value_format.MAGIC) - 16 - 4]
+    content = head + struct.pack(">I", (1 << 32) - 1) + bytes(4 * BOUNDED_BYTES)
+    tracemalloc.start()
+    try:
+        assert read_value(content).corrupt["a"].endswith("has a piece that is too large")
+        # Joining the parts in memory takes what the object has; reading takes no more.
+        assert tracemalloc.get_traced_memory()[1] < len(content) + BOUNDED_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_of_the_other_kind_is_corrupt():

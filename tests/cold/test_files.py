@@ -366,6 +366,13 @@ def test_a_put_that_takes_too_long_leaves_nothing(files, slow_part):
     assert files.names() == set()
 
 
+def test_a_sync_that_takes_too_long_leaves_nothing(files, monkeypatch):
+    monkeypatch.setattr(module.os, "fsync", lambda fd: files.runtime.sleep(T + 1))
+    with pytest.raises(DeadlineExceededError):
+        put(files)
+    assert files.names() == set()
+
+
 def test_reading_keeps_its_time(files, monkeypatch):
     name = put(files)
     stream = files.objects.stream(name, T)

@@ -66,7 +66,9 @@ def test_ranges_come_in_the_order_asked_for(bench):
     assert bench.objects.read(name, [], T) == []
 
 
-@pytest.mark.parametrize("asked", [ByteRange(0, 9), ByteRange(8, 1), ByteRange(1 << 62, 1)])
+@pytest.mark.parametrize(
+    "asked", [ByteRange(0, 9), ByteRange(8, 1), ByteRange(1 << 62, 1), ByteRange(0, 1 << 62)]
+)
 def test_a_short_answer_is_corruption(bench, asked):
     name = put(bench)
     with pytest.raises(CorruptionError, match="shorter") as caught:

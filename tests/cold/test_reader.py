@@ -152,6 +152,27 @@ def test_two_rows_at_one_value_are_not_both_right(bench):
     assert "another key" in reply.corrupt["b"]
 
 
+def test_a_value_of_another_length_than_the_row_says_is_corrupt(bench):
+    _, rows = bench.put_value("a", Record(STAMP, 7, b"abc"))
+    for length in (2, 4):
+        reply = bench.read({"a": change_pointer(rows["a"], length=length)})
+        assert (reply.payloads, reply.corrupt.keys()) == ({}, {"a"})
+
+
+def test_an_object_that_goes_between_two_keys_is_missing_for_the_second(memory):
+    class Vanishing(MemoryObjects):
+        def stream(self, name, timeout_s):
+            chunks = list(super().stream(name, timeout_s))
+            self.blobs.clear()
+            return iter(chunks)
+
+    memory.objects = Vanishing()
+    memory.reader = ColdReader(memory.objects, runtime=memory.runtime)
+    _, rows = memory.put_value("a", Record(STAMP, 7, b"abc"))
+    reply = memory.read({**rows, "b": replace(rows["a"], key="b")})
+    assert (reply.payloads, reply.missing, reply.corrupt) == ({"a": b"abc"}, {"b"}, {})
+
+
 # How the tier is asked
 
 

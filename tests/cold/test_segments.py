@@ -35,7 +35,7 @@ from tierstore.tiers.segments import (
     split,
     verify,
 )
-from tierstore.tiers.segments.frames import Decompressor
+from tierstore.tiers.segments.frames import Compressor, Decompressor
 from tierstore.tiers.segments.segment import (
     BLOCK_BYTES,
     SEGMENT_BYTES,
@@ -330,6 +330,18 @@ def test_no_other_object_is_verified(data):
     other = packed_of(name, {**table, key: changed})
     with pytest.raises(CorruptionError):
         verify(stored(name, other.parts), packed, T)
+
+
+def test_a_compressor_that_errs_is_found_out(monkeypatch):
+    sound = Compressor.compress
+
+    def err(self, raw):
+        return sound(self, bytes(raw).replace(b"Ada", b"Eve"))
+
+    monkeypatch.setattr(Compressor, "compress", err)
+    packed = pack_segment(SEGMENT_NAME, list(SMALL.items()))
+    with pytest.raises(CorruptionError, match="index does not describe"):
+        verify(stored(SEGMENT_NAME, packed.parts), packed, T)
 
 
 def test_names_are_minted_for_the_golden_files():

@@ -50,11 +50,12 @@ class Block:
 
         Raises DamagedError if there is none.
         """
+        bounds, raw, at = self._bounds, self._raw, 2 * index
         try:
-            start, middle, end = self._bounds[2 * index : 2 * index + 3]
-        except ValueError:
+            middle = bounds[at + 1]
+            return raw[bounds[at] : middle], raw[middle : bounds[at + 2]]
+        except IndexError:
             raise DamagedError(f"has no record {index} in a block") from None
-        return self._raw[start:middle], self._raw[middle:end]
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """The key and the envelope of every record."""
