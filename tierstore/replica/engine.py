@@ -54,7 +54,7 @@ class Replica:
     ) -> None:
         """`more_steps` are what else runs in the background, for each identity anew."""
         self.policy = policy
-        self._cold = cold or ColdLink(no_cold_tier)
+        self._cold = cold or ColdLink(no_cold_tier, runtime)
         self._more_steps = more_steps
         self.moving: Moving | None = None
         """What moves keys between tiers, if the policy lets any go cold."""
