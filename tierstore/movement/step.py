@@ -56,7 +56,6 @@ class Moving:
         """Why the last step did not come to its end, if it did not."""
         self._swept_at_s = float("-inf")
         self._stepping = runtime.lock()  # steps of the background and of `maintain` take turns
-        self._is_leaving = False
 
     @property
     def is_mover(self) -> bool:
@@ -84,17 +83,9 @@ class Moving:
             return lambda: self._run(self._sweep)
         return None
 
-    def leave(self, timeout_s: float) -> None:
-        """End moving here, and let another process begin, if that can be told the region."""
-        self._is_leaving = True
-        if self.mover.lease is None or not self._stepping.acquire(True, timeout_s):
-            return
-        try:
-            self.mover.release(timeout_s)
-        except TierStoreError:
-            return  # the lease ends by itself
-        finally:
-            self._stepping.release()
+    def release(self) -> None:
+        """Let another process move keys from now on, if this one did."""
+        self.mover.release()
 
     def pause_s(self) -> float:
         """Seconds until the next step is wanted."""
@@ -102,8 +93,6 @@ class Moving:
 
     def _run(self, work: Callable[[], None]) -> None:
         with self._stepping:
-            if self._is_leaving:
-                return
             try:
                 work()
             except TierStoreError as exc:

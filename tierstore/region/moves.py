@@ -43,9 +43,10 @@ class Review:
     """What a mover made of a row that was due, if it did not move it."""
 
     key: str
-    stamp: int
-    replica: int
-    epoch: int
+    position: int
+    """Of the row that was reviewed; a later write has another."""
+    seen_ms: int | None
+    """When that row was due; heat that came since makes it due at another time."""
     due_ms: int | None
     """When to look again; None: not before it is written or read."""
     wanted: str | None = None
@@ -154,7 +155,7 @@ def plan_switch(rows: Mapping[str, Row], switches: Sequence[Switch], now_ms: int
     return plan
 
 
-def is_same(row: Row, seen: Switch | Review) -> bool:
+def is_same(row: Row, seen: Switch) -> bool:
     """Whether a row is what a mover has seen: same version, in the same place, not deleted."""
     record = row.record
     known = (record.stamp, record.replica, row.epoch)

@@ -89,6 +89,8 @@ def _overlaid(
         return low <= (raw := _raw(key)) and (high is None or raw < high)
 
     rows = {row.key: row.record for row in page.rows}
+    for record in rows.values():  # what is written after seeing them is ordered after them
+        state.clock.merge_admitted(max(record.stamp, record.touch))
     keys = set(rows) | set(filter(is_inside, state.outbox.pending_keys(page.applied)))
     _refuse_damaged(state, page, filter(is_inside, [*page.corrupt, *state.corrupt]))
     merged: dict[str, Record] = {}

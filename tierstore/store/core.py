@@ -109,16 +109,9 @@ class Core:
         if self.replica.state.closed:
             return
         try:
-            self._leave_moving(timeout_s)
             self.replica.close(timeout_s)
         finally:
             self.rebind()
-
-    def _leave_moving(self, timeout_s: float) -> None:
-        """Let another process move the region's keys at once, if the region is there."""
-        moving = self.replica.moving
-        if moving is not None and self.replica.state.link.reachable:
-            moving.leave(min(timeout_s, self.policy.timeouts.regional_s))
 
     def __del__(self) -> None:
         self.abandon()

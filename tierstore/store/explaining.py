@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from tierstore.edge.entry import key_size
 from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
 from tierstore.frozen import replace
-from tierstore.movement.review import due_ms, facts_of
+from tierstore.movement.review import facts_of
 from tierstore.placement.decide import Facts, decide
 from tierstore.placement.heat import cold_half_life_s, edge_half_life_s, rate_per_s
 from tierstore.policy.model import barred_tiers, is_tiered
@@ -17,7 +18,7 @@ from tierstore.region.pointer import decode_pointer
 from tierstore.stamp import physical_ms
 from tierstore.store.receipt import known_age_s, seconds_of
 from tierstore.store.results import Explanation
-from tierstore.units import format_duration
+from tierstore.units import MS_PER_S, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,8 +251,7 @@ class _Place:
         """The tier where the value should be, if that is another, and what came of it."""
         wanted, stay = self._placement.home, self._there.stay
         if wanted == self._facts.home:
-            look_ms = due_ms(self._placement, self._now_ms) if row.due_ms is None else row.due_ms
-            return {"review_at": seconds_of(look_ms)}
+            return {"review_at": self._review_at(row)}
         if stay is None or stay.wanted != wanted:
             return {"wanted": wanted}
         return {
@@ -261,6 +261,13 @@ class _Place:
             "tried_at": seconds_of(stay.at_ms),
             "next_try_at": seconds_of(stay.next_ms),
         }
+
+    def _review_at(self, row: Row) -> float | None:
+        """What the row says, or, as reads seldom bring that along, what a mover would note."""
+        if row.due_ms is not None:
+            return seconds_of(row.due_ms)
+        wait_s = self._placement.review_in_s
+        return None if wait_s == inf else self._now_ms / MS_PER_S + wait_s
 
 
 def _age_bound(rule: Rule) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError
 from tierstore.record import ELSEWHERE, Record
-from tierstore.region.moves import Lease, Overview, Stay, StoredObject, is_same, plan_switch
+from tierstore.region.moves import Lease, Overview, Stay, StoredObject, plan_switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -71,12 +71,9 @@ class MemoryMoves:
                 row = self.rows.get(review.key)
                 if row is None:
                     continue
-                if is_same(row, review) or row.record.payload is None:
+                if (row.position, row.due_ms) == (review.position, review.seen_ms):
                     self.rows[review.key] = replace(row, due_ms=review.due_ms)
-                if is_same(row, review):
                     self._note(review)
-                elif row.record.payload is None:
-                    self.stays.pop(review.key, None)
 
     def begin_move(self, epoch: int, name: str, timeout_s: float) -> None:
         """Log that an object is about to be written."""

@@ -30,6 +30,7 @@ class ReplicaReport:
     reads: int
     edge: int
     regional: int
+    cold: int
     absent: int
     writes: int
     flushed: int
