@@ -368,6 +368,23 @@ def test_one_call_sweeps_every_page(memory_world):
     assert store.stats()["moves"]["swept"] == 2_500
 
 
+def test_what_a_put_that_crashed_left_is_swept(tmp_path):
+    world = World(tmp_path, is_memory=False)
+    store = filled(world)
+    store.maintain()
+    (name,) = world.object_names()
+    left = world.folder / "cold" / f"{name}.{'0' * 16}.tmp"
+    left.write_bytes(b"half an object")
+    world.runtime.sleep(6 * DAY_S)
+    store.maintain()
+    assert left.exists()
+    world.runtime.sleep(2 * DAY_S)
+    store.maintain()
+    assert world.object_names() == [name]
+    assert store.check().ok
+    world.close()
+
+
 def test_one_process_moves_and_the_next_need_not_wait(world):
     first, second = world.open(), world.open(tiers={**POLICY["tiers"], "edge": {"journal": "b"}})
     first.maintain()
@@ -423,6 +440,17 @@ def test_a_region_that_cannot_move_keys_is_lived_with(memory_world):
     stats = store.stats()
     assert (stats["moves"]["waiting"], stats["cold"]["objects"]) == (None, None)
     assert store.check().ok
+
+
+def test_a_key_that_must_not_stand_in_the_region_leaves_it(memory_world):
+    rule = {"match": "away/**", "place": {"never": ["regional"]}}
+    store = memory_world.open(rules=[rule])
+    store.put("away/1", 1)
+    store.maintain()
+    explanation = store.explain("away/1")
+    assert (explanation.home, explanation.wanted, explanation.cold_per_s) == ("cold", None, "never")
+    assert "place keeps it out of the region: home is the cold tier" in explanation.reasons
+    assert store.get("away/1") == 1
 
 
 def test_stats_do_not_wait_for_a_region_that_is_away(memory_world):
