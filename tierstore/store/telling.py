@@ -82,12 +82,13 @@ def _home(told: Explanation) -> str:
 
 
 def _heat(told: Explanation) -> str:
-    reads = _measured(told.edge_reads_per_s, told.hot_per_s)
-    writes = _measured(told.edge_writes_per_s, told.hot_per_s)
+    there = told.cold_per_s
+    here = there if isinstance(told.hot_per_s, str) else told.hot_per_s
+    reads, writes = _measured(told.edge_reads_per_s, here), _measured(told.edge_writes_per_s, here)
     text = f"read {reads} and written {writes} at this edge"
     if told.accesses_per_s is None:
         return text
-    return f"{text}; used {_measured(told.accesses_per_s, told.cold_per_s)}, as the region counts"
+    return f"{text}; used {_measured(told.accesses_per_s, there)}, as the region counts"
 
 
 def _clocks(told: Explanation) -> Iterator[str]:
