@@ -1,4 +1,4 @@
-"""For tests of programs that use tierstore: a store in memory, and virtual time.
+"""For tests of programs that use tierstore: stores in memory, virtual time, faults, schedules.
 
 >>> from tierstore.testing import ManualRuntime, memory_store
 >>> runtime = ManualRuntime()
@@ -13,6 +13,20 @@ False
 from __future__ import annotations
 
 from tierstore.runtime.manual import ManualRuntime
+from tierstore.testing.explorer import (
+    Crashes,
+    DeadlockError,
+    DivergedError,
+    Exploration,
+    ExploringRuntime,
+    Fault,
+    Schedule,
+    ScheduleError,
+    World,
+    crashes,
+    explore,
+    replay,
+)
 from tierstore.testing.faults import Crash, FaultPlan, FaultyJournalDirectory, FaultyRegion
 from tierstore.testing.memory_objects import FaultyObjects, MemoryObjects
 from tierstore.testing.memory_region import MemoryRegion
@@ -20,6 +34,12 @@ from tierstore.testing.stores import memory_store
 
 __all__ = [
     "Crash",
+    "Crashes",
+    "DeadlockError",
+    "DivergedError",
+    "Exploration",
+    "ExploringRuntime",
+    "Fault",
     "FaultPlan",
     "FaultyJournalDirectory",
     "FaultyObjects",
@@ -27,5 +47,11 @@ __all__ = [
     "ManualRuntime",
     "MemoryObjects",
     "MemoryRegion",
+    "Schedule",
+    "ScheduleError",
+    "World",
+    "crashes",
+    "explore",
     "memory_store",
+    "replay",
 ]
