@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError
 from tierstore.record import ELSEWHERE, Record
-from tierstore.region.moves import Lease, Stay, StoredObject, is_same, plan_switch
+from tierstore.region.moves import Lease, Stay, StoredObject, is_settled, plan_switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,10 +38,10 @@ class MemoryMoves:
             is_over = old.expires_ms <= now_ms
             if self._holder != holder and not is_over:
                 return replace(old, is_held=False)
-            epoch = old.epoch + (self._holder != holder or is_over)
+            is_renewed = self._holder == holder and not is_over
             self._holder = holder
-            kept = old.note if note is None else note
-            self._lease = Lease(epoch, True, now_ms + ttl_ms, kept)
+            noted = note if is_renewed and note is not None else old.note
+            self._lease = Lease(old.epoch + (not is_renewed), True, now_ms + ttl_ms, noted)
             return self._lease
 
     def due(self, limit: int, timeout_s: float) -> list[Row]:
@@ -69,12 +69,9 @@ class MemoryMoves:
             self._check(epoch)
             for review in reviews:
                 row = self.rows.get(review.key)
-                if row is None:
-                    continue
-                if is_same(row, review) or row.record.payload is None:
+                if row is not None and is_settled(row, review):
                     self.rows[review.key] = replace(row, due_ms=review.due_ms)
-                if is_same(row, review):
-                    self._note(review)
+                    self._note(review, is_dead=row.record.payload is None)
 
     def begin_move(self, epoch: int, name: str, timeout_s: float) -> None:
         """Log that an object is about to be written."""
@@ -149,8 +146,8 @@ class MemoryMoves:
         if self._lease.epoch != epoch:
             raise FencedError("another mover has the lease of this region now")
 
-    def _note(self, review: Review) -> None:
-        if review.wanted is None:
+    def _note(self, review: Review, *, is_dead: bool) -> None:
+        if review.wanted is None or is_dead:
             self.stays.pop(review.key, None)
             return
         before = self.stays.get(review.key)
