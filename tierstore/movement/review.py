@@ -44,10 +44,7 @@ class Candidate:
 
     def wish(self, next_ms: int, error: str | None = None) -> Review:
         """The note that it should move, and why it has not."""
-        record = self.row.record
-        return Review(
-            self.row.key, record.stamp, record.replica, self.row.epoch, next_ms, self.wanted, error
-        )
+        return Review.of(self.row, next_ms, self.wanted, error)
 
     def switch(self, *, cold: bytes | None = None, payload: bytes | None = None) -> Switch:
         """Its payload lies in an object, or in the row, from now on."""
@@ -95,7 +92,7 @@ class Reviewer:
             placement = self.place(row, now_ms)
             home = COLD if row.cold is not None else REGIONAL
             if row.record.payload is None or placement.home == home:
-                packs.stays.append(_stay(row, due_ms(placement, now_ms)))
+                packs.stays.append(Review.of(row, due_ms(placement, now_ms)))
                 continue
             moved = self.place(row, now_ms, home=placement.home)
             candidate = Candidate(row, placement.home, due_ms(moved, now_ms))
@@ -109,17 +106,21 @@ class Reviewer:
         barred = barred_tiers(self._ground.policy, rule)
         return decide(rule, facts_of(row, half_life_s, now_ms, home=home, barred=barred))
 
-    def load(self, pack: Sequence[Candidate]) -> list[tuple[str, Record]]:
-        """The records of those candidates whose rows are still as they were reviewed."""
+    def load(self, pack: Sequence[Candidate]) -> tuple[list[tuple[str, Record]], dict[str, str]]:
+        """The records of those candidates whose rows are still as they were reviewed.
+
+        And why those whose rows are damaged cannot be read.
+        """
         wanted = {candidate.row.key: candidate for candidate in pack}
         reply = self._ground.directory.read(list(wanted), 0, self._ground.regional_s)
-        return [
+        records = [
             (key, row.record)
             for key, row in reply.rows.items()
             if row.cold is None
             and row.record.payload not in (None, ELSEWHERE)
             and is_same(row, wanted[key].wish(0))
         ]
+        return records, reply.corrupt
 
 
 def facts_of(
@@ -148,11 +149,6 @@ def due_ms(placement: Placement, now_ms: int) -> int | None:
     if placement.review_in_s == float("inf"):
         return None
     return now_ms + max(1, int(placement.review_in_s * MS_PER_S) + 1)
-
-
-def _stay(row: Row, next_ms: int | None) -> Review:
-    record = row.record
-    return Review(row.key, record.stamp, record.replica, row.epoch, next_ms)
 
 
 def _packs(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:

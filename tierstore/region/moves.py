@@ -48,10 +48,24 @@ class Review:
     epoch: int
     due_ms: int | None
     """When to look again; None: not before it is written or read."""
+    touch: int
+    heat: float
+    """What else was seen: a row that was touched or used since has to be looked at again."""
     wanted: str | None = None
     """The tier it should be in, if that is another."""
     error: str | None = None
     """Why it is not there."""
+
+    @classmethod
+    def of(
+        cls, row: Row, due_ms: int | None, wanted: str | None = None, error: str | None = None
+    ) -> Review:
+        """What was made of `row` as it was seen."""
+        record = row.record
+        return cls(
+            row.key, record.stamp, record.replica, row.epoch, due_ms, record.touch, row.heat,
+            wanted, error,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,17 @@ def is_same(row: Row, seen: Switch | Review) -> bool:
     return known == (seen.stamp, seen.replica, seen.epoch) and record.payload is not None
 
 
+def is_settled(row: Row, review: Review) -> bool:
+    """Whether `review` still tells when to look at a row: nobody wrote, touched or used it since.
+
+    A tombstone never moves, so it makes no difference when it is looked at.
+    """
+    record = row.record
+    if record.payload is None:
+        return True
+    return is_same(row, review) and (record.touch, row.heat) == (review.touch, review.heat)
+
+
 def _with_payload(record: Record, payload: bytes | None) -> Record:
     return Record(
         record.stamp,
@@ -161,7 +186,11 @@ class Directory(Region, Protocol):
     """
 
     def lease(self, holder: int, ttl_ms: int, note: str | None, timeout_s: float) -> Lease:
-        """Take or renew the lease for `ttl_ms`, or say who has it. A `note` replaces the last."""
+        """Take or renew the lease for `ttl_ms`, or say who has it.
+
+        A `note` replaces the last one when the lease is renewed, not when it is taken: whoever
+        takes it has to see what the last holder wrote.
+        """
 
     def due(self, limit: int, timeout_s: float) -> list[Row]:
         """Up to `limit` rows whose time of review has come, longest due first, without payload."""
