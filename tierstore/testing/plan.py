@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from tierstore.errors import TierStoreError, UnavailableError
+from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-Kind = Literal["error", "lost", "crash", "crash after"]
+Kind = Literal["error", "lost", "crash", "crash after", "corrupt"]
 """What happens at an I/O: UnavailableError and nothing else; the I/O, but an error instead of its
-answer; the end of the process before it, or after it."""
+answer; the end of the process before it, or after it; CorruptionError and nothing else."""
 KINDS: tuple[Kind, ...] = ("error", "lost", "crash", "crash after")
+"""What may happen to any tier, whatever lies there."""
 
 
 class Crash(BaseException):
@@ -60,6 +61,8 @@ class FaultPlan:
         self.fired = name
         if self._kind == "error" or (self._kind == "lost" and lost is None):
             raise UnavailableError(f"{name}: made to fail")
+        if self._kind == "corrupt":
+            raise CorruptionError(f"{name}: made to find damage")
         if self._kind == "crash":
             self.crashed = True
             raise Crash(name)
