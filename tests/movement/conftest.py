@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -227,14 +230,22 @@ class SqlSite(Site):
 
 
 @pytest.fixture
-def new_site(tmp_path):
+def folder():
+    """A folder, in memory where the system has that: objects and databases sync much."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="tierstore", dir=memory) as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def new_site(folder):
     """Makes a site, in memory or on SQLite and files; closes it at the end."""
     sites = []
 
     def make(*, is_sql=False):
-        folder = tmp_path / str(len(sites))
-        folder.mkdir()
-        sites.append(SqlSite(folder) if is_sql else Site())
+        folder_of_one = folder / str(len(sites))
+        folder_of_one.mkdir()
+        sites.append(SqlSite(folder_of_one) if is_sql else Site())
         return sites[-1]
 
     yield make

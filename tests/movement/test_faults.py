@@ -127,7 +127,7 @@ def test_every_io_goes_wrong_once(new_site, scene, kind):
     print(scene, kind, len(fired))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["lost", "crash after"])
 @pytest.mark.parametrize("scene", SCENES)
 def test_every_io_goes_wrong_once_on_sqlite_and_files(new_site, scene, kind):
     for n in count(1):
