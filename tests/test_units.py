@@ -197,3 +197,49 @@ def test_shown_is_short_and_printable(text):
     shown = units.shown(text)
     assert len(shown) <= 10 * 42
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("rate", "beside", "text"),
+    [
+        ("14.23/h", "6/h", "14.2/h"),
+        ("0.3/d", "1/d", "0.3/d"),
+        ("1/w", "1/d", "0.143/d"),
+        ("123456/h", "6/h", "123456/h"),
+        ("5.9999/h", "6/h", "just under 6/h"),
+        ("6.0001/h", "6/h", "just over 6/h"),
+        ("6/h", "6/h", "6/h"),
+        ("0.001/w", "1/s", "less than 0.001/s"),
+        ("1/s", "0.3/s", "60/min"),
+    ],
+)
+def test_a_measured_rate_is_told_in_the_unit_beside_it(rate, beside, text):
+    rate_per_s, beside_per_s = units.parse_rate_per_s(rate), units.parse_rate_per_s(beside)
+    assert units.rough_rate(rate_per_s, beside_per_s) == text
+
+
+def test_no_rate_is_told_as_zero():
+    assert units.rough_rate(0.0, units.parse_rate_per_s("6/h")) == "0/h"
+
+
+@given(st.floats(0, units.DURATION_MAX_S))
+def test_a_measured_duration_is_rounded_down(seconds):
+    told_s = units.parse_duration_s(units.rough_duration(seconds))
+    assert told_s <= seconds + 1e-9
+    assert told_s >= seconds * 0.9 - 0.001
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0s"),
+        (0.0005, "0s"),
+        (0.25, "250ms"),
+        (59.99, "59.9s"),
+        (60, "1min"),
+        (9000, "2.5h"),
+        (8e5, "9.2d"),
+    ],
+)
+def test_a_measured_duration_is_told_in_its_longest_unit(seconds, text):
+    assert units.rough_duration(seconds) == text

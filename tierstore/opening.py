@@ -59,7 +59,7 @@ def wire(
     """A store made of these parts; they default to what the policy names."""
     matcher = Matcher(policy.rules)
     source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
-    cold = cold_link(policy, runtime) if objects is None else ColdLink(lambda: objects)
+    cold = cold_link(policy, runtime) if objects is None else ColdLink(lambda: objects, runtime)
     replica = Replica(
         policy,
         runtime,
@@ -107,7 +107,7 @@ def cold_link(policy: Policy, runtime: Runtime) -> ColdLink:
         objects: ObjectTier = adapter(url, runtime=runtime, base_dir=policy.base_dir)
         return objects
 
-    return ColdLink(make)
+    return ColdLink(make, runtime)
 
 
 def make_steps(

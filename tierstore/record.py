@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from _blake2 import blake2b
 
+from tierstore import values
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.stamp import STAMP_MAX
-from tierstore.values.msgpack import pack, unpack
+from tierstore.values.msgpack import array_header, bin_header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ ENVELOPE_FORMAT = 1
 DIGEST_BYTES = 16
 ELSEWHERE = b""
 REPLICA_MAX = (1 << 53) - 1
+
+_ENVELOPE, _HEADER = array_header(10), array_header(8)
+_DIGEST = bin_header(DIGEST_BYTES)
+_NIL = b"\xc0"
 
 REGISTER, COUNTER, SET, DOCUMENT, BOUNDED_COUNTER = 1, 2, 3, 4, 5
 TYPE_CODES = {
@@ -127,20 +132,16 @@ def digest(record: Record, payload_hash: bytes | None = None) -> bytes:
     """
     if payload_hash is None:
         payload_hash = hash_payload(record.payload)
-    header = pack([ENVELOPE_FORMAT, *record.fields()[:-1], _canonical(record.metadata)])
-    return blake2b(header + payload_hash, digest_size=DIGEST_BYTES).digest()
+    return blake2b(_header(record) + payload_hash, digest_size=DIGEST_BYTES).digest()
 
 
 def encode(record: Record) -> bytes:
     """The envelope of a record."""
-    return pack(
-        [
-            ENVELOPE_FORMAT,
-            *record.fields()[:-1],
-            _canonical(record.metadata),
-            record.payload,
-            digest(record),
-        ]
+    header, payload = _header(record), record.payload
+    hashed = blake2b(header + hash_payload(payload), digest_size=DIGEST_BYTES).digest()
+    start = b"" if payload is None else bin_header(len(payload))
+    return b"".join(
+        (_ENVELOPE, header[1:], start, _NIL if payload is None else payload, _DIGEST, hashed)
     )
 
 
@@ -151,19 +152,29 @@ def decode(envelope: bytes, *, key: str | None = None, tier: str | None = None) 
     wrote, or were written in a format that this version does not know.
     """
     try:
-        fields = unpack(envelope)
+        fields = values.decode(envelope)
     except DecodingError as exc:
         raise _corrupt("is not an envelope", key, tier) from exc
     if not isinstance(fields, list) or not fields:
         raise _corrupt("is not an envelope", key, tier)
     if type(fields[0]) is not int or fields[0] != ENVELOPE_FORMAT:
         raise _corrupt(f"has format {fields[0]!r}; this version reads 1", key, tier)
-    if len(fields) != 10 or find_fault(fields[1:9]) is not None:
+    if len(fields) != 10 or find_fault(fields[1:9]) or not _is_canonical(fields[7]):
         raise _corrupt("has malformed fields", key, tier)
-    record = from_fields(fields[1:8], fields[8])
-    if digest(record) != fields[9]:
+    payload = fields[8]
+    # An encoding is the only one of its value, so these are the bytes that `encode` hashed.
+    size_bytes = 1 if payload is None else len(bin_header(len(payload))) + len(payload)
+    header = envelope[1 : len(envelope) - size_bytes - len(_DIGEST) - DIGEST_BYTES]
+    hashed = blake2b(_HEADER + header + hash_payload(payload), digest_size=DIGEST_BYTES)
+    if hashed.digest() != fields[9]:
         raise _corrupt("fails its digest", key, tier)
-    return record
+    return from_fields(fields[1:8], payload)
+
+
+def _header(record: Record) -> bytes:
+    """The part of the envelope before the payload, as an array of its own."""
+    fields = record.fields()
+    return values.encode([ENVELOPE_FORMAT, *fields[:-1], _canonical(fields[-1])])
 
 
 def from_fields(fields: list[Any], payload: bytes | None) -> Record:
@@ -178,26 +189,28 @@ def from_fields(fields: list[Any], payload: bytes | None) -> Record:
 def find_fault(fields: list[Any]) -> str | None:
     """The name of the first of the eight record fields that is out of bounds, if any."""
     type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload = fields
-    checks = (
-        ("type", _in_range(type_, 1, BOUNDED_COUNTER)),
-        ("generation", _in_range(generation, 0, STAMP_MAX)),
-        ("stamp", _in_range(stamp, 0, STAMP_MAX)),
-        ("replica", _in_range(replica, 0, REPLICA_MAX)),
-        ("touch", _in_range(touch, 0, STAMP_MAX)),
-        ("expires_at_ms", expires_at_ms is None or _in_range(expires_at_ms, 0, STAMP_MAX)),
-        ("metadata", _is_metadata(metadata)),
-        ("payload", payload is None or (type(payload) is bytes and payload != b"")),
-    )
-    return next((name for name, passed in checks if not passed), None)
-
-
-def _in_range(value: Any, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
+    if type(type_) is not int or not REGISTER <= type_ <= BOUNDED_COUNTER:
+        return "type"
+    if type(generation) is not int or not 0 <= generation <= STAMP_MAX:
+        return "generation"
+    if type(stamp) is not int or not 0 <= stamp <= STAMP_MAX:
+        return "stamp"
+    if type(replica) is not int or not 0 <= replica <= REPLICA_MAX:
+        return "replica"
+    if type(touch) is not int or not 0 <= touch <= STAMP_MAX:
+        return "touch"
+    if expires_at_ms is not None and (
+        type(expires_at_ms) is not int or not 0 <= expires_at_ms <= STAMP_MAX
+    ):
+        return "expires_at_ms"
+    if metadata is not None and not _is_metadata(metadata):
+        return "metadata"
+    if payload is not None and (type(payload) is not bytes or not payload):
+        return "payload"
+    return None
 
 
 def _is_metadata(metadata: Any) -> bool:
-    if metadata is None:
-        return True
     if type(metadata) is not dict:
         return False
     return all(type(k) is str and type(v) is str for k, v in metadata.items())
@@ -206,6 +219,10 @@ def _is_metadata(metadata: Any) -> bool:
 def _canonical(metadata: dict[str, str] | None) -> dict[str, str] | None:
     """Metadata in key order, so that equal records have equal bytes."""
     return dict(sorted(metadata.items())) if metadata else None
+
+
+def _is_canonical(metadata: dict[str, str] | None) -> bool:
+    return metadata is None or (metadata != {} and list(metadata) == sorted(metadata))
 
 
 def _corrupt(what: str, key: str | None, tier: str | None) -> CorruptionError:

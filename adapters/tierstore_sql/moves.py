@@ -51,11 +51,7 @@ class Moves:
 
     def settle_reviews(self, epoch: int, reviews: Sequence[Review], timeout_s: float) -> None:
         """Note what became of rows that were due, unless they have changed meanwhile."""
-        self._leased(
-            epoch,
-            lambda ledger: placing.settle(ledger, self._session.dialect, reviews),
-            timeout_s,
-        )
+        self._leased(epoch, lambda ledger: placing.settle(ledger, reviews), timeout_s)
 
     def begin_move(self, epoch: int, name: str, timeout_s: float) -> None:
         """Log that the object `name` is about to be written."""

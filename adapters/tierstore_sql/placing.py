@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError, FencedError
-from tierstore.region.moves import Lease, StoredObject, is_settled, plan_switch
+from tierstore.region.moves import Lease, StoredObject, plan_switch
 from tierstore_sql import statements
 from tierstore_sql.rows import decode_bare_row, decode_key, encode_place
 
@@ -64,23 +64,22 @@ def review_all(ledger: Ledger, after: int, limit: int) -> int | None:
     return after + limit if last is not None and last > after + limit else None
 
 
-def settle(ledger: Ledger, dialect: Sqlite, reviews: Sequence[Review]) -> None:
+def settle(ledger: Ledger, reviews: Sequence[Review]) -> None:
     """Note when to look again at rows that are as they were reviewed, and why they stay."""
-    rows = _read_bare(ledger.connection, dialect, [review.key for review in reviews])
-    settled = [r for r in reviews if r.key in rows and is_settled(rows[r.key], r)]
-    staying = [
-        r for r in settled if r.wanted is not None and rows[r.key].record.payload is not None
-    ]
     execute, many = ledger.connection.execute, ledger.connection.executemany
-    many(statements.SET_DUE, [(r.due_ms, r.key.encode()) for r in settled])
-    if execute(statements.ANY_STAY).fetchone():
-        ended = {r.key for r in settled} - {r.key for r in staying}
-        many(statements.END_STAY, [(key.encode(),) for key in sorted(ended)])
-    now_ms = ledger.now_ms
+    settled = [review for review in reviews if review.wanted is None]
     many(
-        statements.PUT_STAY,
-        [(r.key.encode(), r.wanted, r.error, now_ms, r.due_ms or now_ms) for r in staying],
+        statements.SET_DUE,
+        [(r.due_ms, r.key.encode(), r.position, r.seen_ms) for r in settled],
     )
+    if execute(statements.ANY_STAY).fetchone():
+        many(statements.END_STAY, [(r.key.encode(),) for r in settled])
+    now_ms = ledger.now_ms
+    for review in (r for r in reviews if r.wanted is not None):
+        key, due_ms = review.key.encode(), review.due_ms
+        if execute(statements.SET_DUE, (due_ms, key, review.position, review.seen_ms)).rowcount:
+            stay = key, review.wanted, review.error, now_ms, due_ms or now_ms
+            execute(statements.PUT_STAY, stay)
 
 
 def switch(

@@ -70,7 +70,7 @@ READ_BARE = f"SELECT {BARE} FROM ts_directory WHERE "
 DUE_ROWS = (
     f"SELECT {BARE} FROM ts_directory WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms"
 )
-SET_DUE = "UPDATE ts_directory SET due_ms = ? WHERE key = ?"
+SET_DUE = "UPDATE ts_directory SET due_ms = ? WHERE key = ? AND position = ? AND due_ms = ?"
 SET_DUE_RANGE = (
     "UPDATE ts_directory SET due_ms = ? WHERE id > ? AND id <= ? AND (due_ms IS NULL OR due_ms > ?)"
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tierstore.crdt import register
 from tierstore.record import COUNTER, Record
 from tierstore.region.apply import Limits, Terms, admit, is_collectable, plan_apply, plan_release
-from tierstore.region.batch import PUT, TOUCH, Delta, Poisoned, freeze
+from tierstore.region.batch import PUT, TOUCH, Delta, Heat, Poisoned, freeze
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.rows import STRONG, ReplicaState, Row
 from tierstore.stamp import at_ms
@@ -175,7 +175,18 @@ def test_a_row_keeps_what_a_write_does_not_change():
     new = plan_apply({"k": row}, batch(put("k", payload=b"\xa5hello")), TERMS).writes["k"]
     assert (new.position, new.epoch, new.created_ms, new.heat) == (3, 4, 5, 6)
     assert new.size == len("k") + len(b"\xa5hello")
-    assert new.accessed_ms == NOW_MS
+    assert new.accessed_ms == 0, "the moment to which its heat is decayed"
+
+
+def test_a_batch_warms_rows_that_it_does_not_write():
+    day_s = 86_400
+    row = Row("k", Record(at_ms(NOW_MS - 9), 7, b"\x01"), accessed_ms=NOW_MS - day_s * 1000, heat=6)
+    warmed = freeze(7, 1, b"", [], [Heat("k", 2, 1, day_s), Heat("gone", 1, 1, day_s)])
+    plan = plan_apply({"k": row}, warmed, TERMS)
+    assert not plan.writes
+    (heated,) = plan.heated.values()
+    assert (heated.heat, heated.accessed_ms, heated.position) == (6 / 2 + 3, NOW_MS, 0)
+    assert heated.record == row.record
 
 
 # Collection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from tierstore.record import (
     version,
 )
 from tierstore.stamp import STAMP_MAX
-from tierstore.values.msgpack import pack
+from tierstore.values.msgpack import pack, unpack
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {
@@ -154,11 +155,19 @@ def test_lengths_that_lie_take_no_memory(raw):
 )  # fmt: skip
 def test_fields_out_of_bounds_are_refused(index, bad):
     record = CASES["record-full"]
-    fields = [1, *record.fields(), record.payload, digest(record)]
-    assert decode(pack(fields)) is not None
+    fields = unpack(encode(record))
+    assert decode(pack(fields)) == record
     fields[index] = bad
     with pytest.raises(CorruptionError):
         decode(pack(fields))
+
+
+@pytest.mark.parametrize("metadata", [{}, {"b": "2", "a": "1"}])
+def test_metadata_that_is_not_as_written_is_refused(metadata):
+    header = [1, REGISTER, 0, 5, 6, 0, None, metadata]
+    hashed = blake2b(pack(header) + hash_payload(b"\x01"), digest_size=16).digest()
+    with pytest.raises(CorruptionError):
+        decode(pack([*header, b"\x01", hashed]))
 
 
 @pytest.mark.parametrize("lookalike", [True, 1.0])

@@ -18,7 +18,7 @@ from tierstore.policy import load
 from tierstore.region.apply import Limits
 from tierstore.region.pointer import decode_pointer
 from tierstore.replica.cold import ColdLink
-from tierstore.testing import MemoryObjects, MemoryRegion, ScheduleError, World, explore
+from tierstore.testing import MemoryObjects, MemoryRegion, World, explore
 from tierstore.tiers.cold import ColdReader
 from tierstore.values import decode
 
@@ -119,7 +119,7 @@ class Tiers(World):
         """A mover and sweeper of a process of its own, for which one policy is as another's."""
         region, objects = self.explored
         link = Link()
-        cold = ColdLink(lambda: objects)
+        cold = ColdLink(lambda: objects, self.runtime)
         rule_for = lambda key: policy.rules[0 if key == KEY else 1]  # noqa: E731
         moving = Moving(policy, self.runtime, lambda: region, link, cold, rule_for)
         moving.mover._reviewer.fingerprint = "the same"

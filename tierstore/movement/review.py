@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import inf
 from typing import TYPE_CHECKING
 
 from tierstore.frozen import as_dict
-from tierstore.placement.decide import LARGE_VALUE_BYTES, Facts, decide
+from tierstore.placement.facts import Facts
 from tierstore.placement.heat import cold_half_life_s, decayed
+from tierstore.placement.home import LARGE_VALUE_BYTES, home_of, judge_home, review_in_s
 from tierstore.policy.model import barred_tiers
 from tierstore.record import ELSEWHERE
-from tierstore.region.moves import COLD, REGIONAL, Review, Switch, is_same
+from tierstore.region.moves import COLD, REGIONAL, Review, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tierstore.movement.ground import Ground
-    from tierstore.placement.decide import Placement
     from tierstore.placement.facts import Home
     from tierstore.policy.model import TierName
     from tierstore.record import Record
@@ -33,7 +34,7 @@ class Candidate:
     """A row that should be in another tier."""
 
     row: Row
-    wanted: str
+    wanted: Home
     due_ms: int | None
     """When to look at it again, once it is there."""
 
@@ -44,7 +45,8 @@ class Candidate:
 
     def wish(self, next_ms: int, error: str | None = None) -> Review:
         """The note that it should move, and why it has not."""
-        return Review.of(self.row, next_ms, self.wanted, error)
+        row = self.row
+        return Review(row.key, row.position, row.due_ms, next_ms, self.wanted, error)
 
     def switch(self, *, cold: bytes | None = None, payload: bytes | None = None) -> Switch:
         """Its payload lies in an object, or in the row, from now on."""
@@ -81,6 +83,7 @@ class Reviewer:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
+        self._barred: dict[int, tuple[TierName, ...]] = {}
         self.fingerprint = _fingerprint(ground)
         """Of all in the policy that decides where keys belong."""
 
@@ -89,22 +92,31 @@ class Reviewer:
         packs = Packs()
         now_ms = self._ground.now_ms()
         for row in rows:
-            placement = self.place(row, now_ms)
+            wanted, next_ms = self._place(row, now_ms)
             home = COLD if row.cold is not None else REGIONAL
-            if row.record.payload is None or placement.home == home:
-                packs.stays.append(Review.of(row, due_ms(placement, now_ms)))
+            if row.record.payload is None or wanted == home:
+                packs.stays.append(Review(row.key, row.position, row.due_ms, next_ms))
                 continue
-            moved = self.place(row, now_ms, home=placement.home)
-            candidate = Candidate(row, placement.home, due_ms(moved, now_ms))
-            (packs.to_cold if placement.home == COLD else packs.to_region).append(candidate)
+            _, next_ms = self._place(row, now_ms, home=wanted)
+            candidate = Candidate(row, wanted, next_ms)
+            (packs.to_cold if wanted == COLD else packs.to_region).append(candidate)
         return packs
 
-    def place(self, row: Row, now_ms: int, *, home: Home | None = None) -> Placement:
-        """Where a row belongs now; with `home`, as if it had just come there."""
+    def _place(self, row: Row, now_ms: int, *, home: Home | None = None) -> tuple[Home, int | None]:
+        """(The tier of a row, when to look again); with `home`, as if it had just come there.
+
+        `decide` without the sentences, which take longer than all the rest.
+        """
         rule = self._ground.rule_for(row.key)
+        barred = self._barred.get(rule.index)
+        if barred is None:
+            barred = self._barred[rule.index] = barred_tiers(self._ground.policy, rule)
         half_life_s = cold_half_life_s(rule.hotness)
-        barred = barred_tiers(self._ground.policy, rule)
-        return decide(rule, facts_of(row, half_life_s, now_ms, home=home, barred=barred))
+        facts = facts_of(row, half_life_s, now_ms, home=home, barred=barred)
+        verdict = judge_home(rule, facts)
+        wait_s = review_in_s(verdict, rule, facts)
+        next_ms = None if wait_s == inf else now_ms + max(1, int(wait_s * MS_PER_S) + 1)
+        return home_of(verdict, facts), next_ms
 
     def load(self, pack: Sequence[Candidate]) -> tuple[list[tuple[str, Record]], dict[str, str]]:
         """The records of those candidates whose rows are still as they were reviewed.
@@ -118,7 +130,7 @@ class Reviewer:
             for key, row in reply.rows.items()
             if row.cold is None
             and row.record.payload not in (None, ELSEWHERE)
-            and is_same(row, wanted[key].wish(0))
+            and row.position == wanted[key].row.position
         ]
         return records, reply.corrupt
 
@@ -142,13 +154,6 @@ def facts_of(
         home_accesses=decayed(row.heat, elapsed_s, half_life_s),
         barred=barred,
     )
-
-
-def due_ms(placement: Placement, now_ms: int) -> int | None:
-    """The moment at which a placement has to be looked at again; None: never by itself."""
-    if placement.review_in_s == float("inf"):
-        return None
-    return now_ms + max(1, int(placement.review_in_s * MS_PER_S) + 1)
 
 
 def _packs(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:

@@ -76,6 +76,10 @@ class Moving:
             self._swept_at_s = now_s
             self.sweeper.step(lease)
 
+    def release(self) -> None:
+        """Let another process move keys from now on, if this one did."""
+        self.mover.release()
+
     def pause_s(self) -> float:
         """Seconds until the next step is wanted."""
         return self.mover.pause_s

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LARGE_VALUE_BYTES = 128 * 1024
 """From this size on an object is cheaper than a row at any rate of use, by the list prices of S3
-and Aurora: the rent saved outweighs the fees (docs/policies.md, Size)."""
+and Aurora: the pages read cost more than the fee and the wait (docs/policies.md, hotness)."""
 
 REVIEW_MARGIN_S = 0.001
 """Added to the time of a review, so that rounding does not put it just before the change."""

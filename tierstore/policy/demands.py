@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from tierstore.policy.checks import reads
 from tierstore.policy.faults import Fault
-from tierstore.policy.model import TIERS, barred_tiers
+from tierstore.policy.model import TIERS, is_located
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
     from tierstore.policy.checks import Findings, Subject
-    from tierstore.policy.model import Policy, Rule, TierName
+    from tierstore.policy.model import Rule, TierName
 
 _LOCATIONS = ("tiers.edge.location", "tiers.regional.location", "tiers.cold.location")
 
@@ -146,10 +146,10 @@ def residency_can_be_had(subject: Subject) -> Findings:
     wanted = ", ".join(rule.place.residency)
     if not wanted or not _has_a_home(rule):
         return
-    if not any(_located(rule, policy, tier) for tier in TIERS if rule.place.allows(tier)):
+    if not any(is_located(policy, rule, tier) for tier in TIERS if rule.place.allows(tier)):
         text = f"no tier that the rule allows has a location in [{wanted}]"
         yield Fault(f"{subject.path}.place.residency", f"{text}; declare location on tiers")
-    elif not _located(rule, policy, "regional"):
+    elif not is_located(policy, rule, "regional"):
         text = f"the region holds a row of every key and has no location in [{wanted}]"
         yield Fault(f"{subject.path}.place.residency", text)
 
@@ -167,8 +167,13 @@ def nothing_waits_where_it_must_not_be(subject: Subject) -> Findings:
 def nothing_waits_outside_its_residency(subject: Subject) -> Findings:
     """So does one whose residency the edge is not in."""
     rule, policy = subject.rule, subject.policy
-    is_outside = rule.place.allows("edge") and not _located(rule, policy, "edge")
-    if is_outside and _located(rule, policy, "regional") and _has_a_home(rule) and _may_wait(rule):
+    is_outside = rule.place.allows("edge") and not is_located(policy, rule, "edge")
+    if (
+        is_outside
+        and is_located(policy, rule, "regional")
+        and _has_a_home(rule)
+        and _may_wait(rule)
+    ):
         text = (
             "an edge outside the residency demands durability: regional,"
             " for nothing may wait at the edge"
@@ -187,10 +192,6 @@ def _has_a_home(rule: Rule) -> bool:
 
 def _may_wait(rule: Rule) -> bool:
     return rule.durability != "regional" and rule.consistency == "eventual"
-
-
-def _located(rule: Rule, policy: Policy, tier: TierName) -> bool:
-    return tier not in barred_tiers(policy, rule)
 
 
 OF_POLICIES = (value_fits_the_queue, drift_is_within_the_horizon, pulls_are_within_the_horizon)

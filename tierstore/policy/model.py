@@ -188,13 +188,13 @@ class Policy:
 
 def barred_tiers(policy: Policy, rule: Rule) -> tuple[TierName, ...]:
     """The tiers whose location `rule.place.residency` does not list."""
-    locations = {
-        "edge": policy.edge.location,
-        "regional": policy.regional.location,
-        "cold": policy.cold.location,
-    }
-    residency = rule.place.residency
-    return tuple(tier for tier in TIERS if residency and locations[tier] not in residency)
+    return tuple(tier for tier in TIERS if not is_located(policy, rule, tier))
+
+
+def is_located(policy: Policy, rule: Rule, tier: TierName) -> bool:
+    """Whether `tier` is where `rule.place.residency` lets values stand."""
+    described: EdgeTier | RegionalTier | ColdTier = getattr(policy, tier)
+    return not rule.place.residency or described.location in rule.place.residency
 
 
 def is_tiered(policy: Policy) -> bool:

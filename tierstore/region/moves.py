@@ -43,29 +43,16 @@ class Review:
     """What a mover made of a row that was due, if it did not move it."""
 
     key: str
-    stamp: int
-    replica: int
-    epoch: int
+    position: int
+    """Of the row that was reviewed; a later write has another."""
+    seen_ms: int | None
+    """When that row was due; heat that came since makes it due at another time."""
     due_ms: int | None
     """When to look again; None: not before it is written or read."""
-    touch: int
-    heat: float
-    """What else was seen: a row that was touched or used since has to be looked at again."""
     wanted: str | None = None
     """The tier it should be in, if that is another."""
     error: str | None = None
     """Why it is not there."""
-
-    @classmethod
-    def of(
-        cls, row: Row, due_ms: int | None, wanted: str | None = None, error: str | None = None
-    ) -> Review:
-        """What was made of `row` as it was seen."""
-        record = row.record
-        return cls(
-            row.key, record.stamp, record.replica, row.epoch, due_ms, record.touch, row.heat,
-            wanted, error,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +135,11 @@ def plan_switch(rows: Mapping[str, Row], switches: Sequence[Switch], now_ms: int
     return plan
 
 
-def is_same(row: Row, seen: Switch | Review) -> bool:
+def is_same(row: Row, seen: Switch) -> bool:
     """Whether a row is what a mover has seen: same version, in the same place, not deleted."""
     record = row.record
     known = (record.stamp, record.replica, row.epoch)
     return known == (seen.stamp, seen.replica, seen.epoch) and record.payload is not None
-
-
-def is_settled(row: Row, review: Review) -> bool:
-    """Whether `review` still tells when to look at a row: nobody wrote, touched or used it since.
-
-    A tombstone never moves, so it makes no difference when it is looked at.
-    """
-    record = row.record
-    if record.payload is None:
-        return True
-    return is_same(row, review) and (record.touch, row.heat) == (review.touch, review.heat)
 
 
 def _with_payload(record: Record, payload: bytes | None) -> Record:

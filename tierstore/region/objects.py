@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tierstore.errors import InvalidArgumentError, TierStoreError
@@ -170,6 +171,7 @@ def mint_name(runtime: Runtime, region: str, incarnation: int, kind: Kind) -> st
     return name
 
 
+@lru_cache(maxsize=1024)  # a pointer for each of many keys names the same object
 def parse_name(name: str) -> ObjectName | None:
     """What a minted name says; None for a foreign one."""
     match = _NAME.fullmatch(name)

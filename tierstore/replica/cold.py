@@ -15,17 +15,32 @@ if TYPE_CHECKING:
     from tierstore.region.rows import Row
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.state import ReplicaState
+    from tierstore.runtime import Runtime
+    from tierstore.tiers.cold import ColdReader, ColdReply
 
 ATTEMPTS_MAX = 3
+CACHE_BYTES = 4 << 20
 
 
 class ColdLink:
     """The cold tier, made when it is first needed, and whether it can be reached."""
 
-    def __init__(self, make: Callable[[], ObjectTier]) -> None:
+    def __init__(self, make: Callable[[], ObjectTier], runtime: Runtime) -> None:
         self._make = make
+        self._runtime = runtime
+        self._reader: ColdReader | None = None
         self.made: ObjectTier | None = None
         self.failure: str | None = None
+
+    def read(self, rows: dict[str, Row], timeout_s: float) -> ColdReply:
+        """What the objects that `rows` point at hold for them; see `ColdReader.read`."""
+        if self._reader is None:
+            from tierstore.tiers.cold import BlockCache, ColdReader
+
+            cache = BlockCache(self._runtime, CACHE_BYTES)
+            self._reader = ColdReader(self.get(), runtime=self._runtime, cache=cache)
+        reply: ColdReply = self.observed(lambda: self._reader.read(rows, timeout_s))  # type: ignore[union-attr]
+        return reply
 
     def get(self) -> ObjectTier:
         """The tier; raises PolicyError or UnavailableError if its adapter cannot be loaded."""
@@ -58,6 +73,11 @@ class ColdLink:
             log("info", "the cold tier answers again")
         else:
             log("warning", "the cold tier cannot be reached: %s", failure)
+
+
+def no_cold_tier() -> ObjectTier:
+    """Raise UnavailableError: in place of a tier where there is none."""
+    raise UnavailableError("this store was wired without a cold tier")
 
 
 def fetch(state: ReplicaState, keys: list[str] | tuple[str, ...], deadline: Deadline) -> ReadReply:
@@ -102,17 +122,11 @@ def hydrate(
 
     Returns the keys whose object is gone. Raises UnavailableError if the tier does not answer.
     """
-    from tierstore.tiers.cold import ColdReader
-
-    cold = state.cold
-    timeout_s = deadline.cold_s(state.policy.timeouts.cold_s)
-    reader = ColdReader(cold.get(), runtime=state.runtime)
-    reply = cold.observed(lambda: reader.read(wanted, timeout_s))
+    reply = state.cold.read(wanted, deadline.cold_s(state.policy.timeouts.cold_s))
     for key, payload in reply.payloads.items():
         rows[key] = with_payload(wanted[key], payload)
     corrupt.update(reply.corrupt)
-    missing: set[str] = reply.missing
-    return missing
+    return reply.missing
 
 
 def with_payload(row: Row, payload: bytes) -> Row:

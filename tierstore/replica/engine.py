@@ -8,7 +8,7 @@ first miss or flush, from a thread that starts then.
 from __future__ import annotations
 
 from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
-from tierstore.replica.cold import ColdLink
+from tierstore.replica.cold import ColdLink, no_cold_tier
 from tierstore.replica.deadline import Deadline
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
@@ -22,24 +22,16 @@ from tierstore.runtime import fork, mint_replica_id
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     from tierstore.policy.model import Policy, Rule
-    from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region, Registration
     from tierstore.replica.adopt import Adopter
     from tierstore.replica.link import RegionSource
+    from tierstore.replica.schedule import Moving
     from tierstore.runtime import Driver, Lock, Runtime
     from tierstore.tiers.journal.content import JournalState
     from tierstore.tiers.journal.directory import JournalDirectory
     from tierstore.tiers.journal.file import JournalFile
-
-    class Moving(Protocol):
-        """The engine of moves, as far as a replica shows it."""
-
-        @property
-        def tally(self) -> dict[str, int]: ...
-
 
 ADOPT_INTERVAL_S = 10.0
 UPKEEP_INTERVAL_S = 60.0
@@ -62,7 +54,7 @@ class Replica:
     ) -> None:
         """`more_steps` are what else runs in the background, for each identity anew."""
         self.policy = policy
-        self._cold = cold or ColdLink(_no_cold_tier)
+        self._cold = cold or ColdLink(no_cold_tier, runtime)
         self._more_steps = more_steps
         self.moving: Moving | None = None
         """What moves keys between tiers, if the policy lets any go cold."""
@@ -181,7 +173,8 @@ class Replica:
         heat = state.keep_heat()
         with state.lock:
             heat.walk()
-        if heat.has_news:
+            tells = heat.may_tell()
+        if tells:
             self.flusher.tell_heat(self.deadline())
 
     def _follows_feed(self) -> bool:
@@ -281,8 +274,7 @@ class Replica:
             fork.unregister(self)
             try:
                 self._stop_driver(timeout_s)
-                if state.journal is None:
-                    state.link.leave(self.deadline(timeout_s))
+                self._sign_off(timeout_s)
             finally:
                 self._release()
         if lost:
@@ -292,6 +284,17 @@ class Replica:
             ) from failure
         if failure is not None and not isinstance(failure, TierStoreError):
             raise failure
+
+    def _sign_off(self, timeout_s: float) -> None:
+        """Tell the region, if it is there, that nobody need wait for this process."""
+        state = self.state
+        if self.moving is not None and state.link.reachable:
+            try:
+                self.moving.release()
+            except TierStoreError:
+                self.runtime.sometimes("mover's lease not released")
+        if state.journal is None:
+            state.link.leave(self.deadline(timeout_s))
 
     def _stop_driver(self, timeout_s: float) -> None:
         driver, self._driver = self._driver, None
@@ -381,7 +384,3 @@ class Replica:
         self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))
         self.state.closed = closed
         self.on_rebuilt()
-
-
-def _no_cold_tier() -> ObjectTier:
-    raise UnavailableError("this store was wired without a cold tier")

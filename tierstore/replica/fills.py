@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class Flight:
     """One key's read at the region, and those who wait for it."""
 
-    __slots__ = ("error", "key", "landed", "voided")
+    __slots__ = ("counts", "error", "key", "landed", "voided")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, counts: bool = False) -> None:
         self.key = key
+        self.counts = counts  # as a use of the key
         self.voided = False
         self.landed: Event | None = None
         self.error: UnavailableError | None = None
@@ -43,11 +44,11 @@ class Fills:
         self._runtime = runtime
         self.flights: dict[str, Flight] = {}
 
-    def lead(self, key: str) -> Flight | None:
+    def lead(self, key: str, *, counts: bool = True) -> Flight | None:
         """A new flight for the caller to lead, or None if one is under way: then `follow` it."""
         if key in self.flights:
             return None
-        flight = self.flights[key] = Flight(key)
+        flight = self.flights[key] = Flight(key, counts=counts)
         return flight
 
     def follow(self, key: str) -> Flight:

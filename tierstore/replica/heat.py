@@ -23,34 +23,47 @@ if TYPE_CHECKING:
 
 NEWS_KEYS_MAX = 65_536
 WRITES_TO_JUDGE = 8
+TELLS_PER_HALF_LIFE = 8
+"""How often the region is told of keys that are not written: what it does not know yet of a key
+that is used steadily is a twelfth of its heat at most."""
 COUNT_MAX = (1 << 32) - 1
 
 
 class HeatKeeper:
     """Of one replica. All methods need the replica's lock."""
 
-    def __init__(self, policy: Policy, runtime: Runtime, edge: EdgeTable) -> None:
+    def __init__(
+        self, policy: Policy, runtime: Runtime, edge: EdgeTable, never_edge: frozenset[int]
+    ) -> None:
         self._runtime = runtime
         self._edge = edge
         rules = policy.rules
         self.tiered = frozenset(r.index for r in rules if _is_number(r.hotness.cold_per_s))
         """Rules whose keys may go cold, so that the region has to know how warm they are."""
         self._measured = frozenset(r.index for r in rules if _is_number(r.hotness.hot_per_s))
-        self._unjournaled = frozenset(r.index for r in rules if not r.place.allows("edge"))
+        self._unjournaled = never_edge
         self._judged = self.tiered | self._measured
         # Key -> reads, writes, half-life; apart from keys whose very names no journal may have.
         self._news: dict[str, list[int]] = {}
         self._unjournaled_news: dict[str, list[int]] = {}
         self._sketches: dict[float, Sketch] = {}  # by half-life, as counts of others mean others
+        half_lives_s = [cold_half_life_s(r.hotness) for r in rules if r.index in self.tiered]
+        self._tell_s = min(half_lives_s, default=0.0) / TELLS_PER_HALF_LIFE
+        self._told_at_s = float("-inf")
         self.is_curious = bool(self._judged)
         """Whether anything is to be known of copies that come and go."""
         if self._judged:
             edge.on_evicted = self.leave
 
-    @property
-    def has_news(self) -> bool:
-        """Whether there are accesses that the region was not told of."""
-        return bool(self._news or self._unjournaled_news)
+    def may_tell(self) -> bool:
+        """Whether it is time to tell the region of accesses that it was not told of."""
+        count = len(self._news) + len(self._unjournaled_news)
+        is_full = count > NEWS_KEYS_MAX // 2
+        now_s = self._runtime.monotonic()
+        if not count or (now_s - self._told_at_s < self._tell_s and not is_full):
+            return False
+        self._told_at_s = now_s
+        return True
 
     def miss(self, key: str, rule: Rule) -> None:
         """A read of a key that was not resident was answered."""

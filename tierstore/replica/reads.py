@@ -84,20 +84,14 @@ class Reader:
         bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
         while True:
             with state.lock:
-                answer = self._local(key, rule, bound_s)
+                answer = self._local(key, rule, bound_s, counts=counts)
                 if answer is not None:
-                    if counts:
-                        self._count(key)
                     return answer
-                flight = state.fills.lead(key)
+                flight = state.fills.lead(key, counts=counts)
                 ticket = 0 if flight is None else state.outbox.begin_request()
                 following = None if flight else state.fills.follow(key)
             if flight is not None:
-                answer = self._lead(flight, ticket, rule, bound_s, deadline)
-                if counts and state.heat is not None:
-                    with state.lock:
-                        state.heat.miss(key, rule)
-                return answer
+                return self._lead(flight, ticket, rule, bound_s, deadline)
             assert following is not None
             error = _wait(following, deadline)
             if error is not None:
@@ -109,10 +103,7 @@ class Reader:
         """What `resolve` answers if it needs no region, else None. Never waits for a tier."""
         with self._state.lock:
             bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
-            answer = self._local(key, rule, bound_s)
-            if answer is not None and counts:
-                self._count(key)
-        return answer
+            return self._local(key, rule, bound_s, counts=counts)
 
     def resolve_many(
         self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
@@ -148,13 +139,12 @@ class Reader:
         with self._state.lock:
             for key, rule in rules.items():
                 bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
-                if (answer := self._local(key, rule, bound_s)) is not None:
+                if (answer := self._local(key, rule, bound_s, counts=True)) is not None:
                     answers[key] = answer
-                    self._count(key)
                 elif (flight := self._state.fills.lead(key)) is not None:
                     flights.append(flight)
 
-    def _local(self, key: str, rule: Rule, bound_s: float | None) -> Answer | None:
+    def _local(self, key: str, rule: Rule, bound_s: float | None, *, counts: bool) -> Answer | None:
         """The answer that needs no region, if there is one. Needs the lock."""
         state = self._state
         if state.corrupt:
@@ -162,9 +152,10 @@ class Reader:
         entry = state.edge.resident.get(key)
         if entry is not None:
             age_s = state.age_s(entry)
-            if bound_s is None or age_s <= bound_s:
-                return Answer(entry.outline(), entry.value, "edge", age_s)
-            return None
+            if bound_s is not None and age_s > bound_s:
+                return None
+            entry.reads += counts
+            return Answer(entry.outline(), entry.value, "edge", age_s)
         outbox = state.outbox
         if bound_s is None and (outbox.frozen or key in outbox.dirty):
             record = outbox.own_state(key)
@@ -181,11 +172,6 @@ class Reader:
                 tier="edge",
                 object=state.journal.path if state.journal else None,
             )
-
-    def _count(self, key: str) -> None:
-        entry = self._state.edge.resident.get(key)
-        if entry is not None:
-            entry.reads += 1
 
     def _known_absent(self, key: str, bound_s: float | None) -> Answer | None:
         state = self._state
@@ -264,6 +250,8 @@ class Reader:
         shown = self._shown(key, None if row is None else row.record, reply.applied)
         if shown is not None and state.outbox.frozen:
             state.outbox.note_shown(key, shown)
+        if flight.counts and state.heat is not None:
+            state.heat.miss(key, rule)
         entry = None
         if state.fills.land(flight) and arrival.is_current:
             entry = install(state, key, rule, shown, arrival.sent_at_s)

@@ -100,6 +100,8 @@ def _overlaid(
 ) -> dict[str, Record]:
     """The page's rows, and own writes within its range, joined."""
     rows = {row.key: row.record for row in page.rows}
+    for record in rows.values():  # what is written after seeing them is ordered after them
+        state.clock.merge_admitted(max(record.stamp, record.touch))
     keys = set(rows) | set(filter(is_inside, state.outbox.pending_keys(page.applied)))
     merged: dict[str, Record] = {}
     for key in keys:

@@ -13,8 +13,19 @@ from tierstore.runtime import jitter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from tierstore.runtime import Runtime
+
+    class Moving(Protocol):
+        """The engine of moves, as far as a replica shows it."""
+
+        @property
+        def tally(self) -> dict[str, int]: ...
+        def step(self) -> None: ...
+        def pause_s(self) -> float: ...
+        def release(self) -> None: ...
+
 
 BACKOFF_S_MAX = 30.0
 

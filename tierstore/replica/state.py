@@ -10,6 +10,7 @@ from __future__ import annotations
 from tierstore.edge.entry import NEVER_FETCHED
 from tierstore.edge.table import EdgeTable
 from tierstore.errors import StoreClosedError
+from tierstore.policy.model import is_located
 from tierstore.replica.fills import Fills
 from tierstore.replica.outbox import Outbox
 from tierstore.stamp import HybridClock
@@ -95,7 +96,7 @@ class ReplicaState:
         self.link: RegionLink
         self.cold: ColdLink
         self.closed = False
-        self.never_edge = frozenset(r.index for r in policy.rules if not r.place.allows("edge"))
+        self.never_edge = never_edge(policy)
 
         # Rules under which a put of a scalar needs nothing but the resident entry.
         self.plain_memory = frozenset(
@@ -116,7 +117,7 @@ class ReplicaState:
         if self.heat is None:
             from tierstore.replica.heat import HeatKeeper
 
-            self.heat = HeatKeeper(self.policy, self.runtime, self.edge)
+            self.heat = HeatKeeper(self.policy, self.runtime, self.edge, self.never_edge)
         return self.heat
 
     @property
@@ -158,6 +159,15 @@ class ReplicaState:
         if compared_at_s > NEVER_FETCHED:
             compared_at_s = max(compared_at_s, self.pulled_at_s)
         return self.runtime.monotonic() - compared_at_s
+
+
+def never_edge(policy: Policy) -> frozenset[int]:
+    """The rules whose keys must not be at this edge: by `place`, or as it is elsewhere."""
+    return frozenset(
+        rule.index
+        for rule in policy.rules
+        if not rule.place.allows("edge") or not is_located(policy, rule, "edge")
+    )
 
 
 def _has_rates(rule: Rule) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError
 from tierstore.record import ELSEWHERE, Record
-from tierstore.region.moves import Lease, Stay, StoredObject, is_settled, plan_switch
+from tierstore.region.moves import Lease, Stay, StoredObject, plan_switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -69,9 +69,11 @@ class MemoryMoves:
             self._check(epoch)
             for review in reviews:
                 row = self.rows.get(review.key)
-                if row is not None and is_settled(row, review):
+                if row is None:
+                    continue
+                if (row.position, row.due_ms) == (review.position, review.seen_ms):
                     self.rows[review.key] = replace(row, due_ms=review.due_ms)
-                    self._note(review, is_dead=row.record.payload is None)
+                    self._note(review)
 
     def begin_move(self, epoch: int, name: str, timeout_s: float) -> None:
         """Log that an object is about to be written."""
@@ -146,8 +148,8 @@ class MemoryMoves:
         if self._lease.epoch != epoch:
             raise FencedError("another mover has the lease of this region now")
 
-    def _note(self, review: Review, *, is_dead: bool) -> None:
-        if review.wanted is None or is_dead:
+    def _note(self, review: Review) -> None:
+        if review.wanted is None:
             self.stays.pop(review.key, None)
             return
         before = self.stays.get(review.key)

@@ -1,1 +1,1 @@
-"""The tiers' machinery: which adapter serves which URL, journals, and (later) objects."""
+"""The tiers' machinery: which adapter serves which URL, journals, objects."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from tierstore.errors import CorruptionError
 from tierstore.record import decode
 from tierstore.region.deadline import Deadline
@@ -18,6 +20,7 @@ from tierstore.region.pointer import decode_pointer
 from tierstore.tiers.segments.frames import DamagedError, Decompressor
 from tierstore.tiers.segments.segment import FRAME_BYTES_MAX, open_block
 from tierstore.tiers.segments.value import ValueReader
+from tierstore.values import use_msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from tierstore.region.pointer import Pointer
     from tierstore.region.rows import Row
     from tierstore.runtime import Runtime
+    from tierstore.tiers.segments.block import Block
 
 GAP_BYTES_MAX = 64 << 10
 """Bytes between two ranges that are rather read than skipped."""
@@ -44,24 +48,50 @@ class ColdReply:
     """Keys whose bytes are not what the row means, with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Wanted:
     key: str
     record: Record
     """That of the row."""
     pointer: Pointer
 
-    @property
-    def block(self) -> ByteRange:
-        return ByteRange(self.pointer.offset, self.pointer.length)
+
+class BlockCache:
+    """Blocks that were opened lately, bounded in bytes.
+
+    Keys that went cold together lie together, and an object never changes, so a block that is
+    here spares its neighbours a request. What it holds is checked against the row like any other.
+    """
+
+    def __init__(self, runtime: Runtime, capacity_bytes: int) -> None:
+        self._lock = runtime.lock()
+        self._blocks: LRUCache[tuple[str, ByteRange], Block] = LRUCache(
+            capacity_bytes, getsizeof=lambda block: block.size_bytes
+        )
+
+    def get(self, name: str, at: ByteRange) -> Block | None:
+        """The block at this place of an object, if it is here."""
+        with self._lock:
+            found: Block | None = self._blocks.get((name, at))
+        return found
+
+    def put(self, name: str, at: ByteRange, block: Block) -> None:
+        """Keep a block, unless it is larger than all the room."""
+        with self._lock:
+            if block.size_bytes <= self._blocks.maxsize:
+                self._blocks[name, at] = block
 
 
 class ColdReader:
-    """Reads what rows point at. Thread-safe; keeps nothing between calls."""
+    """Reads what rows point at. Thread-safe; keeps nothing between calls but for `cache`."""
 
-    def __init__(self, objects: ObjectTier, *, runtime: Runtime) -> None:
+    def __init__(
+        self, objects: ObjectTier, *, runtime: Runtime, cache: BlockCache | None = None
+    ) -> None:
+        use_msgspec()
         self._objects = objects
         self._runtime = runtime
+        self._cache = cache
 
     def read(self, rows: Mapping[str, Row], timeout_s: float) -> ColdReply:
         """The payloads of these rows, all of which have a cold pointer.
@@ -80,7 +110,8 @@ class ColdReader:
                 else:
                     self._read_segment(name, group, deadline, reply)
             except ObjectMissingError:
-                reply.missing.update(wanted.key for wanted in group)
+                unanswered = {w.key for w in group} - reply.payloads.keys() - reply.corrupt.keys()
+                reply.missing.update(unanswered)
         return reply
 
     def _read_value(
@@ -96,15 +127,25 @@ class ColdReader:
     def _read_segment(
         self, name: str, group: list[_Wanted], deadline: Deadline, reply: ColdReply
     ) -> None:
-        by_block: dict[ByteRange, list[_Wanted]] = {}
+        by_place: dict[tuple[int, int], list[_Wanted]] = {}
         for wanted in group:
-            by_block.setdefault(wanted.block, []).append(wanted)
+            place = wanted.pointer.offset, wanted.pointer.length
+            by_place.setdefault(place, []).append(wanted)
+        by_block = {ByteRange(*place): block for place, block in by_place.items()}
+        if self._cache is not None:
+            for at in list(by_block):
+                if (known := self._cache.get(name, at)) is not None:
+                    _take(name, known, by_block.pop(at), reply)
+        if not by_block:
+            return
         decompressor = Decompressor()
-        for block, frame in self._read_blocks(name, list(by_block), deadline).items():
+        for at, frame in self._read_blocks(name, list(by_block), deadline).items():
             if isinstance(frame, str):
-                reply.corrupt.update((wanted.key, frame) for wanted in by_block[block])
-            else:
-                _open(name, frame, decompressor, by_block[block], reply)
+                reply.corrupt.update((wanted.key, frame) for wanted in by_block[at])
+            elif (opened := _open(name, frame, decompressor, by_block[at], reply)) is not None:
+                _take(name, opened, by_block[at], reply)
+                if self._cache is not None:
+                    self._cache.put(name, at, opened)
 
     def _read_blocks(
         self, name: str, blocks: Sequence[ByteRange], deadline: Deadline
@@ -165,34 +206,34 @@ def _open(
     decompressor: Decompressor,
     group: list[_Wanted],
     reply: ColdReply,
-) -> None:
+) -> Block | None:
     try:
-        block = open_block(frame, decompressor)
+        return open_block(frame, decompressor)
     except DamagedError as exc:
         reply.corrupt.update((wanted.key, _reason(name, exc)) for wanted in group)
-        return
+        return None
+
+
+def _take(name: str, block: Block, group: list[_Wanted], reply: ColdReply) -> None:
     for wanted in group:
         try:
             key, envelope = block.entry(wanted.pointer.index)
+            if key != wanted.key.encode():
+                raise DamagedError("has another key where the row points")
             record = decode(envelope, key=wanted.key, tier="cold")
-            reply.payloads[wanted.key] = _check(wanted, key, record)
+            _check_version(wanted, record)
+            if record.payload is None:
+                raise DamagedError("has a tombstone where the row points")
+            reply.payloads[wanted.key] = record.payload
         except (DamagedError, CorruptionError) as exc:
             reply.corrupt[wanted.key] = _reason(name, exc)
 
 
-def _check(wanted: _Wanted, key: bytes, record: Record) -> bytes:
-    if key != wanted.key.encode():
-        raise DamagedError("has another key where the row points")
-    _check_version(wanted, record)
-    if record.payload is None:
-        raise DamagedError("has a tombstone where the row points")
-    return record.payload
-
-
 def _check_version(wanted: _Wanted, record: Record) -> None:
     row = wanted.record
-    found = (record.stamp, record.replica, record.type, record.generation)
-    if found != (row.stamp, row.replica, row.type, row.generation):
+    if record.stamp != row.stamp or record.replica != row.replica:
+        raise DamagedError("has another version where the row points")
+    if record.type != row.type or record.generation != row.generation:
         raise DamagedError("has another version where the row points")
 
 

@@ -26,8 +26,21 @@ if TYPE_CHECKING:
 
 SLICE = "twitter_c52_demo.csv.gz"
 REPLICAS = 2
-EDGE_CAPACITY = "256KiB"  # about a twentieth of the bytes of all keys in the slice
-POLICY: dict[str, Any] = {"version": 1, "tiers": {"edge": {"capacity": EDGE_CAPACITY}}}
+KEYS_MAX = 1000
+# The edge has room for a twentieth of the bytes of all keys in the slice. Rates and times are those
+# of a day's traffic in six minutes, so that keys go cold and come back before the eyes.
+POLICY: dict[str, Any] = {
+    "version": 1,
+    "tiers": {"edge": {"capacity": "256KiB"}},
+    "rules": [
+        {
+            "match": "**",
+            "hotness": {"cold": "1/min", "half_life": "1min"},
+            "min_residency": {"regional": "2min"},
+        }
+    ],
+    "movement": {"interval": "5s", "budget": {"operations": "1000/s", "bytes": "8MiB/s"}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,9 @@ def run_demo(progress: Progress | None = None, *, limit: int | None = None) -> D
 
 
 def _interesting_key(stores: Sequence[Store]) -> str:
-    """The key that is read most at the first edge, among those that were also written there."""
-    entries = list(stores[0]._core.replica.state.edge)
-    return max(entries, key=lambda entry: (entry.writes > 0, entry.reads)).key
+    """The key at the first edge that was moved most between tiers, and read most of those."""
+    replica = stores[0]._core.replica
+    reads = {entry.key: entry.reads for entry in replica.state.edge}
+    keys = sorted(reads, key=reads.__getitem__)[-KEYS_MAX:]
+    rows = replica.region.read(keys, replica.state.replica, replica.deadline().remaining_s()).rows
+    return max(keys, key=lambda key: (rows[key].epoch if key in rows else 0, reads[key]))

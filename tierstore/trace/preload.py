@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tierstore.policy.model import Policy
     from tierstore.runtime import Runtime
+    from tierstore.store.store import Store
 
 CHUNK_KEYS = 5_000
 CHUNK_BYTES = 8 * 2**20
@@ -27,7 +28,7 @@ def preload(
     sizes: Mapping[str, int],
     on_loaded: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Bring version 0 of every key of `sizes` into the region; they never expire.
+    """Bring version 0 of every key of `sizes` to its home tier; they never expire.
 
     A store of its own writes them, without a journal: if loading fails, the replay does.
     """
@@ -38,7 +39,20 @@ def preload(
             store.flush()
             loaded += len(chunk)
             on_loaded(loaded)
-    runtime.sleep(SETTLE_S)
+        runtime.sleep(SETTLE_S)
+        _settle(store, runtime)
+
+
+def _settle(store: Store, runtime: Runtime) -> None:
+    """Let the mover bring every key to its home tier, as far as the policy's residency lets it."""
+    moving = store._core.replica.moving
+    if moving is None:
+        return
+    moving.step()
+    while moving.pause_s() < store._core.policy.movement.interval_s / 2:
+        runtime.sleep(moving.pause_s())
+        moving.step()
+    moving.release()
 
 
 def _chunks(sizes: Mapping[str, int]) -> Iterator[dict[str, Any]]:

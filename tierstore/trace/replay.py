@@ -103,7 +103,7 @@ def _report(
     hits = {
         "edge": sum(part.edge for part in parts),
         "regional": sum(part.regional for part in parts),
-        "cold": 0,
+        "cold": sum(part.cold for part in parts),
         "absent": sum(part.absent for part in parts),
     }
     return ReplayReport(
@@ -140,12 +140,14 @@ def _settle(stage: Stage, counts: Counts) -> tuple[ReplicaReport, ...]:
 
 def _part(store: Store, counts: Counts, turn: int) -> ReplicaReport:
     state = store._core.replica.state
-    reads, absent, regional = counts.reads[turn], counts.absent[turn], state.tally.regional
+    reads, absent = counts.reads[turn], counts.absent[turn]
+    regional, cold = state.tally.regional, state.tally.cold
     return ReplicaReport(
         replica=f"{state.replica:x}",
         reads=reads,
-        edge=reads - absent - regional,
+        edge=reads - absent - regional - cold,
         regional=regional,
+        cold=cold,
         absent=absent,
         writes=counts.sets[turn],
         flushed=state.tally.flushed,
@@ -169,8 +171,10 @@ def _disagreements(stage: Stage) -> int:
 
 
 def _moves(stores: Sequence[Store]) -> dict[str, int]:
-    """Moves that the policy decided. None are made before there is a tier to move to."""
-    return {"promoted": 0, "demoted": 0}
+    """Keys that the policy brought from tier to tier; of all replicas, one moves at a time."""
+    moving = [store._core.replica.moving for store in stores]
+    tallies = [engine.tally for engine in moving if engine is not None]
+    return {kind: sum(tally[kind] for tally in tallies) for kind in ("promoted", "demoted")}
 
 
 def _peak_rss_mb() -> float:

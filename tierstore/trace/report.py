@@ -30,6 +30,7 @@ class ReplicaReport:
     reads: int
     edge: int
     regional: int
+    cold: int
     absent: int
     writes: int
     flushed: int
@@ -90,7 +91,8 @@ def render_demo(report: ReplayReport, explanation: Explanation) -> str:
     lines = [
         f"{report.requests:,} requests, {_span(report.span_s)} of a cache cluster at Twitter,",
         f"dealt to {report.replicas} replicas that share a region. Each edge keeps {capacity} in",
-        "memory; every key is in the region, a SQLite database.",
+        "memory; the region, a SQLite database, knows every key and holds what is in use;",
+        "what is used less than once a minute goes cold, packed into files, until it is again.",
         "",
         *_table(report),
         "",
@@ -106,15 +108,19 @@ def render_demo(report: ReplayReport, explanation: Explanation) -> str:
 def _table(report: ReplayReport) -> list[str]:
     rows = [*_served(report), *_writes(report)]
     if any(report.moves.values()):
-        note = ", ".join(f"{count:,} {kind}" for kind, count in report.moves.items())
-        rows.append(("Moves between tiers", sum(report.moves.values()), note))
+        demoted, promoted = report.moves["demoted"], report.moves["promoted"]
+        rows += [
+            ("Keys that went cold", demoted, "packed, some hundred together, into objects"),
+            ("Keys that came back", promoted, "because they were used again"),
+        ]
     return [_line(*row) for row in rows]
 
 
 def _speed(report: ReplayReport) -> str:
     return (
-        f"{_span(report.span_s)} of traffic in {report.duration_s:.1f} s:"
-        f" {report.requests_per_s:,.0f} requests/s, at most {report.peak_rss_mb:,.0f} MiB of memory"
+        f"{_span(report.span_s)} of traffic in {report.duration_s:.1f} s, reading and verifying"
+        f" included: {report.requests_per_s:,.0f} requests/s, at most"
+        f" {report.peak_rss_mb:,.0f} MiB of memory"
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tierstore.policy.model import Policy
 
 REGION_FILE = "region.db"
+COLD_FOLDER = "cold"
 
 
 def scale_for(size_bytes_max: int, value_cap: int | None) -> float:
@@ -41,11 +42,13 @@ def scale_policy(policy: Policy, scale: float) -> Policy:
 
 
 def relocate(policy: Policy, directory: str) -> Policy:
-    """`policy` with a SQLite region in `directory`, so that a replay touches no other data.
+    """`policy` with a SQLite region and cold files in `directory`: a replay touches no other data.
 
     Raises TraceError if an earlier replay left its region there.
     """
     policy = replace(policy, base_dir=directory)
+    if policy.cold.url.scheme == "file":
+        policy = replace(policy, cold=replace(policy.cold, url=Url(f"file:{COLD_FOLDER}")))
     if policy.regional.url.scheme != "sqlite":
         return policy
     path = os.path.join(directory, REGION_FILE)

@@ -44,7 +44,9 @@ def unpack(payload: bytes) -> Any:
     """
     try:
         value = _decode(payload)
-        _check((value,), DEPTH_MAX + 1)
+        # Most of what is read in numbers is one flat array: an envelope, a pointer.
+        if type(value) is not list or not _SCALARS.issuperset(map(type, value)):
+            _check((value,), DEPTH_MAX + 1)
         # msgspec also reads longer spellings, repeated keys and float 32.
         if _encode(value) == payload:
             return value

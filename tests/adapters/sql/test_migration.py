@@ -87,7 +87,7 @@ def test_it_is_migrated_once_and_equals_a_new_one(old, open_region, tmp_path):
     open_region("sqlite:///data/new.db").connect(TIMEOUT_S)
     made = [line for line in dump(tmp_path / "data" / "new.db") if not line.startswith("INSERT")]
     assert sorted(line for line in migrated if not line.startswith("INSERT")) == sorted(made)
-    assert f"INSERT INTO \"ts_region\" VALUES(1,{SCHEMA_VERSION}," in "\n".join(migrated)
+    assert f'INSERT INTO "ts_region" VALUES(1,{SCHEMA_VERSION},' in "\n".join(migrated)
 
 
 @pytest.mark.parametrize("at", range(12))

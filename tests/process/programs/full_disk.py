@@ -13,7 +13,7 @@ import sys
 import tierstore
 from tierstore.errors import OutcomeUnknownError, UnavailableError
 
-GROWTH_BYTES_MAX = 300_000
+GROWTH_BYTES_MAX = 500_000
 
 folder, durability = sys.argv[1:]
 policy = {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _COUNT = Struct(">I")
 COUNT_BYTES = _COUNT.size
+POINTER_BYTES = 8
 LENGTHS_BYTES = 8
 """What a record costs besides its key and its envelope."""
 
@@ -45,15 +46,22 @@ class Block:
     def __len__(self) -> int:
         return len(self._bounds) // 2
 
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of its records, and of where they begin and end."""
+        return len(self._raw) + POINTER_BYTES * len(self._bounds)
+
     def entry(self, index: int) -> tuple[bytes, bytes]:
         """The key and the envelope of the record at `index`.
 
         Raises DamagedError if there is none.
         """
-        if index >= len(self):
-            raise DamagedError(f"has no record {index} in a block")
-        start, middle, end = self._bounds[2 * index : 2 * index + 3]
-        return self._raw[start:middle], self._raw[middle:end]
+        bounds, raw, at = self._bounds, self._raw, 2 * index
+        try:
+            middle = bounds[at + 1]
+            return raw[bounds[at] : middle], raw[middle : bounds[at + 2]]
+        except IndexError:
+            raise DamagedError(f"has no record {index} in a block") from None
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """The key and the envelope of every record."""

@@ -28,7 +28,8 @@ from tierstore.tiers.segments.frames import (
     Decompressor,
 )
 from tierstore.tiers.segments.packed import Packed
-from tierstore.values.msgpack import pack
+from tierstore.values import encode as encode_value
+from tierstore.values import use_msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -170,16 +171,19 @@ class SegmentParts:
 
 
 def _compare(chunks: Iterable[bytes], parts: Iterable[bytes]) -> None:
-    expected, rest = iter(parts), memoryview(b"")
+    expected: Iterator[bytes] = iter(parts)
+    rest = memoryview(b"")
     for chunk in chunks:
         found = memoryview(chunk)
         while found:
-            rest = rest or memoryview(next(expected, b""))
+            if not rest:
+                following: bytes = next(expected, b"")
+                rest = memoryview(following)
             common = min(len(found), len(rest))
             if not common or found[:common] != rest[:common]:
                 raise DamagedError("differs from what was written")
             found, rest = found[common:], rest[common:]
-    if rest or next(expected, b""):
+    if rest or any(expected):
         raise DamagedError("is shorter than what was written")
 
 
@@ -193,6 +197,7 @@ def open_block(frame: bytes, decompressor: Decompressor, info: BlockInfo | None 
 
 class _Writer:
     def __init__(self, name: str) -> None:
+        use_msgspec()
         self._name = name
         self._compressor = Compressor()
         self._parts = [HEADER.pack(MAGIC, SEGMENT_FORMAT)]
@@ -222,7 +227,7 @@ class _Writer:
         self._offset += len(frame)
 
     def finish(self) -> Packed:
-        raw = pack(
+        raw = encode_value(
             [
                 [b.offset, b.length, b.raw_bytes, b.checksum, b.keys, b.stamps, b.replicas]
                 for b in self._blocks
