@@ -199,7 +199,10 @@ def is_located(policy: Policy, rule: Rule, tier: TierName) -> bool:
 
 def is_tiered(policy: Policy) -> bool:
     """Whether keys of any rule may go cold."""
-    return any(not isinstance(rule.hotness.cold_per_s, str) for rule in policy.rules)
+    return any(
+        not isinstance(rule.hotness.cold_per_s, str) or not rule.place.allows("regional")
+        for rule in policy.rules
+    )
 
 
 def resolve_path(policy: Policy, text: str) -> str:
