@@ -123,7 +123,8 @@ def make_steps(
         link = replica.state.link
         moving = Moving(policy, runtime, source.get, link, cold, matcher.rule_for)
         replica.moving = moving
-        return [Step("move", policy.movement.interval_s, moving.step, lambda: True, moving.pause_s)]
+        interval_s, pause_s = policy.movement.interval_s, moving.pause_s
+        return [Step("move", interval_s, moving.step, lambda: True, pause_s, moving.next_slice)]
 
     return make
 

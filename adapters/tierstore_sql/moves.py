@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from tierstore.region.moves import Lease, Review, StoredObject, Switch
+    from tierstore.region.moves import Lease, Overview, Review, StoredObject, Switch
     from tierstore.region.rows import Row
     from tierstore_sql.session import Session
 
@@ -120,6 +120,12 @@ class Moves:
         """Objects with the lowest share of live records first."""
         return self._session.read(
             lambda connection: placing.read_objects(connection, limit), timeout_s
+        )
+
+    def overview(self, failures: int, timeout_s: float) -> Overview:
+        """Figures of the cold tier, with up to `failures` keys whose move failed last."""
+        return self._session.read(
+            lambda connection: placing.overview(connection, failures), timeout_s
         )
 
     def _leased(self, epoch: int, work: Callable[[Ledger], T], timeout_s: float) -> T:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError, FencedError
-from tierstore.region.moves import Lease, StoredObject, plan_switch
+from tierstore.region.moves import Lease, Overview, StoredObject, plan_switch
 from tierstore_sql import statements
 from tierstore_sql.rows import decode_bare_row, decode_key, encode_place
 
@@ -139,6 +139,15 @@ def read_objects(connection: sqlite3.Connection, limit: int) -> list[StoredObjec
     """Objects, those with the lowest share of live records first."""
     found = connection.execute(statements.OBJECTS, (limit,))
     return [StoredObject(_text(name), *rest) for name, *rest in found]
+
+
+def overview(connection: sqlite3.Connection, failures: int) -> Overview:
+    """Figures of the cold tier, with some of the keys whose move failed last."""
+    objects, size_bytes, records, live, dead = connection.execute(statements.OVERVIEW).fetchone()
+    staying, failed = connection.execute(statements.COUNT_STAYS).fetchone()
+    found = connection.execute(statements.FAILED_STAYS, (failures,))
+    reasons = {decode_key(key): _text(error) for key, error in found}
+    return Overview(objects, size_bytes, records, live, dead, staying, failed, reasons)
 
 
 def _read_bare(

@@ -109,6 +109,14 @@ PUT_STAY = (
     " ON CONFLICT (key) DO UPDATE SET wanted = excluded.wanted, error = excluded.error,"
     " tries = ts_stay.tries + 1, at_ms = excluded.at_ms, next_ms = excluded.next_ms"
 )
+OVERVIEW = (
+    "SELECT COUNT(*), coalesce(SUM(size_bytes), 0), coalesce(SUM(records), 0),"
+    " coalesce(SUM(live), 0), COUNT(dead_ms) FROM ts_object"
+)
+COUNT_STAYS = "SELECT COUNT(*), COUNT(error) FROM ts_stay"
+FAILED_STAYS = (
+    "SELECT key, error FROM ts_stay WHERE error IS NOT NULL ORDER BY at_ms DESC, key LIMIT ?"
+)
 END_STAY = "DELETE FROM ts_stay WHERE key = ?"
 
 REPLICA = f"SELECT {_REPLICA} FROM ts_replica WHERE replica = ?"

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from tierstore import policy as policies
 from tierstore.frozen import as_dict
 from tierstore.policy import model
 from tierstore.policy.read import load_dict
@@ -18,7 +19,7 @@ version: 1
 tiers:
   edge: {url: "memory://", capacity: 1MiB, journal: j, journal_sync: full, location: eu}
   regional: {url: "sqlite:///r.db", location: eu}
-  cold: {url: "s3://bucket/prefix", location: us}
+  cold: {url: "file:data/objects", location: us}
 cold: {retain: 1d}
 rules:
   - name: all fields
@@ -67,7 +68,7 @@ POLICY_ATTRIBUTES = {
     "version": 1,
     "edge": model.EdgeTier(Url("memory://"), 2**20, "j", "full", "eu"),
     "regional": model.RegionalTier(Url("sqlite:///r.db"), "eu"),
-    "cold": model.ColdTier(Url("s3://bucket/prefix"), "us", 86400.0),
+    "cold": model.ColdTier(Url("file:data/objects"), "us", 86400.0),
     "replication": model.Replication(0.1, 2.0, 10, 1209600.0, 30.0),
     "movement": model.Movement(60.0, 10.0, 2.0**20, "plan"),
     "coordinator": model.Coordinator(Url("regional")),
@@ -207,3 +208,18 @@ rules:                                    # first match wins
 def test_place_allows():
     place = model.Place(only=("edge", "cold"), never=("edge",))
     assert [place.allows(tier) for tier in model.TIERS] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_refused"),
+    [
+        ({"match": "a"}, False),
+        ({"match": "a", "hotness": {"cold": "1/d"}}, True),
+        ({"match": "a", "place": {"never": ["regional"]}}, True),
+    ],
+)
+def test_a_cold_tier_that_no_adapter_serves_is_refused_if_keys_may_go_there(rule, is_refused):
+    raw = {"tiers": {"cold": {"url": "s3://bucket/prefix"}}, "rules": [rule]}
+    faults = policies.check(raw).faults
+    assert bool(faults) is is_refused
+    assert all("s3:// is not available in this version" in fault for fault in faults)

@@ -75,3 +75,45 @@ def test_it_is_told_once_that_a_step_fails_and_once_that_it_works(runtime, works
     ]
     assert "'a' fails" in caplog.text
     assert "TypeError: a bug" in caplog.text
+
+
+@pytest.mark.parametrize("slices", [0, 1, 5])
+def test_run_all_runs_a_step_to_its_end(runtime, slices):
+    left, work = [slices], Work()
+
+    def next_slice():
+        left[0] -= 1
+        return work if left[0] >= 0 else None
+
+    step = Step("sliced", 1.0, work, lambda: True, next_slice=next_slice)
+    assert Schedule(runtime, [step]).run_all() == []
+    assert work.runs == 1 + slices
+
+
+def test_what_runs_in_the_background_runs_one_slice(runtime):
+    work = Work()
+    step = Step("sliced", 1.0, work, lambda: True, next_slice=lambda: work)
+    runtime.drive(Schedule(runtime, [step]), "test")
+    runtime.advance(3.5)
+    assert work.runs == 3
+
+
+def test_a_slice_that_fails_is_the_last_and_other_steps_go_on(runtime, works):
+    first, second = works
+    broken = Work()
+    broken.error = UnavailableError("away")
+    steps = [
+        Step("sliced", 1.0, first, lambda: True, next_slice=lambda: broken),
+        Step("other", 1.0, second, lambda: True),
+    ]
+    assert Schedule(runtime, steps).run_all() == [broken.error]
+    assert (first.runs, broken.runs, second.runs) == (1, 1, 1)
+
+
+def test_no_slice_begins_once_the_budget_is_used_up(runtime, works):
+    slow, other = works
+    step = Step("sliced", 1.0, lambda: (slow(), runtime.sleep(1)), lambda: True)
+    step.next_slice = lambda: step.work
+    schedule = Schedule(runtime, [step, Step("other", 1.0, other, lambda: True)])
+    assert schedule.run_all(2.5) == []
+    assert (slow.runs, other.runs) == (3, 0)

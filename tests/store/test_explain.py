@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 RULES = [
@@ -10,7 +12,8 @@ RULES = [
     {"match": "far/**", "durability": "regional", "place": {"never": ["edge"]}},
     {"match": "large/**", "edge": {"max_value": "10B"}},
 ]
-PLACEMENT = ("at the edge", "away from the edge", "read through", "are not served")
+PLACEMENT = ("edge copy", "at the edge", "home is", "are not served")
+OF_VALUES = {"value", "edge", "home", "heat", "clocks", "next"}
 
 
 @pytest.fixture
@@ -38,7 +41,8 @@ def test_a_dead_key_is_nowhere_for_no_reason_of_placement(store, runtime, folder
     assert (explanation.found, explanation.tiers) == (False, ())
     told = lines(explanation)
     assert not [reason for reason in told["because"] if any(p in reason for p in PLACEMENT)]
-    assert (told["version"], told["age"], told["expires"]) == ("-", "-", "-")
+    assert not OF_VALUES & told.keys()
+    assert (explanation.version, explanation.home, explanation.written_at) == (None, None, None)
     said = {"delete": ["it was deleted"], "expire": ["it has expired"], "none": []}[end]
     assert [r for r in told["because"][1:] if "waits for the next flush" not in r] == said
 
@@ -46,16 +50,24 @@ def test_a_dead_key_is_nowhere_for_no_reason_of_placement(store, runtime, folder
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
-        ("near/k", "it is at the edge because"),
-        ("far/k", "the rule keeps it away from the edge"),
-        ("large/k", "it is larger than edge.max_value (10B)"),
+        ("near/k", "hot is auto, so that keys compete for capacity: an edge copy is kept"),
+        ("far/k", "place keeps it off the edge: no edge copy"),
+        ("large/k", "29B is more than edge.max_value 10B: no edge copy"),
     ],
 )
-def test_a_live_key_has_one_reason_to_be_where_it_is(store, key, reason):
+def test_a_live_key_has_one_reason_to_have_a_copy_here_or_none(store, key, reason):
     store.put(key, b"x" * 20)
-    placed = [r for r in store.explain(key).reasons if any(p in r for p in PLACEMENT[:3])]
-    assert len(placed) == 1
-    assert placed[0].startswith(reason)
+    (told,) = [r for r in store.explain(key).reasons if "edge copy" in r]
+    assert told == reason
+
+
+def test_a_copy_that_would_be_welcome_and_is_not_here_is_told(open_store):
+    store = open_store(rules=RULES)
+    store.put("near/k", 1)
+    store.flush()
+    other = open_store(rules=RULES, tiers={"edge": {"url": "memory://", "journal": "other"}})
+    reasons = other.explain("near/k").reasons
+    assert "it is not at the edge: not used here, or evicted for more useful keys" in reasons
 
 
 def test_what_only_the_outbox_holds_is_found_on_its_way(store):
@@ -71,26 +83,27 @@ def test_what_only_the_outbox_holds_is_found_on_its_way(store):
 def test_the_report_holds_the_receipt(store, runtime):
     store.put("near/k", 1, ttl=60)
     told = lines(store.explain("near/k"))
-    assert told["version"] == store.read("near/k").version
-    assert told["age"] == "not compared with the region yet"
+    assert f"version {store.read('near/k').version}, " in told["value"]
+    assert told["edge"].startswith("a copy, not compared with the region yet; ")
     store.put("near/k", 1)
-    assert lines(store.explain("near/k"))["expires"] == "never"
+    assert lines(store.explain("near/k"))["value"].endswith("expires never")
     store.flush()
     store.get("far/k")
     store.maintain()
     runtime.advance(0.5)
     explanation = store.explain("near/k")
-    assert lines(explanation)["age"] == f"at most {explanation.age_s:.3g} s behind the region"
+    age = f"a copy, at most {explanation.age_s:.3g} s behind the region; "
+    assert lines(explanation)["edge"].startswith(age)
 
 
 def test_an_expiry_is_told_in_utc(store, runtime):
     now_ms = runtime.time_ns() // 1_000_000
     store.put("near/k", 1, ttl=60)
-    told = lines(store.explain("near/k"))["expires"]
-    from datetime import datetime
-
-    assert datetime.fromisoformat(told).timestamp() == (now_ms + 60_000) / 1000
-    assert told.endswith("+00:00")
+    explanation = store.explain("near/k")
+    told = lines(explanation)["value"].rpartition("expires ")[2]
+    assert explanation.expires_at == (now_ms + 60_000) / 1000
+    assert datetime.fromisoformat(told).timestamp() == int(explanation.expires_at)
+    assert told.endswith("Z")
 
 
 def test_ages_beyond_the_bound_are_said_to_be_served_in_need(store):
@@ -104,3 +117,29 @@ def test_ages_beyond_the_bound_are_said_to_be_served_in_need(store):
     ):
         store.put(f"{folder}/k", 1)
         assert said in store.explain(f"{folder}/k").reasons
+
+
+def test_what_the_edge_knows_is_told_while_the_region_is_out(store, region):
+    store.put("near/k", 1)
+    store.flush()
+    store.get("near/k")
+    region.is_out = True
+    explanation = store.explain("near/k")
+    assert (explanation.found, explanation.tiers, explanation.home) == (True, ("edge",), None)
+    assert explanation.reads == 1
+    assert explanation.edge_reads_per_s > 0
+    assert explanation.written_at is not None
+    assert explanation.created_at is None
+    assert any("the region does not answer" in reason for reason in explanation.reasons)
+    assert "\n  home " not in str(explanation)
+
+
+def test_an_own_deletion_that_the_region_does_not_know_is_said_to_wait(store):
+    store.put("near/k", 1)
+    store.flush()
+    store.delete("near/k")
+    told = str(store.explain("near/k"))
+    assert told.startswith("near/k: absent, though regional holds it until the next flush\n")
+    assert "\n  waiting     a write for the region\n" in told
+    store.flush()
+    assert str(store.explain("near/k")).startswith("near/k: absent, nowhere\n")

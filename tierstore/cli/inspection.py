@@ -97,9 +97,10 @@ def flush(settings: Settings, timeout_s: float | None) -> int:
 @common_options
 @click.pass_obj
 def maintain(settings: Settings, budget_s: float | None) -> int:
-    """Run every background step once.
+    """Run every background step now, to its end.
 
-    They are flush, pull, adoption of journals of dead processes, and upkeep of the region.
+    They are flush, pull, adoption of journals of dead processes, upkeep of the region, telling it
+    how hot keys are, and moving and sweeping, as far as the policy's movement.budget allows.
     """
     with settings.opened() as store:
         failures = store.maintain(budget_s).failures

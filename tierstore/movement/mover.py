@@ -57,13 +57,15 @@ class Mover:
         self._renew_at_s = float("-inf")
         self.lease: Lease | None = None
         self.pause_s = 0.0
+        self.has_more = False
+        """Whether the last step left something that is due and that the budget allows."""
 
     def step(self) -> None:
         """Look at what is due, and move what should be elsewhere, as far as the budget allows.
 
         Raises UnavailableError if a tier does not answer; the next step goes on from there.
         """
-        self.pause_s = self._interval_s()
+        self.pause_s, self.has_more = self._interval_s(), False
         if not self._has_lease():
             return
         assert self.lease is not None
@@ -89,6 +91,8 @@ class Mover:
         is_done = not rows or self._move(lease, self._reviewer.review(rows))
         if not count or len(rows) == count or not is_done:
             self.pause_s = max(PAUSE_S_MIN, self._budget.wait_s(ROWS_MAX // 2))
+        is_reviewing = lease.note != self._reviewer.fingerprint and self._review_after is not None
+        self.has_more = count > 0 and (len(rows) == count or is_reviewing)
 
     # Lease
 

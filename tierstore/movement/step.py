@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from tierstore.errors import TierStoreError
 from tierstore.movement.ground import Ground, observed
 from tierstore.movement.mover import Mover
 from tierstore.movement.sweeper import Sweeper
@@ -51,7 +52,16 @@ class Moving:
         self.ground = Ground(policy, runtime, directory, objects, rule_for)
         self.mover = Mover(self.ground, mint_replica_id(runtime))
         self.sweeper = Sweeper(self.ground)
+        self.last_error: str | None = None
+        """Why the last step did not come to its end, if it did not."""
         self._swept_at_s = float("-inf")
+        self._stepping = runtime.lock()  # steps of the background and of `maintain` take turns
+
+    @property
+    def is_mover(self) -> bool:
+        """Whether this process has the lease to move the region's keys."""
+        lease = self.mover.lease
+        return lease is not None and lease.is_held and lease.expires_ms > self.ground.now_ms()
 
     @property
     def tally(self) -> dict[str, int]:
@@ -63,18 +73,15 @@ class Moving:
 
         Raises UnavailableError if a tier does not answer; the next step goes on from there.
         """
-        ground = self.ground
-        if not ground.region:
-            info = ground.directory.connect(ground.regional_s)
-            ground.region, ground.incarnation = info.region, info.incarnation
-        self.mover.step()
-        now_s = ground.runtime.monotonic()
-        lease = self.mover.lease
-        if lease is None or not lease.is_held or ground.policy.movement.mode == "plan":
-            return
-        if now_s - self._swept_at_s >= ground.policy.movement.interval_s:
-            self._swept_at_s = now_s
-            self.sweeper.step(lease)
+        self._run(self._step)
+
+    def next_slice(self) -> Callable[[], None] | None:
+        """What is left of the last step and need not wait; None: nothing is."""
+        if self.mover.has_more:
+            return lambda: self._run(self.mover.step)
+        if self.sweeper.has_more and self._may_sweep():
+            return lambda: self._run(self._sweep)
+        return None
 
     def release(self) -> None:
         """Let another process move keys from now on, if this one did."""
@@ -83,3 +90,37 @@ class Moving:
     def pause_s(self) -> float:
         """Seconds until the next step is wanted."""
         return self.mover.pause_s
+
+    def _run(self, work: Callable[[], None]) -> None:
+        with self._stepping:
+            try:
+                work()
+            except TierStoreError as exc:
+                self.last_error = str(exc)
+                raise
+            self.last_error = None
+
+    def _step(self) -> None:
+        ground = self.ground
+        if not ground.region:
+            if not hasattr(ground.directory, "lease"):
+                raise TierStoreError(
+                    "this region cannot move keys: declare no rate as hotness.cold, or use a"
+                    " region whose adapter can"
+                )
+            info = ground.directory.connect(ground.regional_s)
+            ground.region, ground.incarnation = info.region, info.incarnation
+        self.mover.step()
+        since_s = ground.runtime.monotonic() - self._swept_at_s
+        if self._may_sweep() and since_s >= ground.policy.movement.interval_s:
+            self._sweep()
+
+    def _may_sweep(self) -> bool:
+        lease = self.mover.lease
+        is_held = lease is not None and lease.is_held
+        return is_held and self.ground.policy.movement.mode == "apply"
+
+    def _sweep(self) -> None:
+        self._swept_at_s = self.ground.runtime.monotonic()
+        if self.mover.lease is not None:
+            self.sweeper.step(self.mover.lease)

@@ -30,32 +30,40 @@ class Sweeper:
         self._listed_to = ""
         self.foreign: list[str] = []
         """Names in the region's prefix that are not ours; they are left alone."""
+        self.has_more = False
+        """Whether the last step left pages of the listing, intents or garbage."""
 
     def step(self, lease: Lease) -> None:
         """End what earlier movers left, delete garbage, and look at a page of the listing.
 
         Raises UnavailableError if a tier does not answer, FencedError if the lease is lost.
         """
-        self._end_intents(lease)
-        self._delete_garbage(lease)
+        self.has_more = False
+        counts = self._end_intents(lease), self._delete_garbage(lease)
         self._delete_orphans()
+        self.has_more = bool(self._listed_to) or max(counts) >= OBJECTS_MAX
 
-    def _end_intents(self, lease: Lease) -> None:
+    def _end_intents(self, lease: Lease) -> int:
         directory, timeout_s = self._ground.directory, self._ground.regional_s
         stale = directory.stale_intents(lease.epoch, OBJECTS_MAX, timeout_s)
         if stale:
             self._ground.runtime.sometimes("stale intent ended")
             directory.abandon(lease.epoch, stale, timeout_s)
+        return len(stale)
 
-    def _delete_garbage(self, lease: Lease) -> None:
+    def _delete_garbage(self, lease: Lease) -> int:
         directory, timeout_s = self._ground.directory, self._ground.regional_s
         names = directory.garbage(self._oldest_ms(), OBJECTS_MAX, timeout_s)
         if names:
             self._delete(names)
             directory.forget_objects(lease.epoch, names, timeout_s)
+        return len(names)
 
     def _delete_orphans(self) -> None:
-        """Delete old objects of this incarnation that the directory has never heard of."""
+        """Delete old objects of this incarnation that the directory has never heard of.
+
+        And what puts left behind that did not come to their end.
+        """
         ground = self._ground
         page = ground.objects.list(f"{ground.region}/", self._listed_to, OBJECTS_MAX, ground.cold_s)
         if not self._listed_to:
@@ -64,6 +72,8 @@ class Sweeper:
         old = [found.name for found in page.objects if self._may_be_orphan(found.name)]
         known = ground.directory.known_objects(old, ground.regional_s) if old else set()
         orphans = [name for name in old if name not in known]
+        oldest_ms = self._oldest_ms()
+        orphans += [left.name for left in page.leftovers if left.minted_ms < oldest_ms]
         if orphans:
             ground.runtime.sometimes("orphan swept")
             self._delete(orphans)

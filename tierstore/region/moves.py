@@ -97,6 +97,26 @@ class StoredObject:
     """Since when none does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The cold tier of a region in figures, as the directory knows it."""
+
+    objects: int
+    size_bytes: int
+    """Of all objects, as stored."""
+    records: int
+    live: int
+    """How many of those records rows still point at."""
+    dead: int
+    """Objects that no row points at; they are deleted after the retention."""
+    staying: int
+    """Keys that are not in the tier where they should be."""
+    failed: int
+    """Of them, those whose move was tried and failed."""
+    failures: dict[str, str]
+    """Some of those, with the reason."""
+
+
 @dataclass(slots=True)
 class SwitchPlan:
     """What a switch does to the directory."""
@@ -211,3 +231,6 @@ class Directory(Region, Protocol):
 
     def objects(self, limit: int, timeout_s: float) -> list[StoredObject]:
         """Objects with the lowest share of live records first."""
+
+    def overview(self, failures: int, timeout_s: float) -> Overview:
+        """Figures of the cold tier, with up to `failures` keys whose move failed last."""

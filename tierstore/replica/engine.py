@@ -163,7 +163,7 @@ class Replica:
             Step("pull", replication.pull_s, self.pull, lambda: self._follows_feed()),
             Step("adopt", ADOPT_INTERVAL_S, self.adopt, lambda: self.adopter is not None),
             Step("upkeep", UPKEEP_INTERVAL_S, self.upkeep, lambda: True),
-            Step("heat", self.policy.movement.interval_s, self.walk, self._follows_feed),
+            Step("heat", self.policy.movement.interval_s, self.walk, self._has_heat),
             *self._more_steps(self),
         ]
 
@@ -179,6 +179,11 @@ class Replica:
 
     def _follows_feed(self) -> bool:
         return bool(self.state.edge.resident)
+
+    def _has_heat(self) -> bool:
+        """Whether there are copies to look at, or perhaps reads without one to tell of."""
+        heat = self.state.heat
+        return self._follows_feed() or (heat is not None and heat.is_curious)
 
     def _on_first_dirty(self) -> None:
         if self._driver is None:

@@ -118,6 +118,13 @@ class HeatKeeper:
         age_s = max(0.0, self._runtime.monotonic() - entry.entered_at)
         return _facts(entry.size, reads, writes, is_resident=True, edge_age_s=age_s)
 
+    def known(self, key: str, rule: Rule, entry: Entry | None) -> Facts:
+        """What is known here of a key as of now; of one without an `entry`, what a sketch knows."""
+        if entry is None:
+            return _facts(0, *self._recall(key, rule))
+        self._note(entry)
+        return self.facts(entry)
+
     def take(self, entries: list[Entry]) -> list[HeatNews]:
         """What the region is told of entries that it gets in the same batch, once each."""
         told: list[HeatNews] = []

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
         @property
         def tally(self) -> dict[str, int]: ...
+        @property
+        def is_mover(self) -> bool: ...
+        @property
+        def last_error(self) -> str | None: ...
         def step(self) -> None: ...
         def pause_s(self) -> float: ...
         def release(self) -> None: ...
@@ -34,7 +38,8 @@ class Step:
     """One kind of background work."""
 
     __slots__ = (
-        "due_s", "failures", "interval_s", "is_logged", "is_needed", "name", "pause_s", "work",
+        "due_s", "failures", "interval_s", "is_logged", "is_needed", "name", "next_slice",
+        "pause_s", "work",
     )  # fmt: skip
 
     def __init__(
@@ -44,10 +49,15 @@ class Step:
         work: Callable[[], object],
         is_needed: Callable[[], bool],
         pause_s: Callable[[], float] | None = None,
+        next_slice: Callable[[], Callable[[], object] | None] = lambda: None,
     ) -> None:
-        """`pause_s`, if given, says after each run when the next is wanted."""
+        """`pause_s`, if given, says after each run when the next is wanted.
+
+        `next_slice` is what a run left undone and need not wait, for who wants all of it now.
+        """
         self.name = name
         self.pause_s = pause_s
+        self.next_slice = next_slice
         self.interval_s = interval_s
         self.work = work
         self.is_needed = is_needed
@@ -78,21 +88,30 @@ class Schedule:
                 self._run(step)
 
     def run_all(self, budget_s: float | None = None) -> list[TierStoreError]:
-        """Run every step that is needed, due or not; returns what failed.
+        """Run every step that is needed, due or not, to its end; returns what failed.
 
-        No further step begins once `budget_s` seconds have passed.
+        No further step, or slice of one, begins once `budget_s` seconds have passed.
         """
         failures = []
-        started_s = self._runtime.monotonic()
+        ends_s = float("inf") if budget_s is None else self._runtime.monotonic() + budget_s
         for step in self._steps:
-            if budget_s is not None and self._runtime.monotonic() - started_s > budget_s:
+            if self._runtime.monotonic() > ends_s:
                 break
-            if (error := self._run(step)) is not None:
+            if (error := self._run_to_end(step, ends_s)) is not None:
                 failures.append(error)
         return failures
 
-    def _run(self, step: Step) -> TierStoreError | None:
-        error = _failure(step)
+    def _run_to_end(self, step: Step, ends_s: float) -> TierStoreError | None:
+        error = self._run(step)
+        while error is None and self._runtime.monotonic() <= ends_s:
+            work = step.next_slice()
+            if work is None:
+                break
+            error = self._run(step, work)
+        return error
+
+    def _run(self, step: Step, work: Callable[[], object] | None = None) -> TierStoreError | None:
+        error = _failure(step, work or step.work)
         if error is not None:
             self.last_error = error
         step.failures = 0 if error is None else step.failures + 1
@@ -107,11 +126,11 @@ class Schedule:
         return longest_s * (0.5 + jitter(self._runtime) / 2)
 
 
-def _failure(step: Step) -> TierStoreError | None:
-    """What went wrong when `step` ran, if it is needed at all."""
+def _failure(step: Step, work: Callable[[], object]) -> TierStoreError | None:
+    """What went wrong when `step` did `work`, if it is needed at all."""
     try:
         if step.is_needed():
-            step.work()
+            work()
     except TierStoreError as exc:
         return exc
     except Exception as exc:

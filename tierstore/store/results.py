@@ -54,7 +54,11 @@ class Page:
 
 @frozen
 class Explanation:
-    """Why a key is where it is and what is declared for it. `str()` reads as a report."""
+    """Why a key is where it is and what is declared for it. `str()` reads as a report.
+
+    Times are seconds since the epoch, rates accesses per second. What is None is not known, does
+    not apply, or, for a key without a value, is no longer of interest.
+    """
 
     key: str
     rule: str
@@ -62,47 +66,72 @@ class Explanation:
     consistency: str
     durability: str
     tiers: tuple[str, ...]
-    """The tiers that hold a copy, the authoritative one last."""
+    """The tiers that hold the value, the authoritative one last."""
+    home: str | None
+    """Where the authoritative value stands: "regional" or "cold"."""
+    object: str | None
+    """The object of the cold tier that holds it."""
     found: bool
     version: str | None
     size_bytes: int | None
+    """Bytes of key and encoded value."""
     age_s: float | None
+    """How far the copy at this edge may lag behind the region."""
     expires_at: float | None
     reads: int
     """Reads of the resident copy since it came here."""
     writes: int
     unflushed: bool
     """Whether a write of it waits for the region."""
+
+    # How hot it is, and how hot is hot
+
+    edge_reads_per_s: float | None
+    """As this edge counts, with decay."""
+    edge_writes_per_s: float | None
+    accesses_per_s: float | None
+    """Reads and writes of all edges, as far as they told the region; decayed to now."""
+    hot_per_s: float | str
+    """From how many reads on a copy is made at the edge, or "auto"."""
+    cold_per_s: float | str
+    """Below how many accesses it goes cold, or "never"."""
+    hysteresis: float
+    min_residency_edge_s: float
+    min_residency_regional_s: float
+    max_write_ratio: float
+
+    # Its clocks
+
+    created_at: float | None
+    """When the region got the key."""
+    written_at: float | None
+    """The time in the stamp of its last write."""
+    accessed_at: float | None
+    """When the region was last told of accesses, or of the first write."""
+    entered_at: float | None
+    """When the value came to its home tier."""
+
+    # Its moves
+
+    moves: int | None
+    """How often it was moved between the regional and the cold tier."""
+    wanted: str | None
+    """The tier where its value should be, if that is another than `home`."""
+    last_error: str | None
+    """Why it is not there, if that was tried."""
+    tries: int
+    """How often a mover meant to move it there; with `movement.mode: plan` it only means to."""
+    tried_at: float | None
+    next_try_at: float | None
+    review_at: float | None
+    """When a mover looks at it next, or would have to, if nobody uses it until then."""
+
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
-        where = " and ".join(self.tiers)
-        where = where or ("on its way to the region" if self.unflushed else "nowhere")
-        lines = [
-            f"{self.key}: {'found' if self.found else 'absent'}, {where}",
-            f"  rule         {self.rule} ({self.type}, {self.consistency}, {self.durability})",
-            f"  size         {'-' if self.size_bytes is None else f'{self.size_bytes} bytes'}",
-            f"  version      {self.version or '-'}",
-            f"  age          {self._told_age()}",
-            f"  expires      {self._told_expiry()}",
-            f"  use here     {self.reads} reads, {self.writes} writes",
-            f"  waiting      {'a write for the region' if self.unflushed else 'nothing'}",
-        ]
-        return "\n".join([*lines, *(f"  because      {reason}" for reason in self.reasons)])
+        from tierstore.store.telling import tell
 
-    def _told_age(self) -> str:
-        if "edge" not in self.tiers:
-            return "-"
-        if self.age_s is None:
-            return "not compared with the region yet"
-        return f"at most {self.age_s:.3g} s behind the region"
-
-    def _told_expiry(self) -> str:
-        if self.expires_at is None:
-            return "never" if self.found else "-"
-        from datetime import UTC, datetime
-
-        return datetime.fromtimestamp(self.expires_at, UTC).isoformat(timespec="milliseconds")
+        return tell(self)
 
 
 @frozen

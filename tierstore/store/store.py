@@ -202,20 +202,23 @@ class Store(Resolver):
 
     def explain(self, key: str, *, timeout: float | None = None) -> Explanation:
         """Where `key` is, what is declared for it, and why. `str()` of it reads as a report."""
-        from tierstore.store.inspect import explain
+        from tierstore.store.explaining import explain
 
         full, _ = self._locate(key)
         return explain(self._core, full, key, timeout)
 
     def stats(self) -> dict[str, Any]:
-        """Counts and sizes of this replica, as plain data."""
+        """Counts and sizes of this replica, and of its region's cold tier, as plain data."""
         from tierstore.store.inspect import stats
 
         self._open()
         return stats(self._core)
 
     def check(self, *, timeout: float | None = None) -> CheckReport:
-        """Whether journal and region can be used now, and what waits for an operator."""
+        """Whether journal, region and cold tier can be used, and what waits for an operator.
+
+        If keys may go cold, an object is written under the region's prefix and deleted again.
+        """
         from tierstore.store.inspect import check
 
         timeout_s = seconds("timeout", timeout)
@@ -229,7 +232,10 @@ class Store(Resolver):
         self._core.replica.flush(timeout_s)
 
     def maintain(self, budget: float | None = None) -> Maintenance:
-        """Run every background step now, in this thread, for about `budget` seconds at most."""
+        """Run every background step now, in this thread, for about `budget` seconds at most.
+
+        What is due to move is moved as far as `movement.budget` allows, if no other process does.
+        """
         budget_s = seconds("budget", budget)
         self._open()
         return Maintenance(tuple(self._core.replica.maintain(budget_s)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError
 from tierstore.record import ELSEWHERE, Record
-from tierstore.region.moves import Lease, Stay, StoredObject, plan_switch
+from tierstore.region.moves import Lease, Overview, Stay, StoredObject, plan_switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -143,6 +143,23 @@ class MemoryMoves:
         """Objects, the least live first."""
         with self._lock:
             return sorted(self.stored.values(), key=lambda s: (s.live / s.records, s.name))[:limit]
+
+    def overview(self, failures: int, timeout_s: float) -> Overview:
+        """Figures of the cold tier."""
+        with self._lock:
+            stored = list(self.stored.values())
+            failed = [(s.at_ms, key, s.error) for key, s in self.stays.items() if s.error]
+            failed.sort(key=lambda item: (-item[0], item[1]))
+            return Overview(
+                len(stored),
+                sum(s.size_bytes for s in stored),
+                sum(s.records for s in stored),
+                sum(s.live for s in stored),
+                sum(s.dead_ms is not None for s in stored),
+                len(self.stays),
+                len(failed),
+                {key: error for _, key, error in failed[:failures]},
+            )
 
     def _check(self, epoch: int) -> None:
         if self._lease.epoch != epoch:
