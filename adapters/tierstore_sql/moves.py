@@ -26,7 +26,10 @@ class Moves:
     now_ms: Callable[[], int]
 
     def lease(self, holder: int, ttl_ms: int, note: str | None, timeout_s: float) -> Lease:
-        """Take or renew the lease for `ttl_ms`, or say who has it. A `note` replaces the last."""
+        """Take or renew the lease for `ttl_ms`, or say who has it.
+
+        A `note` replaces the last one when the lease is renewed.
+        """
 
         def work(connection: sqlite3.Connection) -> Lease:
             ledger = Ledger(connection, self.now_ms())

@@ -7,6 +7,7 @@ Functions of a `Ledger`, each a part of one write transaction. `tierstore.region
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError, FencedError
@@ -31,9 +32,9 @@ def take_lease(ledger: Ledger, holder: int, ttl_ms: int, note: str | None) -> Le
     owner, epoch, expires_ms, kept = found or (holder, 0, 0, b"")
     if owner != holder and expires_ms > now_ms:
         return Lease(epoch, False, expires_ms, _text(kept))
-    if owner != holder or expires_ms <= now_ms:
-        epoch += 1
-    noted = _text(kept) if note is None else note
+    is_renewed = owner == holder and expires_ms > now_ms
+    epoch += not is_renewed
+    noted = note if is_renewed and note is not None else _text(kept)
     ledger.connection.execute(statements.PUT_LEASE, (holder, epoch, now_ms + ttl_ms, noted))
     ledger.save()
     return Lease(epoch, True, now_ms + ttl_ms, noted)
@@ -47,9 +48,12 @@ def check_lease(ledger: Ledger, epoch: int) -> None:
 
 
 def read_due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Row]:
-    """Rows whose time of review has come. A damaged one stays due until it is repaired."""
-    found = connection.execute(statements.DUE_ROWS, (now_ms, limit)).fetchall()
-    return [row for row in map(_bare, found) if row is not None]
+    """Rows whose time of review has come. A damaged one stays due until it is repaired.
+
+    It counts for nothing here: else a few of them, which were due first, would keep all others.
+    """
+    found = map(_bare, connection.execute(statements.DUE_ROWS, (now_ms,)))
+    return list(islice((row for row in found if row is not None), limit))
 
 
 def review_all(ledger: Ledger, after: int, limit: int) -> int | None:

@@ -68,8 +68,7 @@ CHANGES = (
 BARE = "key, position, header, metadata, payload IS NULL, cold, due_ms"
 READ_BARE = f"SELECT {BARE} FROM ts_directory WHERE "
 DUE_ROWS = (
-    f"SELECT {BARE} FROM ts_directory"
-    " WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
+    f"SELECT {BARE} FROM ts_directory WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms"
 )
 SET_DUE = "UPDATE ts_directory SET due_ms = ? WHERE key = ? AND position = ? AND due_ms = ?"
 SET_DUE_RANGE = (

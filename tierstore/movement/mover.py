@@ -11,15 +11,10 @@ new, and a write that raced is never lost: the switch passes it by.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from tierstore.errors import (
-    CorruptionError,
-    FencedError,
-    OutcomeUnknownError,
-    TierStoreError,
-    UnavailableError,
-)
+from tierstore.errors import FencedError, TierStoreError
 from tierstore.movement.budget import Budget
 from tierstore.movement.review import Reviewer
 from tierstore.region.moves import StoredObject
@@ -59,6 +54,7 @@ class Mover:
         self._unsettled: list[str] = []  # intents of ours whose switch was not answered
         self._review_after: int | None = 0  # where to go on making all rows due; None: done
         self._failures = 0
+        self._renew_at_s = float("-inf")
         self.lease: Lease | None = None
         self.pause_s = 0.0
         self.has_more = False
@@ -92,27 +88,42 @@ class Mover:
             self._review_all(lease)
         count = min(ROWS_MAX, self._budget.operations())
         rows = self._ground.directory.due(count, self._ground.regional_s) if count else []
-        if rows:
-            self._move(lease, self._reviewer.review(rows))
-        if not count or len(rows) == count:
+        is_done = not rows or self._move(lease, self._reviewer.review(rows))
+        if not count or len(rows) == count or not is_done:
             self.pause_s = max(PAUSE_S_MIN, self._budget.wait_s(ROWS_MAX // 2))
         is_reviewing = lease.note != self._reviewer.fingerprint and self._review_after is not None
         self.has_more = count > 0 and (len(rows) == count or is_reviewing)
 
+    # Lease
+
     def _has_lease(self) -> bool:
         """Whether the lease is ours; renewed when half of it has passed."""
-        ttl_s = max(LEASE_S_MIN, LEASE_INTERVALS * self._ground.policy.movement.interval_s)
-        ttl_ms, lease = int(ttl_s * MS_PER_S), self.lease
         note = self._reviewer.fingerprint if self._review_after is None else None
-        is_fresh = lease is not None and lease.expires_ms - self._ground.now_ms() > ttl_ms // 2
+        lease = self.lease
+        is_fresh = self._runtime.monotonic() < self._renew_at_s
         if lease is None or not (lease.is_held and is_fresh and note in (None, lease.note)):
-            directory = self._ground.directory
-            self.lease = directory.lease(self._holder, ttl_ms, note, self._ground.regional_s)
-        return self.lease is not None and self.lease.is_held
+            lease = self._take_lease(note)
+        return lease.is_held
+
+    def _take_lease(self, note: str | None) -> Lease:
+        ttl_s = max(LEASE_S_MIN, LEASE_INTERVALS * self._ground.policy.movement.interval_s)
+        # By the clock that nobody sets: one that is behind the region's would never renew.
+        self._renew_at_s = self._runtime.monotonic() + ttl_s / 2
+        lease = self._ground.directory.lease(
+            self._holder, int(ttl_s * MS_PER_S), note, self._ground.regional_s
+        )
+        if self.lease is None or self.lease.epoch != lease.epoch:
+            self._review_after = 0  # whoever had the lease may have another policy
+        self.lease = lease
+        return lease
 
     def _review_all(self, lease: Lease) -> None:
         """Make rows due, a part at a time, because the policy is not the last mover's."""
-        if self._review_after is not None:
+        if self._review_after is None:
+            return
+        if lease.note:
+            lease = self._take_lease("")  # or its policy's mover might think that nothing changed
+        if lease.is_held:
             self._review_after = self._ground.directory.review_all(
                 lease.epoch, self._review_after, ROWS_MAX * 10, self._ground.regional_s
             )
@@ -122,8 +133,11 @@ class Mover:
             self._ground.directory.abandon(lease.epoch, self._unsettled, self._ground.regional_s)
             self._unsettled.clear()
 
-    def _move(self, lease: Lease, packs: Packs) -> None:
-        """Carry out what a review decided. What fails is told to the directory, and raised."""
+    def _move(self, lease: Lease, packs: Packs) -> bool:
+        """Carry out what a review decided; False if the budget was spent before the end.
+
+        What fails is told to the directory, and raised.
+        """
         ground = self._ground
         if packs.stays:
             ground.directory.settle_reviews(lease.epoch, packs.stays, ground.regional_s)
@@ -131,11 +145,15 @@ class Mover:
         if ground.policy.movement.mode == "plan":
             wanted = [candidate.wish(ground.next_ms()) for candidate in packs.moving()]
             ground.directory.settle_reviews(lease.epoch, wanted, ground.regional_s)
-            return
-        for pack in packs.demotions():
-            self._attempt(lease, pack, self._demote)
-        for pack in packs.promotions():
-            self._attempt(lease, pack, self._promote)
+            self._budget.spend(len(wanted), 0)
+            return True
+        demotions = ((pack, self._demote) for pack in packs.demotions())
+        promotions = ((pack, self._promote) for pack in packs.promotions())
+        for pack, move in chain(demotions, promotions):
+            if not self._budget.operations():
+                return False
+            self._attempt(lease, pack, move)
+        return True
 
     def _attempt(
         self,
@@ -147,7 +165,7 @@ class Mover:
             moved = move(lease, pack)
         except FencedError:
             raise
-        except (UnavailableError, OutcomeUnknownError, CorruptionError) as exc:
+        except TierStoreError as exc:
             self._ground.tally.failed += len(pack)
             self._failures += 1
             self._note_failure(lease, pack, exc)
@@ -167,7 +185,8 @@ class Mover:
     def _demote(self, lease: Lease, pack: Sequence[Candidate]) -> int:
         """How many of the keys went cold, in one object of their own."""
         ground = self._ground
-        records = self._reviewer.load(pack)
+        records, corrupt = self._reviewer.load(pack)
+        self._note_unread(lease, pack, corrupt)
         if not records:
             return 0
         name = mint_name(ground.runtime, ground.region, ground.incarnation, _kind(pack))
@@ -210,20 +229,19 @@ class Mover:
                 switches.append(candidate.switch(payload=payload))
         moved = ground.directory.switch(lease.epoch, None, switches, ground.regional_s)
         ground.tally.promoted += len(moved)
-        unread = [c for c in pack if c.row.key not in reply.payloads]
-        if unread:
-            self._note_unread(lease, unread, reply.corrupt)
+        missing = dict.fromkeys(reply.missing, "its object is missing")
+        self._note_unread(lease, pack, missing | reply.corrupt)
         return len(moved)
 
     def _note_unread(
-        self, lease: Lease, pack: Sequence[Candidate], corrupt: dict[str, str]
+        self, lease: Lease, pack: Sequence[Candidate], reasons: dict[str, str]
     ) -> None:
+        """Note why some of `pack` cannot be read, and try those again much later."""
         next_ms = self._ground.now_ms() + int(BACKOFF_S_MAX * MS_PER_S)
-        notes = [
-            candidate.wish(next_ms, corrupt.get(candidate.row.key, "its object is missing"))
-            for candidate in pack
-        ]
-        self._ground.directory.settle_reviews(lease.epoch, notes, self._ground.regional_s)
+        notes = [c.wish(next_ms, reasons[c.row.key]) for c in pack if c.row.key in reasons]
+        if notes:
+            self._ground.tally.failed += len(notes)
+            self._ground.directory.settle_reviews(lease.epoch, notes, self._ground.regional_s)
 
     def _interval_s(self) -> float:
         """The policy's interval, jittered, so that movers of many regions do not keep in step."""

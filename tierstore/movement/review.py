@@ -118,17 +118,21 @@ class Reviewer:
         next_ms = None if wait_s == inf else now_ms + max(1, int(wait_s * MS_PER_S) + 1)
         return home_of(verdict, facts), next_ms
 
-    def load(self, pack: Sequence[Candidate]) -> list[tuple[str, Record]]:
-        """The records of those candidates whose rows are still as they were reviewed."""
+    def load(self, pack: Sequence[Candidate]) -> tuple[list[tuple[str, Record]], dict[str, str]]:
+        """The records of those candidates whose rows are still as they were reviewed.
+
+        And why those whose rows are damaged cannot be read.
+        """
         wanted = {candidate.row.key: candidate for candidate in pack}
         reply = self._ground.directory.read(list(wanted), 0, self._ground.regional_s)
-        return [
+        records = [
             (key, row.record)
             for key, row in reply.rows.items()
             if row.cold is None
             and row.record.payload not in (None, ELSEWHERE)
             and row.position == wanted[key].row.position
         ]
+        return records, reply.corrupt
 
 
 def facts_of(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tierstore.movement.ground import Ground
     from tierstore.region.moves import Lease
+    from tierstore.region.objects import Listing
 
 OBJECTS_MAX = 1000
 MS_PER_S = 1000
@@ -76,7 +77,14 @@ class Sweeper:
         if orphans:
             ground.runtime.sometimes("orphan swept")
             self._delete(orphans)
+        self._delete_leftovers(page)
         self._listed_to = page.next_after or ""
+
+    def _delete_leftovers(self, page: Listing) -> None:
+        """Delete what puts left that were interrupted, once no put can be under way any more."""
+        names = [left.name for left in page.leftovers if left.minted_ms < self._oldest_ms()]
+        if names:
+            self._ground.objects.delete(names, self._ground.cold_s)
 
     def _may_be_orphan(self, name: str) -> bool:
         minted = parse_name(name)

@@ -182,7 +182,11 @@ class Directory(Region, Protocol):
     """
 
     def lease(self, holder: int, ttl_ms: int, note: str | None, timeout_s: float) -> Lease:
-        """Take or renew the lease for `ttl_ms`, or say who has it. A `note` replaces the last."""
+        """Take or renew the lease for `ttl_ms`, or say who has it.
+
+        A `note` replaces the last one when the lease is renewed, not when it is taken: whoever
+        takes it has to see what the last holder wrote.
+        """
 
     def due(self, limit: int, timeout_s: float) -> list[Row]:
         """Up to `limit` rows whose time of review has come, longest due first, without payload."""

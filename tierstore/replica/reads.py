@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import GONE, fold
 from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
-from tierstore.replica.cold import fetch
+from tierstore.replica.cold import damage, fetch
 from tierstore.replica.exchange import read_rows
 from tierstore.replica.install import install
 
@@ -246,7 +246,7 @@ class Reader:
         row = reply.rows.get(key)
         tier = "regional" if row is None or row.cold is None else "cold"
         if reply.corrupt and key in reply.corrupt and state.outbox.own_state(key) is None:
-            raise CorruptionError(f"key {key!r}: {reply.corrupt[key]}", key=key, tier=tier)
+            raise damage(key, reply.corrupt[key], row)
         shown = self._shown(key, None if row is None else row.record, reply.applied)
         if shown is not None and state.outbox.frozen:
             state.outbox.note_shown(key, shown)

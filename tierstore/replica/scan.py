@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError
-from tierstore.replica.cold import elsewhere, fetch, hydrate
+from tierstore.replica.cold import damage, elsewhere, fetch, hydrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from tierstore.record import Record
     from tierstore.region.protocol import ScanPage
+    from tierstore.region.rows import Row
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.state import ReplicaState
 
@@ -45,10 +46,11 @@ def scan_page(
             ),
             deadline,
         )
-        if values:
-            _bring_cold(state, page, deadline)
+        cold = _bring_cold(state, page, deadline) if values else {}
         with state.lock:
-            merged = _overlaid(state, page, start, end, reverse=reverse)
+            is_inside = _bounds(page, start, end, reverse=reverse)
+            _refuse_damaged(state, page, cold, is_inside)
+            merged = _overlaid(state, page, is_inside)
             now = state.now_ms()
     finally:
         with state.lock:
@@ -58,11 +60,14 @@ def scan_page(
     return live, page.next_key
 
 
-def _bring_cold(state: ReplicaState, page: ScanPage, deadline: Deadline) -> None:
-    """Replace rows that only point at their payload. One that moved meanwhile is read again."""
+def _bring_cold(state: ReplicaState, page: ScanPage, deadline: Deadline) -> dict[str, Row]:
+    """Replace rows that only point at their payload. One that moved meanwhile is read again.
+
+    Returns the rows of what is damaged.
+    """
     wanted = elsewhere(page.rows)
     if not wanted:
-        return
+        return {}
     rows = {row.key: row for row in page.rows}
     gone = hydrate(state, rows, page.corrupt, wanted, deadline)
     if gone:
@@ -72,12 +77,11 @@ def _bring_cold(state: ReplicaState, page: ScanPage, deadline: Deadline) -> None
             rows.pop(key)
         rows.update(again.rows)
     page.rows = [row for row in rows.values() if row.key not in page.corrupt]
+    return {key: rows[key] for key in page.corrupt if key in rows}
 
 
-def _overlaid(
-    state: ReplicaState, page: ScanPage, start: str, end: str | None, *, reverse: bool
-) -> dict[str, Record]:
-    """The page's rows, and own writes within its range, joined."""
+def _bounds(page: ScanPage, start: str, end: str | None, *, reverse: bool) -> Callable[[str], bool]:
+    """Whether a key lies in the range that `page` answers for."""
     low, high = _raw(start), None if end is None else _raw(end)
     if page.next_key is not None:
         if reverse:
@@ -88,11 +92,17 @@ def _overlaid(
     def is_inside(key: str) -> bool:
         return low <= (raw := _raw(key)) and (high is None or raw < high)
 
+    return is_inside
+
+
+def _overlaid(
+    state: ReplicaState, page: ScanPage, is_inside: Callable[[str], bool]
+) -> dict[str, Record]:
+    """The page's rows, and own writes within its range, joined."""
     rows = {row.key: row.record for row in page.rows}
     for record in rows.values():  # what is written after seeing them is ordered after them
         state.clock.merge_admitted(max(record.stamp, record.touch))
     keys = set(rows) | set(filter(is_inside, state.outbox.pending_keys(page.applied)))
-    _refuse_damaged(state, page, filter(is_inside, [*page.corrupt, *state.corrupt]))
     merged: dict[str, Record] = {}
     for key in keys:
         shown = state.outbox.overlay(key, rows.get(key), page.applied)
@@ -101,13 +111,18 @@ def _overlaid(
     return merged
 
 
-def _refuse_damaged(state: ReplicaState, page: ScanPage, keys: Iterable[str]) -> None:
-    """Raise CorruptionError for the first of the damaged `keys` that `get` would refuse, too."""
-    for key in sorted(keys, key=_raw):
+def _refuse_damaged(
+    state: ReplicaState, page: ScanPage, cold: dict[str, Row], is_inside: Callable[[str], bool]
+) -> None:
+    """Raise CorruptionError for the first damaged key of a page that `get` would refuse, too.
+
+    `cold` are the rows of those whose object is damaged.
+    """
+    for key in sorted(filter(is_inside, [*page.corrupt, *state.corrupt]), key=_raw):
         if key in state.corrupt:
             raise CorruptionError(f"key {key!r}: {state.corrupt[key]}", key=key, tier="edge")
         if state.outbox.own_state(key) is None:
-            raise CorruptionError(f"key {key!r}: {page.corrupt[key]}", key=key, tier="regional")
+            raise damage(key, page.corrupt[key], cold.get(key))
 
 
 def _raw(key: str) -> bytes:

@@ -38,10 +38,10 @@ class MemoryMoves:
             is_over = old.expires_ms <= now_ms
             if self._holder != holder and not is_over:
                 return replace(old, is_held=False)
-            epoch = old.epoch + (self._holder != holder or is_over)
+            is_renewed = self._holder == holder and not is_over
             self._holder = holder
-            kept = old.note if note is None else note
-            self._lease = Lease(epoch, True, now_ms + ttl_ms, kept)
+            noted = note if is_renewed and note is not None else old.note
+            self._lease = Lease(old.epoch + (not is_renewed), True, now_ms + ttl_ms, noted)
             return self._lease
 
     def due(self, limit: int, timeout_s: float) -> list[Row]:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from tierstore.region.objects import ObjectTier
-    from tierstore.testing.faults import FaultPlan
+    from tierstore.testing.plan import FaultPlan
 
     T = TypeVar("T")
 

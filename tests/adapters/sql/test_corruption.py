@@ -43,21 +43,23 @@ rows = st.builds(
     accessed_ms=st.integers(0, 1 << 50),
     entered_ms=st.integers(0, 1 << 50),
     heat=st.floats(0, 1e9),
+    due_ms=st.none() | st.integers(0, 1 << 50),
 )
 
 
 def columns_of(row):
     """(header, metadata, cold, payload) as the database returns them."""
-    plain, full = encode_rows([row], row.position)
-    if plain:
-        _, _, header, payload = plain[0]
-        return bytes(header), None, None, bytes(payload)
-    return tuple(None if column is None else bytes(column) for column in full[0][3:])
+    encoded = encode_rows([row], row.position)
+    if encoded.full:
+        return tuple(None if column is None else bytes(column) for column in encoded.full[0][4:])
+    (stored,) = encoded.plain or encoded.tiered
+    header, payload = stored[-2:]
+    return bytes(header), None, None, bytes(payload)
 
 
 @given(rows)
 def test_a_row_comes_back(row):
-    assert decode_row(row.key, row.key.encode(), 9, *columns_of(row)) == row
+    assert decode_row(row.key, row.key.encode(), 9, *columns_of(row), row.due_ms) == row
 
 
 @given(rows, st.data())

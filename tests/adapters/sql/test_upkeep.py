@@ -161,7 +161,7 @@ def test_collecting_and_the_feed_use_an_index(tamper, sender):
         )
     ]
     assert "ts_directory_dead" in str(plans[0])
-    assert "USING INTEGER PRIMARY KEY" in str(plans[1])
+    assert "ts_directory_position" in str(plans[1])
     assert "ts_held_due" in str(plans[2])
     assert "TEMP B-TREE" not in str(plans)
     assert "SCAN d" not in str(plans[3])

@@ -14,7 +14,12 @@ from tierstore.testing.explorer.brief import brief, brief_call
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_READS = frozenset(("read", "changes", "scan", "aside", "replicas", "stream", "list"))
+_READS = frozenset(
+    (
+        "read", "changes", "scan", "aside", "replicas", "stream", "list", "due", "garbage",
+        "stale_intents", "known_objects", "stay", "objects",
+    )
+)  # fmt: skip
 _OF_ONE_OBJECT = frozenset(("put", "read", "stream", "delete"))
 
 

@@ -37,7 +37,12 @@ class Greenlet(Protocol):
     def __bool__(self) -> bool: ...
 
 
-READS = frozenset(("connect", "read", "changes", "scan", "aside", "replicas", "stream", "list"))
+READS = frozenset(
+    (
+        "connect", "read", "changes", "scan", "aside", "replicas", "stream", "list", "due",
+        "garbage", "stale_intents", "known_objects", "stay", "objects",
+    )
+)  # fmt: skip
 """Tier calls that change nothing: a reply that got lost is as if nothing had happened."""
 
 
