@@ -60,10 +60,7 @@ class Sweeper:
         return len(names)
 
     def _delete_orphans(self) -> None:
-        """Delete old objects of this incarnation that the directory has never heard of.
-
-        And what puts left behind that did not come to their end.
-        """
+        """Delete old objects of this incarnation that the directory has never heard of."""
         ground = self._ground
         page = ground.objects.list(f"{ground.region}/", self._listed_to, OBJECTS_MAX, ground.cold_s)
         if not self._listed_to:
@@ -72,8 +69,6 @@ class Sweeper:
         old = [found.name for found in page.objects if self._may_be_orphan(found.name)]
         known = ground.directory.known_objects(old, ground.regional_s) if old else set()
         orphans = [name for name in old if name not in known]
-        oldest_ms = self._oldest_ms()
-        orphans += [left.name for left in page.leftovers if left.minted_ms < oldest_ms]
         if orphans:
             ground.runtime.sometimes("orphan swept")
             self._delete(orphans)
