@@ -49,7 +49,7 @@ def load_policy(fields):
     given = json.loads(fields)
     tiers = {"edge": {"journal": "none"}}
     movement = {"interval": f"{INTERVAL_S}s", **given.pop("movement", {})}
-    timeouts = {"regional": "10min", "cold": "10min"}
+    timeouts = given.pop("timeouts", {"regional": "10min", "cold": "10min"})
     rules = given.pop("rules", [{}])
     return load(
         {
