@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from itertools import count
 
@@ -70,10 +71,8 @@ def test_ctrl_c_while_freezing_loses_nothing(new_node, monkeypatch, owner, name)
         node.store.put_many({key: key for key in keys})
         with monkeypatch.context() as patch:
             struck = interrupt_at(patch, owner, name, number)
-            try:
+            with contextlib.suppress(KeyboardInterrupt):
                 node.store.flush()
-            except KeyboardInterrupt:
-                pass
         node.store.put(keys[0], "again")
         node.crash()
         node.open()
