@@ -58,6 +58,10 @@ class ColdLink:
         self._note(None)
         return answer
 
+    def forget_inherited(self) -> None:
+        """In a forked child: make tier and reader anew, as another thread may have used them."""
+        self.made = self._reader = None
+
     def close(self) -> None:
         """Release what was made. Idempotent."""
         if self.made is not None:

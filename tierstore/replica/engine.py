@@ -384,6 +384,7 @@ class Replica:
         if self.state.journal is not None:
             self.state.journal.abandon_inherited()
         self._opening, self._adopting = self.runtime.lock(), self.runtime.lock()
+        self._cold.forget_inherited()
         self._driver = None
         closed = self.state.closed
         self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))

@@ -132,7 +132,8 @@ class Outbox:
         """Freeze all dirty writes into batches of at most `batch_max` deltas or 4 MiB.
 
         Writes of the rules in `never_edge` get batches of their own, which no journal keeps. What
-        is known of the `heat` of the keys goes with them. A Ctrl-C at any point leaves each write dirty, frozen, or both, which is harmless.
+        is known of the `heat` of the keys goes with them. A Ctrl-C at any point leaves each write
+        dirty, frozen, or both, which is harmless.
         """
         taken = self.dirty
         fresh: list[Frozen] = []
