@@ -169,17 +169,19 @@ def test_a_write_that_was_under_way_when_the_store_closed_is_refused(new_node, v
     target = entry.record()
     store.close()
     with pytest.raises(StoreClosedError):
-        if verb == "rewrite":
-            assert not writer.rewrite(entry, b"other")
-            store.put(key, b"other")
-        elif verb == "touch":
-            writer.touch(key, entry.rule, target, 1000)
-        else:
-            write = store_write(entry, deletes=verb == "delete")
-            if verb == "put_many":
-                writer.write([write], None)
-            else:
-                writer.write_one(write, lambda: None)
+        late_write(store, writer, entry, target, verb)
+
+
+def late_write(store, writer, entry, target, verb):
+    if verb == "rewrite":
+        assert not writer.rewrite(entry, b"other")
+        store.put(entry.key, b"other")
+    elif verb == "touch":
+        writer.touch(entry.key, entry.rule, target, 1000)
+    elif verb == "put_many":
+        writer.write([store_write(entry, deletes=False)], None)
+    else:
+        writer.write_one(store_write(entry, deletes=verb == "delete"), lambda: None)
 
 
 def store_write(entry, *, deletes):
