@@ -12,6 +12,8 @@ from tierstore.errors import (
     OutcomeUnknownError,
     UnavailableError,
 )
+from tierstore.opening import wire
+from tierstore.policy import load
 from tierstore.store.operation import decode_operation, encode_operation
 
 KEY = "regional/k"
@@ -116,7 +118,7 @@ def test_one_id_is_for_the_whole_set(store, region, open_store, verb):
         assert other.outcome(operation) == "unknown"
         other.put(key, 2)
         other.flush()
-    assert other.outcome(operation) == "applied"
+    assert other.outcome(operation) == "unknown", "later writes prove nothing"
     assert store.outcome(operation) == "pending"
     store.flush()
     assert store.outcome(operation) == "applied"
@@ -170,3 +172,22 @@ def test_what_is_no_operation_id(bad):
 
 def test_fenced_is_another_outcome():
     assert not issubclass(FencedError, (OutcomeUnknownError, UnavailableError))
+
+
+def test_a_write_of_a_dead_process_is_not_applied_because_a_later_one_is(runtime, region):
+    policy = {
+        "tiers": {"edge": {"journal": "none"}},
+        "rules": [{"match": "**", "durability": "regional"}],
+    }
+    dead = wire(load(policy), runtime, region=region)
+    dead.put("regional/other", 0)
+    region.is_out = True
+    with pytest.raises(OutcomeUnknownError) as caught:
+        dead.put("regional/k", "never sent")
+    dead._core.replica.abandon()
+    region.is_out = False
+    runtime.advance(1)
+    with wire(load(policy), runtime, region=region) as store:
+        store.put("regional/k", "later")
+
+        assert store.outcome(caught.value.operation_id) == "unknown"

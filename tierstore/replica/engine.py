@@ -62,7 +62,7 @@ class Replica:
         self._source = source
         self.on_rebuilt: Callable[[], None] = lambda: None
         self._journals = journals
-        self._rule_for = rule_for
+        self.rule_for = rule_for
         self._opening = runtime.lock()
         self._adopting = runtime.lock()
         self._driver: Driver | None = None
@@ -78,7 +78,7 @@ class Replica:
         state.cold = self._cold
         self.reader = Reader(state)
         self.flusher = Flusher(state, self._ensure_journal)
-        self.puller = Puller(state, self._rule_for)
+        self.puller = Puller(state, self.rule_for)
         self.writer = Writer(state, self._relieve, self._on_first_dirty, self._ensure_journal)
         self.adopter = self._make_adopter()
         self.schedule = Schedule(self.runtime, self._steps())
@@ -142,7 +142,7 @@ class Replica:
         state = self.state
         with state.lock:
             restore(state, journal, stored)
-            self.writer.restore(stored.deltas, self._rule_for)
+            self.writer.restore(stored.deltas, self.rule_for)
             state.link.become(stored.replica, is_new=stored.region is None)
         state.restored_stamp = state.clock.last
         if stored.unflushed:
@@ -257,7 +257,7 @@ class Replica:
             return None
         from tierstore.replica.adopt import Adopter
 
-        return Adopter(self._journals, self._source, self.policy, self.runtime, self._rule_for)
+        return Adopter(self._journals, self._source, self.policy, self.runtime, self.rule_for)
 
     # Ending
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tierstore.policy.model import Rule
+    from tierstore.record import Record
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.engine import Replica
     from tierstore.store.operation import Stamped
@@ -73,18 +74,31 @@ def outcome(replica: Replica, by: int, writes: Sequence[Stamped], deadline: Dead
             return "quarantined"
         if by == state.replica and any(outbox.is_pending(key, stamp) for stamp, key in writes):
             return "pending"
-    for start in range(0, len(writes), READ_KEYS_MAX):
-        if not _are_applied(replica, writes[start : start + READ_KEYS_MAX], deadline):
+    doubtful = [write for write in writes if not _was_queued_here(replica, by, *write)]
+    for start in range(0, len(doubtful), READ_KEYS_MAX):
+        if not _are_shown(replica, by, doubtful[start : start + READ_KEYS_MAX], deadline):
             return "unknown"
     return "applied"
 
 
-def _are_applied(replica: Replica, writes: Sequence[Stamped], deadline: Deadline) -> bool:
+def _was_queued_here(replica: Replica, by: int, stamp: int, key: str) -> bool:
+    """Whether a write that no longer waits here must have reached the region: it was in a queue
+    that nothing but the region's answer empties, of this process or in the journal it took over.
+    """
+    state = replica.state
+    if by != state.replica:
+        return False
+    return stamp > state.restored_stamp or replica.writer.needs_journal(replica.rule_for(key))
+
+
+def _are_shown(replica: Replica, by: int, writes: Sequence[Stamped], deadline: Deadline) -> bool:
+    """Whether the region's rows are these very writes: a later one proves nothing of them."""
     rows = replica.state.link.read([key for _, key in writes], deadline).rows
-    return all(
-        key in rows and max(rows[key].record.stamp, rows[key].record.touch) >= stamp
-        for stamp, key in writes
-    )
+    return all(key in rows and _is_of(rows[key].record, stamp, by) for stamp, key in writes)
+
+
+def _is_of(record: Record, stamp: int, by: int) -> bool:
+    return (record.stamp, record.replica) == (stamp, by) or record.touch == stamp
 
 
 def _named(keys: Sequence[str]) -> str:
