@@ -63,12 +63,13 @@ def check_damage(site, process, values, name):
         lambda: process.store.get_many([*values, "warm"]),
         lambda: {entry.key: entry.value for entry in site.open().store.scan()},
     ):
-        try:
+        if damaged:
+            with pytest.raises(CorruptionError) as caught:
+                verb()
+            assert caught.value.key in damaged
+            assert (caught.value.tier, caught.value.object) == ("cold", name)
+        else:
             assert verb() == {**values, "warm": 1}
-            assert not damaged
-        except CorruptionError as error:
-            assert error.key in damaged
-            assert (error.tier, error.object) == ("cold", name)
     for key in damaged:
         process.store.put(key, values[key])
         process.store.flush()
