@@ -1,6 +1,8 @@
-"""Keys do not go to and fro: whole stores on virtual time, with everything that runs behind them."""
+"""Keys do not go to and fro: whole stores on virtual time, with all that runs behind them."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 
@@ -64,7 +66,7 @@ def test_under_constant_load_no_key_moves_twice_within_its_residency(site):
     assert watch.of("12/h") == []
     for key, moves in watch.moves.items():
         assert len(moves) <= 2, (key, moves)
-        for (_, first), (_, second) in zip(moves, moves[1:], strict=False):
+        for (_, first), (_, second) in pairwise(moves):
             assert second - first >= 2 * HOUR_S, (key, moves)
 
 
@@ -110,7 +112,7 @@ def test_a_copy_is_made_at_hot_and_given_up_below(site):
     assert seen[-1] is True  # not below hot / hysteresis
     use_at(2, 4 * HOUR_S)
     assert seen[-1] is False
-    changes = sum(before != after for before, after in zip(seen, seen[1:], strict=False))
+    changes = sum(before != after for before, after in pairwise(seen))
     assert changes <= 3
 
 
@@ -128,7 +130,7 @@ def test_copies_do_not_come_and_go_under_constant_load(site, per_h):
             owed -= 1
             process.store.get("k")
         seen.append("k" in resident)
-    changes = sum(before != after for before, after in zip(seen, seen[1:], strict=False))
+    changes = sum(before != after for before, after in pairwise(seen))
     assert changes <= 2, changes
 
 

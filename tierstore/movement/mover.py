@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tierstore.errors import FencedError, TierStoreError
+from tierstore.errors import FencedError, TierStoreError, UnavailableError
 from tierstore.movement.budget import Budget
 from tierstore.movement.review import Reviewer
 from tierstore.region.moves import StoredObject
@@ -55,6 +55,7 @@ class Mover:
         self._review_after: int | None = 0  # where to go on making all rows due; None: done
         self._failures = 0
         self._renew_at_s = float("-inf")
+        self._is_recognized = False  # that the cold tier is the one with this region's objects
         self.lease: Lease | None = None
         self.pause_s = 0.0
         self.has_more = False
@@ -147,6 +148,8 @@ class Mover:
             ground.directory.settle_reviews(lease.epoch, wanted, ground.regional_s)
             self._budget.spend(len(wanted), 0)
             return True
+        if packs.moving():
+            self._recognize()
         demotions = ((pack, self._demote) for pack in packs.demotions())
         promotions = ((pack, self._promote) for pack in packs.promotions())
         for pack, move in chain(demotions, promotions):
@@ -154,6 +157,25 @@ class Mover:
                 return False
             self._attempt(lease, pack, move)
         return True
+
+    def _recognize(self) -> None:
+        """Raise UnavailableError if the cold tier has none of the objects that rows point at.
+
+        A disk that is not mounted looks like an empty folder: what went there now would be hidden
+        as soon as the disk is back.
+        """
+        if self._is_recognized:
+            return
+        ground = self._ground
+        page = ground.objects.list(f"{ground.region}/", "", 1, ground.cold_s)
+        if not (page.objects or page.next_after):
+            stored = ground.directory.objects(ROWS_MAX, ground.regional_s)
+            if any(item.live for item in stored):
+                raise UnavailableError(
+                    "the cold tier has none of the objects that this region's rows point at: check"
+                    " that tiers.cold.url names the right place, and that its disk is mounted"
+                )
+        self._is_recognized = True
 
     def _attempt(
         self,
@@ -168,6 +190,7 @@ class Mover:
         except TierStoreError as exc:
             self._ground.tally.failed += len(pack)
             self._failures += 1
+            self._is_recognized = False
             self._note_failure(lease, pack, exc)
             raise
         self._failures = 0
