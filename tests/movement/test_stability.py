@@ -1,4 +1,4 @@
-"""Keys do not go to and fro: whole stores on virtual time, with all that runs behind them."""
+"""Keys do not go to and fro: whole stores on virtual time, with all running behind them."""
 
 from __future__ import annotations
 
