@@ -32,9 +32,17 @@ class Deadline:
         """The seconds that the cold tier has: `default_s`, if the caller named no timeout."""
         return default_s if self._is_default else self.remaining_s()
 
+    def follow_s(self, cold_s: float) -> float:
+        """The seconds to wait for another's read, which may take an object of the cold tier."""
+        return self.remaining_s() + (cold_s if self._is_default else 0.0)
+
+    def renewed(self) -> Deadline:
+        """As much time again for the next of several requests, if the caller named no timeout."""
+        return self.again() if self._is_default else self
+
     def again(self) -> Deadline:
         """As much time as this deadline began with, from now on."""
-        return Deadline(self._runtime, self.timeout_s)
+        return Deadline(self._runtime, self.timeout_s, is_default=self._is_default)
 
     def has_passed(self) -> bool:
         """Whether the time is up."""

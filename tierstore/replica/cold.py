@@ -104,6 +104,7 @@ def fetch(state: ReplicaState, keys: list[str] | tuple[str, ...], deadline: Dead
             return reply
         state.runtime.sometimes("object gone before it was read")
         missing = {key: rows[key].cold for key in gone}
+        deadline = deadline.renewed()
         reply = state.link.read(keys, deadline)
     raise UnavailableError(f"{len(missing)} keys were moved again and again while they were read")
 

@@ -16,6 +16,7 @@ from tierstore.replica.pull import Puller
 from tierstore.replica.reads import Reader
 from tierstore.replica.schedule import Schedule, Step
 from tierstore.replica.state import ReplicaState
+from tierstore.replica.walk import Walker
 from tierstore.replica.writes import Writer
 from tierstore.runtime import fork, mint_replica_id
 
@@ -78,6 +79,7 @@ class Replica:
         state.cold = self._cold
         self.reader = Reader(state)
         self.flusher = Flusher(state, self._ensure_journal)
+        self.walker = Walker(state, self.flusher)
         self.puller = Puller(state, self.rule_for)
         self.writer = Writer(state, self._relieve, self._on_first_dirty, self._ensure_journal)
         self.adopter = self._make_adopter()
@@ -163,27 +165,16 @@ class Replica:
             Step("pull", replication.pull_s, self.pull, lambda: self._follows_feed()),
             Step("adopt", ADOPT_INTERVAL_S, self.adopt, lambda: self.adopter is not None),
             Step("upkeep", UPKEEP_INTERVAL_S, self.upkeep, lambda: True),
-            Step("heat", self.policy.movement.interval_s, self.walk, self._has_heat),
+            Step("heat", self.policy.movement.interval_s, self.walk, lambda: self.walker.is_needed),
             *self._more_steps(self),
         ]
 
     def walk(self) -> None:
-        """Look at what the counters of resident copies say; see `HeatKeeper.walk`."""
-        state = self.state
-        heat = state.keep_heat()
-        with state.lock:
-            heat.walk()
-            tells = heat.may_tell()
-        if tells:
-            self.flusher.tell_heat(self.deadline())
+        """Look at what the counters of resident copies say; see `Walker.walk`."""
+        self.walker.walk(self.deadline())
 
     def _follows_feed(self) -> bool:
         return bool(self.state.edge.resident)
-
-    def _has_heat(self) -> bool:
-        """Whether there are copies to look at, or perhaps reads without one to tell of."""
-        heat = self.state.heat
-        return self._follows_feed() or (heat is not None and heat.is_curious)
 
     def _on_first_dirty(self) -> None:
         if self._driver is None:
@@ -329,11 +320,11 @@ class Replica:
 
     def _flush_at_close(self, timeout_s: float) -> Exception | None:
         outbox = self.state.outbox
-        if not (outbox.dirty or outbox.frozen):
-            return None
         try:
-            self.flusher.flush(self.deadline(timeout_s))
-            self._acknowledge()
+            self.walker.finish(self.deadline(timeout_s))
+            if outbox.dirty or outbox.frozen:
+                self.flusher.flush(self.deadline(timeout_s))
+                self._acknowledge()
         except Exception as exc:  # whatever it is, all is released first
             return exc
         return None

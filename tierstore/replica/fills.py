@@ -29,6 +29,11 @@ class Flight:
         self.landed: Event | None = None
         self.error: UnavailableError | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it landed, failed or was voided."""
+        return self.landed is not None and self.landed.is_set()
+
     def wait(self, timeout_s: float) -> None:
         """Return when the flight has landed or was voided, or after `timeout_s`."""
         if self.landed is not None:

@@ -15,6 +15,8 @@ from tierstore.region.batch import Heat as HeatNews
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tierstore.edge.entry import Entry
     from tierstore.edge.table import EdgeTable
     from tierstore.placement.sketch import Sketch
@@ -55,12 +57,21 @@ class HeatKeeper:
         if self._judged:
             edge.on_evicted = self.leave
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there are accesses that the region was not told of."""
+        return bool(self._news or self._unjournaled_news)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there will soon be no room for news of further keys."""
+        return max(len(self._news), len(self._unjournaled_news)) > NEWS_KEYS_MAX // 2
+
     def may_tell(self) -> bool:
         """Whether it is time to tell the region of accesses that it was not told of."""
-        count = len(self._news) + len(self._unjournaled_news)
-        is_full = count > NEWS_KEYS_MAX // 2
         now_s = self._runtime.monotonic()
-        if not count or (now_s - self._told_at_s < self._tell_s and not is_full):
+        is_early = now_s - self._told_at_s < self._tell_s and not self.is_full
+        if is_early or not self.has_news:
             return False
         self._told_at_s = now_s
         return True
@@ -100,9 +111,13 @@ class HeatKeeper:
         self._note(entry)
         return not self.is_worth_keeping(entry)
 
-    def walk(self) -> None:
-        """Look at all copies: tell the region what is new, and give up what is not worth it."""
-        for entry in self._edge:
+    def walk(self, keys: Sequence[str]) -> None:
+        """Look at copies: note what is new for the region, and give up what is not worth it.
+
+        A slice of all: a `memory` write waits for the lock meanwhile.
+        """
+        resident = self._edge.resident
+        for entry in filter(None, map(resident.get, keys)):
             is_judged = entry.rule.index in self._judged
             if is_judged or entry.heat is not None or entry.writes >= WRITES_TO_JUDGE:
                 self._look(entry)
@@ -150,12 +165,17 @@ class HeatKeeper:
 
     def _look(self, entry: Entry) -> None:
         heat = self._note(entry)
-        if entry.rule.index in self.tiered:
+        if entry.rule.index in self.tiered and self._has_room(entry):
             self._tell(entry.key, entry.rule, *heat.take_news())
         if entry.dirty == CLEAN and not self.is_worth_keeping(entry):
             self._runtime.sometimes("copy given up")
             self._remember(entry.key, entry.rule, heat)
             self._edge.drop(entry)
+
+    def _has_room(self, entry: Entry) -> bool:
+        """Whether news of an entry can be kept; else the entry keeps them."""
+        news = self._news_of(entry.rule)
+        return len(news) < NEWS_KEYS_MAX or entry.key in news
 
     def _note(self, entry: Entry) -> Heat:
         now_s = self._runtime.monotonic()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tierstore.tiers.journal.content import JournalState
 
 DELTA_OVERHEAD_BYTES = 32
+HEAT_BYTES = 16
 BATCH_BYTES_MAX = 4 * 2**20
 
 
@@ -48,6 +49,7 @@ class Frozen:
         self.deltas = deltas
         self.heat = heat or []
         self.size_bytes = sum(delta_size(delta) for delta in deltas.values())
+        self.size_bytes += sum(len(news.key) + HEAT_BYTES for news in self.heat)
         self.journaled = journaled
         self.batch: Batch | None = None
         self.persisted = False
@@ -152,7 +154,12 @@ class Outbox:
         return fresh
 
     def take_heat(self, heat: HeatKeeper, batch_max: int) -> None:
-        """Freeze all news of heat into batches of their own: those of keys that nobody writes."""
+        """Freeze all news of heat into batches of their own: those of keys that nobody writes.
+
+        Not while earlier ones still wait for the region: news add up where they are.
+        """
+        if any(frozen.heat and not frozen.deltas for frozen in self.frozen):
+            return
         for journaled in (True, False):
             while told := heat.take_rest(batch_max, journaled=journaled):
                 frozen = Frozen(self.last_number + 1, {}, journaled=journaled, heat=told)

@@ -93,9 +93,10 @@ class Reader:
             if flight is not None:
                 return self._lead(flight, ticket, rule, bound_s, deadline)
             assert following is not None
-            error = _wait(following, deadline)
+            error = _wait(following, deadline, state.policy.timeouts.cold_s)
             if error is not None:
                 return self._fall_back(key, rule, bound_s, error)
+            deadline = deadline.renewed()
 
     def resolve_local(
         self, key: str, rule: Rule, max_age_s: float | None, *, counts: bool = True
@@ -115,6 +116,7 @@ class Reader:
             self._depart(rules, max_age_s, answers, flights)
             for start in range(0, len(flights), READ_KEYS_MAX):
                 self._fetch(flights[start : start + READ_KEYS_MAX], rules, answers, deadline)
+                deadline = deadline.renewed()
         except BaseException as exc:
             self._state.fills.fail(flights, exc, self._state.lock)
             if not isinstance(exc, UnavailableError):
@@ -297,11 +299,11 @@ class Reader:
         raise error
 
 
-def _wait(flight: Flight, deadline: Deadline) -> UnavailableError | None:
+def _wait(flight: Flight, deadline: Deadline, cold_s: float) -> UnavailableError | None:
     """Why a flight that somebody else leads gives no answer; None: it landed, look again."""
     try:
-        flight.wait(deadline.remaining_s())
-        if flight.error is None:
+        flight.wait(deadline.follow_s(cold_s))
+        if flight.error is None and not flight.has_ended:
             deadline.remaining_s()
     except DeadlineExceededError as exc:
         return exc
