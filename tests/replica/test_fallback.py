@@ -7,6 +7,9 @@ import threading
 import pytest
 
 from tierstore.errors import DeadlineExceededError, UnavailableError
+from tierstore.replica.deadline import Deadline
+from tierstore.replica.fills import Flight
+from tierstore.replica.reads import _wait
 from tierstore.runtime import Runtime
 from tierstore.testing import MemoryRegion, memory_store
 
@@ -82,3 +85,24 @@ def test_those_who_wait_for_anothers_read_get_the_stale_copy_too():
     store.close()
 
     assert answers == [1] * 6
+
+
+@pytest.mark.parametrize(("is_default", "waited_s"), [(True, 12.0), (False, 2.0)])
+def test_a_follower_waits_as_long_as_a_leader_who_reads_an_object(runtime, is_default, waited_s):
+    flight = Flight("k")
+    flight.landed = runtime.event()
+    started_s = runtime.monotonic()
+    error = _wait(flight, Deadline(runtime, 2.0, is_default=is_default), 10.0)
+
+    assert isinstance(error, DeadlineExceededError)
+    assert waited_s == pytest.approx(runtime.monotonic() - started_s)
+
+
+def test_a_flight_that_landed_late_is_looked_at_all_the_same(runtime):
+    flight = Flight("k")
+    flight.landed = runtime.event()
+    deadline = Deadline(runtime, 2.0, is_default=True)
+    runtime.sleep(1.0)
+    flight.landed.set()
+
+    assert _wait(flight, deadline, 10.0) is None
