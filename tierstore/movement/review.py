@@ -150,6 +150,7 @@ def facts_of(
         size_bytes=row.size,
         home=home or (COLD if row.cold is not None else REGIONAL),
         home_age_s=0.0 if home else max(0, now_ms - row.entered_ms) / MS_PER_S,
+        has_moved=row.epoch > 0 or home is not None,
         is_dead=row.record.payload is None or (expires_ms is not None and expires_ms <= now_ms),
         home_accesses=decayed(row.heat, elapsed_s, half_life_s),
         barred=barred,
