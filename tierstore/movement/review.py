@@ -172,8 +172,12 @@ def _packs(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
 
 
 def _fingerprint(ground: Ground) -> str:
+    policy = ground.policy
     parts = [
-        (rule.match, as_dict(rule.hotness), rule.min_residency_regional_s, as_dict(rule.place))
-        for rule in ground.policy.rules
-    ]
-    return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+        (
+            rule.match, as_dict(rule.hotness), rule.min_residency_regional_s, as_dict(rule.place),
+            barred_tiers(policy, rule),
+        )
+        for rule in policy.rules
+    ]  # fmt: skip
+    return blake2b(repr((LARGE_VALUE_BYTES, parts)).encode(), digest_size=8).hexdigest()
