@@ -84,11 +84,11 @@ class Mover:
             self._unsettled.clear()  # whoever has the lease now ends them
             self.lease = None
 
-    def release(self) -> None:
+    def release(self, timeout_s: float) -> None:
         """Give up the lease, if it is ours."""
         lease, self.lease = self.lease, None
         if lease is not None and lease.is_held:
-            self._ground.directory.lease(self._holder, 0, None, self._ground.regional_s)
+            self._ground.directory.lease(self._holder, 0, None, timeout_s)
 
     def _work(self, lease: Lease) -> None:
         self._settle_intents(lease)

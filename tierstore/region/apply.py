@@ -198,6 +198,14 @@ def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row
     )  # fmt: skip
 
 
+def _sooner(due_ms: int | None, now_ms: int) -> int:
+    """When a row that was used is due: not after others that were due later than it.
+
+    It is another time than the one that a review has seen, or that would undo this one.
+    """
+    return now_ms if due_ms is None or due_ms > now_ms else due_ms - 1
+
+
 def _warm(plan: Plan, rows: Mapping[str, Row], heat: Heat, now_ms: int) -> None:
     """Add accesses to the decayed count of a row, and let a mover look at it if it is cold."""
     row = plan.writes.get(heat.key) or plan.heated.get(heat.key) or rows.get(heat.key)
@@ -209,7 +217,7 @@ def _warm(plan: Plan, rows: Mapping[str, Row], heat: Heat, now_ms: int) -> None:
         row,
         heat=kept + heat.reads + heat.writes,
         accessed_ms=max(row.accessed_ms, now_ms),
-        due_ms=row.due_ms if row.cold is None else now_ms,
+        due_ms=row.due_ms if row.cold is None else _sooner(row.due_ms, now_ms),
     )
     into = plan.writes if heat.key in plan.writes else plan.heated
     into[heat.key] = warmer
