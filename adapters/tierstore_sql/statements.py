@@ -27,7 +27,7 @@ STANDING = (
 )
 REGION = (
     "SELECT schema_version, region, incarnation, position, time_ms, floor, forgotten, aside_total,"
-    " guard"
+    " guard, (SELECT COUNT(*) FROM ts_lease)"
     " FROM ts_region"
 )
 CREATE_REGION = (

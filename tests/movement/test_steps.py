@@ -8,6 +8,7 @@ from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableErr
 from tierstore.movement.mover import SLICE_BYTES, Mover
 from tierstore.movement.review import Reviewer
 from tierstore.policy import load
+from tierstore.region.apply import Limits
 
 MIB = 2**20
 QUIET = {"replication": {"flush": "1h", "pull": "1h"}}
@@ -142,3 +143,31 @@ def test_closing_gives_the_lease_no_more_time_than_it_has(site, monkeypatch):
     monkeypatch.setattr(site.region, "lease", note)
     process.store.close(timeout=0.5)
     assert given == [(0, 0.5)]
+
+
+@pytest.mark.parametrize("is_sql", [False, True])
+def test_what_a_process_without_a_mover_writes_is_reviewed(new_site, is_sql):
+    site = new_site(is_sql=is_sql)
+    process = site.open()
+    process.store.put("old", 1)
+    process.store.flush()
+    process.step()
+    other = site.open(rules=[{"hotness": {}}])
+    assert other.moving is None
+    other.store.put_many({"old": 2, "new": 3})
+    other.store.flush()
+    site.limits = Limits(is_tiered=True)
+    site.runtime.sleep(120)
+    process.step(2)
+    assert site.cold_keys() == {"old", "new"}
+    assert process.store.get("old", max_age=0) == 2
+
+
+@pytest.mark.parametrize("is_sql", [False, True])
+def test_a_region_that_never_had_a_mover_reviews_nothing(new_site, is_sql):
+    site = new_site(is_sql=is_sql)
+    process = site.open(rules=[{"hotness": {}}])
+    process.store.put("k", 1)
+    process.store.flush()
+    site.runtime.sleep(120)
+    assert site.region.due(9, 9.0) == []

@@ -37,9 +37,13 @@ class Limits:
     is_tiered: bool = False
     """Whether keys may go cold, so that a mover has to look at what was written."""
 
-    def at(self, now_ms: int) -> Terms:
-        """The terms at a moment of the region's clock."""
-        return Terms(now_ms, self.max_drift_ms, self.horizon_ms, self.is_tiered)
+    def at(self, now_ms: int, *, has_mover: bool = False) -> Terms:
+        """The terms at a moment of the region's clock.
+
+        What a region `has_mover` for is reviewed, whatever the policy of the process that wrote it.
+        """
+        is_tiered = self.is_tiered or has_mover
+        return Terms(now_ms, self.max_drift_ms, self.horizon_ms, is_tiered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,10 @@ def _has_won(new: Record, record: Record) -> bool:
 def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
     size = len(key.encode()) + len(record.payload or b"")
     now_ms = terms.now_ms
-    due_ms = now_ms if terms.is_tiered else None
+    is_reviewed = terms.is_tiered or (
+        row is not None and (row.due_ms is not None or row.cold is not None)
+    )
+    due_ms = now_ms if is_reviewed else None
     if row is None:
         return Row(key, record, EVENTUAL, None, size, 0, 0, now_ms, now_ms, now_ms, 0.0, due_ms)
     entered_ms = row.entered_ms
