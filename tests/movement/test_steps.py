@@ -171,3 +171,35 @@ def test_a_region_that_never_had_a_mover_reviews_nothing(new_site, is_sql):
     process.store.flush()
     site.runtime.sleep(120)
     assert site.region.due(9, 9.0) == []
+
+
+@pytest.mark.parametrize("is_sql", [False, True])
+def test_what_went_cold_comes_back_under_a_policy_without_a_cold_rate(new_site, is_sql):
+    site = new_site(is_sql=is_sql)
+    process = site.open()
+    process.store.put_many({"kept": 1, "rewritten": 2})
+    process.store.flush()
+    site.runtime.sleep(120)
+    process.step()
+    process.store.put("rewritten", 3)
+    process.store.close()
+    assert site.cold_keys() == {"kept"}
+    other = site.open(rules=[{"hotness": {}}])
+    other.store.maintain()
+    assert other.moving is not None
+    other.step(3)
+    assert site.cold_keys() == set()
+    site.runtime.sleep(3700)
+    other.step(2)
+    assert site.blobs() == set()
+    site.check_objects()
+
+
+def test_without_leftovers_the_region_is_asked_once(site, monkeypatch):
+    process = site.open(rules=[{"hotness": {}}])
+    objects, asked = site.region.objects, []
+    monkeypatch.setattr(site.region, "objects", lambda *a: asked.append(a) or objects(*a))
+    for _ in range(3):
+        process.store.maintain()
+    assert len(asked) == 1
+    assert process.moving is None

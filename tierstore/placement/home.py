@@ -2,9 +2,10 @@
 
 The first verdict that holds decides: the dead do not move; hard limits; no `cold` rate; size; and
 then use. A large value goes cold at birth; one that is written again and again after that would
-each time be an object for as long as garbage is retained, so it waits for its residency. A payload goes cold when it is used less often than `cold` and was in the region for its
-residency; it returns at cold × hysteresis, and at one access more than `cold` in any case, so that
-the access that breaks an idle time does not bring it back alone.
+each time be an object for as long as garbage is retained, so it waits for its residency. A small
+one goes cold when it is used less often than `cold` and was in the region for its residency; it
+returns at cold × hysteresis, and at one access more than `cold` in any case, so that the access
+that breaks an idle time does not bring it back alone.
 """
 
 from __future__ import annotations
