@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from tierstore.movement.step import Moving
     from tierstore.policy import Policy, PolicyLike
     from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
@@ -113,20 +114,76 @@ def cold_link(policy: Policy, runtime: Runtime) -> ColdLink:
 def make_steps(
     policy: Policy, runtime: Runtime, source: RegionSource, cold: ColdLink, matcher: Matcher
 ) -> Callable[[Replica], list[Step]]:
-    """What moves keys in the background, if any rule lets them go cold."""
-    if not is_tiered(policy):
-        return lambda _: []
+    """What moves keys in the background, if any rule lets them go cold or some still are."""
+    interval_s = policy.movement.interval_s
 
-    def make(replica: Replica) -> list[Step]:
+    def make_moving(replica: Replica) -> Moving:
         from tierstore.movement.step import Moving
 
         link = replica.state.link
         moving = Moving(policy, runtime, source.get, link, cold, matcher.rule_for)
         replica.moving = moving
-        interval_s, pause_s = policy.movement.interval_s, moving.pause_s
-        return [Step("move", interval_s, moving.step, lambda: True, pause_s, moving.next_slice)]
+        return moving
+
+    def make(replica: Replica) -> list[Step]:
+        work: Moving | Leftovers
+        if is_tiered(policy):
+            work, is_needed = make_moving(replica), lambda: True
+        else:
+            work = Leftovers(replica, lambda: make_moving(replica), interval_s)
+            is_needed = work.is_needed
+        return [Step("move", interval_s, work.step, is_needed, work.pause_s, work.next_slice)]
 
     return make
+
+
+class Leftovers:
+    """What an earlier policy let go cold, under one that lets nothing: brought back and swept.
+
+    Looks once whether there is any, which is one query in the life of a process.
+    """
+
+    def __init__(
+        self, replica: Replica, make_moving: Callable[[], Moving], interval_s: float
+    ) -> None:
+        self._replica = replica
+        self._make_moving = make_moving
+        self._interval_s = interval_s
+        self._is_unknown = True
+        self._moving: Moving | None = None
+
+    def is_needed(self) -> bool:
+        """Whether there is something left, as far as is known."""
+        return self._is_unknown or self._moving is not None
+
+    def step(self) -> None:
+        """Look whether there are leftovers, or move them.
+
+        Raises UnavailableError if a tier does not answer; the next step goes on from there.
+        """
+        if self._is_unknown:
+            self._moving = self._make_moving() if self._is_any() else None
+            self._is_unknown = False
+        if self._moving is not None:
+            self._moving.step()
+
+    def pause_s(self) -> float:
+        """Seconds until the next step is wanted."""
+        return self._interval_s if self._moving is None else self._moving.pause_s()
+
+    def next_slice(self) -> Callable[[], None] | None:
+        """What is left of the last step and need not wait; None: nothing is."""
+        return None if self._moving is None else self._moving.next_slice()
+
+    def _is_any(self) -> bool:
+        """Whether the region knows of objects: of every cold row's, and of garbage."""
+        replica = self._replica
+        ask = getattr(replica.region, "objects", None)
+        if ask is None:
+            return False
+        link, deadline = replica.state.link, replica.deadline()
+        link.register(deadline)
+        return bool(link.observed(lambda: ask(1, deadline.remaining_s())))
 
 
 def make_journals(policy: Policy) -> JournalDirectory | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tierstore_sql.dialects import Sqlite
 
 PAGE_BYTES_MAX = 4 << 20
-_REGION_TYPES = (int, bytes, int, int, int, int, int, int, int)
+_REGION_TYPES = (int, bytes, int, int, int, int, int, int, int, int)
 _REPLICA_TYPES = (int, int, bytes, bytes, int, int, int, int, int)
 
 
@@ -52,6 +52,8 @@ class Ledger:
         self.forgotten: int = found[6]
         """The highest position at which a row was collected: older cursors missed that."""
         self.aside_total: int = found[7]
+        self.has_mover = found[9] > 0
+        """Whether any process ever moved keys of this region."""
 
     def replica(self, replica: int) -> ReplicaState | None:
         """What is known of a replica, None if it never registered."""

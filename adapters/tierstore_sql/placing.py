@@ -57,11 +57,15 @@ def read_due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Ro
 
 
 def review_all(ledger: Ledger, after: int, limit: int) -> int | None:
-    """Make the rows due that were made after the one with id `after`, `limit` ids of them."""
-    (last,) = ledger.connection.execute(statements.LAST_ID).fetchone()
-    now_ms = ledger.now_ms
-    ledger.connection.execute(statements.SET_DUE_RANGE, (now_ms, after, after + limit, now_ms))
-    return after + limit if last is not None and last > after + limit else None
+    """Make the rows due from the first one with an id above `after` on, `limit` ids of them."""
+    execute = ledger.connection.execute
+    (first,) = execute(statements.NEXT_ID, (after,)).fetchone()
+    if first is None:
+        return None
+    (last,) = execute(statements.LAST_ID).fetchone()
+    now_ms, until = ledger.now_ms, first - 1 + limit
+    execute(statements.SET_DUE_RANGE, (now_ms, after, until, now_ms))
+    return until if last > until else None
 
 
 def settle(ledger: Ledger, reviews: Sequence[Review]) -> None:

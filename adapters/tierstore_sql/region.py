@@ -216,7 +216,7 @@ class SqlRegion(Moves):
 
         def work(connection: sqlite3.Connection) -> Upkeep:
             ledger = Ledger(connection, self.now_ms())
-            return upkeep.maintain(ledger, self._session.dialect, self._terms(ledger.now_ms), limit)
+            return upkeep.maintain(ledger, self._session.dialect, self._terms(ledger), limit)
 
         return self._session.write(work, timeout_s)
 
@@ -249,9 +249,10 @@ class SqlRegion(Moves):
         """The region's clock: the runtime's, never the database's."""
         return now_ms(self._runtime)
 
-    def _terms(self, time_ms: int) -> Terms:
+    def _terms(self, ledger: Ledger) -> Terms:
         limits = self._limits
-        return Terms(time_ms, limits.max_drift_ms, limits.horizon_ms, limits.is_tiered)
+        is_tiered = limits.is_tiered or ledger.has_mover
+        return Terms(ledger.now_ms, limits.max_drift_ms, limits.horizon_ms, is_tiered)
 
     def _read_one(self, key: str, replica: int) -> ReadReply:
         raw_key = key.encode()
@@ -279,7 +280,7 @@ class SqlRegion(Moves):
         rows, corrupt = directory.read_rows(ledger.connection, self._session.dialect, keys)
         if corrupt:
             batch = directory.poison(batch, corrupt)
-        plan = plan_apply(rows, batch, self._terms(ledger.now_ms))
+        plan = plan_apply(rows, batch, self._terms(ledger))
         ledger.put_rows(plan.writes.values())
         ledger.warm_rows(plan.heated.values())
         placing.release(ledger, plan.released)

@@ -27,7 +27,7 @@ STANDING = (
 )
 REGION = (
     "SELECT schema_version, region, incarnation, position, time_ms, floor, forgotten, aside_total,"
-    " guard"
+    " guard, (SELECT COUNT(*) FROM ts_lease)"
     " FROM ts_region"
 )
 CREATE_REGION = (
@@ -74,6 +74,7 @@ SET_DUE = "UPDATE ts_directory SET due_ms = ? WHERE key = ? AND position = ? AND
 SET_DUE_RANGE = (
     "UPDATE ts_directory SET due_ms = ? WHERE id > ? AND id <= ? AND (due_ms IS NULL OR due_ms > ?)"
 )
+NEXT_ID = "SELECT MIN(id) FROM ts_directory WHERE id > ?"
 LAST_ID = "SELECT MAX(id) FROM ts_directory"
 SET_PLACE = "UPDATE ts_directory SET due_ms = ?, header = ?, cold = ?, payload = ? WHERE key = ?"
 

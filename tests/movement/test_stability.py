@@ -152,6 +152,18 @@ def test_large_values_are_cold_soon_after_birth_and_come_back_small(site):
     assert site.cold_keys() == set()
 
 
+def test_a_large_value_that_is_rewritten_goes_cold_once_in_a_residency(site):
+    process = open_store(site, [{**COLD, "min_residency": {"regional": "1h"}}])
+    for _ in range(90):
+        process.store.put("large", "x" * 140_000)
+        process.store.flush()
+        site.runtime.advance(60)
+    assert process.moving.tally["demoted"] == 2
+    site.runtime.advance(HOUR_S)
+    assert process.moving.tally["demoted"] == 3
+    assert site.cold_keys() == {"large"}
+
+
 def test_places_bind(site):
     rules = [
         {"match": "never cold/*", **COLD, "place": {"never": ["cold"]}},

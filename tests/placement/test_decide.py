@@ -274,6 +274,19 @@ HOME = [
     ),
     (
         USUAL_RULE,
+        replace(SMALL, **LARGE, has_moved=True, home_age_s=HOUR_S),
+        "regional",
+        "128KiB, and values from 128KiB on live in the cold tier however much they are used, but it"
+        " has been in the region for 1h of 7d: it stays there",
+    ),
+    (
+        USUAL_RULE,
+        replace(SMALL, **LARGE, has_moved=True, home_age_s=7 * DAY_S),
+        "cold",
+        "128KiB, and values from 128KiB on live in the cold tier however much they are used",
+    ),
+    (
+        USUAL_RULE,
         replace(IN_REGION, size_bytes=LARGE_VALUE_BYTES - 1, home_accesses=accesses_at(1.0)),
         "regional",
         "used 86400/d, cold is below 1/d: home is the region",
@@ -370,6 +383,7 @@ facts_of_keys = st.builds(
     size_bytes=st.integers(1, 1000) | st.integers(1, 2**21),
     home=st.sampled_from(["regional", "cold"]),
     home_age_s=ages,
+    has_moved=st.booleans(),
     is_dead=st.booleans(),
     is_resident=st.booleans(),
     edge_age_s=ages,

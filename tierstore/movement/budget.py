@@ -9,13 +9,32 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
 
 
+class Slice:
+    """How much one step moves, that what else runs in the background has its turn."""
+
+    def __init__(self, runtime: Runtime, size_bytes: int, for_s: float) -> None:
+        self._runtime = runtime
+        self._left_bytes = size_bytes
+        self._ends_s = runtime.monotonic() + for_s
+
+    @property
+    def is_over(self) -> bool:
+        """Whether enough was moved, or for long enough."""
+        return self._left_bytes <= 0 or self._runtime.monotonic() >= self._ends_s
+
+    def spend(self, size_bytes: int) -> None:
+        """Note what was moved."""
+        self._left_bytes -= size_bytes
+
+
 class Budget:
     """Two token buckets. What is spent beyond them is a debt that is waited for."""
 
     def __init__(self, runtime: Runtime, movement: Movement) -> None:
         self._runtime = runtime
         self._rates = movement.operations_per_s, movement.bytes_per_s
-        self._tops = tuple(rate * movement.interval_s for rate in self._rates)
+        # Never below one: it would never be reached, and nothing ever begun.
+        self._tops = tuple(max(1.0, rate * movement.interval_s) for rate in self._rates)
         self._left = list(self._tops)
         self._filled_s = runtime.monotonic()
 

@@ -11,11 +11,11 @@ new, and a write that raced is never lost: the switch passes it by.
 
 from __future__ import annotations
 
-from itertools import chain
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError, TierStoreError, UnavailableError
-from tierstore.movement.budget import Budget
+from tierstore.movement.budget import Budget, Slice
 from tierstore.movement.review import Reviewer
 from tierstore.region.moves import StoredObject
 from tierstore.region.objects import mint_name
@@ -26,13 +26,17 @@ from tierstore.tiers.segments import pack_segment, pack_value, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Literal
+    from typing import Literal, TypeAlias
 
     from tierstore.movement.ground import Ground
     from tierstore.movement.review import Candidate, Packs
+    from tierstore.placement.facts import Home
     from tierstore.region.moves import Lease, Switch
     from tierstore.runtime import Runtime
     from tierstore.tiers.segments import Packed
+
+    Pack: TypeAlias = Sequence[Candidate]
+    Move: TypeAlias = Callable[[Lease, Pack], int]
 
 ROWS_MAX = 1000
 PAUSE_S_MIN = 0.05
@@ -40,6 +44,9 @@ BACKOFF_S_MAX = 3600.0
 LEASE_INTERVALS = 4
 LEASE_S_MIN = 60.0
 MS_PER_S = 1000
+SLICE_BYTES = 8 * 2**20
+SLICE_S = 0.2
+"""When a step ends, after one pack at least."""
 
 
 class Mover:
@@ -53,7 +60,7 @@ class Mover:
         self._reviewer = Reviewer(ground)
         self._unsettled: list[str] = []  # intents of ours whose switch was not answered
         self._review_after: int | None = 0  # where to go on making all rows due; None: done
-        self._failures = 0
+        self._failures: Counter[Home] = Counter()
         self._renew_at_s = float("-inf")
         self._is_recognized = False  # that the cold tier is the one with this region's objects
         self.lease: Lease | None = None
@@ -77,11 +84,11 @@ class Mover:
             self._unsettled.clear()  # whoever has the lease now ends them
             self.lease = None
 
-    def release(self) -> None:
+    def release(self, timeout_s: float) -> None:
         """Give up the lease, if it is ours."""
         lease, self.lease = self.lease, None
         if lease is not None and lease.is_held:
-            self._ground.directory.lease(self._holder, 0, None, self._ground.regional_s)
+            self._ground.directory.lease(self._holder, 0, None, timeout_s)
 
     def _work(self, lease: Lease) -> None:
         self._settle_intents(lease)
@@ -90,10 +97,11 @@ class Mover:
         count = min(ROWS_MAX, self._budget.operations())
         rows = self._ground.directory.due(count, self._ground.regional_s) if count else []
         is_done = not rows or self._move(lease, self._reviewer.review(rows))
-        if not count or len(rows) == count or not is_done:
-            self.pause_s = max(PAUSE_S_MIN, self._budget.wait_s(ROWS_MAX // 2))
         is_reviewing = lease.note != self._reviewer.fingerprint and self._review_after is not None
-        self.has_more = count > 0 and (len(rows) == count or is_reviewing)
+        is_more = not is_done or len(rows) == count or is_reviewing
+        if is_more:
+            self.pause_s = max(PAUSE_S_MIN, self._budget.wait_s(ROWS_MAX // 2))
+        self.has_more = is_more and self._budget.operations() > 0
 
     # Lease
 
@@ -150,12 +158,30 @@ class Mover:
             return True
         if packs.moving():
             self._recognize()
-        demotions = ((pack, self._demote) for pack in packs.demotions())
-        promotions = ((pack, self._promote) for pack in packs.promotions())
-        for pack, move in chain(demotions, promotions):
-            if not self._budget.operations():
+        slice_ = Slice(self._runtime, SLICE_BYTES, SLICE_S)
+        failures: list[TierStoreError] = []
+        is_done = True
+        for kind, move in (
+            (packs.promotions(), self._promote),  # users wait for these
+            (packs.demotions(), self._demote),
+        ):
+            try:
+                is_done &= self._move_kind(lease, list(kind), move, slice_)
+            except FencedError:
+                raise
+            except TierStoreError as exc:
+                failures.append(exc)
+        if failures:
+            raise failures[0]
+        return is_done
+
+    def _move_kind(self, lease: Lease, kind: Sequence[Pack], move: Move, slice_: Slice) -> bool:
+        """Whether all packs of a kind were moved: neither budget nor slice ended before."""
+        for at, pack in enumerate(kind):
+            if slice_.is_over or not self._budget.operations():
                 return False
-            self._attempt(lease, pack, move)
+            self._attempt(lease, pack, move, kind[at + 1 :])
+            slice_.spend(sum(candidate.row.size for candidate in pack))
         return True
 
     def _recognize(self) -> None:
@@ -177,28 +203,27 @@ class Mover:
                 )
         self._is_recognized = True
 
-    def _attempt(
-        self,
-        lease: Lease,
-        pack: Sequence[Candidate],
-        move: Callable[[Lease, Sequence[Candidate]], int],
-    ) -> None:
+    def _attempt(self, lease: Lease, pack: Pack, move: Move, rest: Sequence[Pack]) -> None:
+        """Move a pack. If a tier does not answer, the `rest` of its kind waits as well."""
+        wanted = pack[0].wanted
         try:
             moved = move(lease, pack)
         except FencedError:
             raise
         except TierStoreError as exc:
+            is_away = isinstance(exc, UnavailableError)
             self._ground.tally.failed += len(pack)
-            self._failures += 1
+            self._failures[wanted] += 1
             self._is_recognized = False
-            self._note_failure(lease, pack, exc)
+            waiting = [*pack, *(c for other in rest for c in other if is_away)]
+            self._note_failure(lease, waiting, self._failures[wanted], exc)
             raise
-        self._failures = 0
+        self._failures[wanted] = 0
         self._ground.tally.raced += len(pack) - moved
         self._budget.spend(len(pack), sum(candidate.row.size for candidate in pack))
 
-    def _note_failure(self, lease: Lease, pack: Sequence[Candidate], exc: TierStoreError) -> None:
-        pause_s = min(BACKOFF_S_MAX, self._interval_s() * 2.0 ** min(self._failures, 16))
+    def _note_failure(self, lease: Lease, pack: Pack, failures: int, exc: TierStoreError) -> None:
+        pause_s = min(BACKOFF_S_MAX, self._interval_s() * 2.0 ** min(failures, 16))
         next_ms = self._ground.now_ms() + int(pause_s * MS_PER_S)
         notes = [candidate.wish(next_ms, str(exc)) for candidate in pack]
         self._ground.directory.settle_reviews(lease.epoch, notes, self._ground.regional_s)
@@ -216,8 +241,8 @@ class Mover:
         packed = (
             pack_value(name, *records[0]) if _kind(pack) == "val" else pack_segment(name, records)
         )
+        self._unsettled.append(name)  # first, for the answer to what follows may be lost
         ground.directory.begin_move(lease.epoch, name, ground.regional_s)
-        self._unsettled.append(name)
         ground.objects.put(name, packed.parts, ground.cold_s)
         verify(ground.objects, packed, ground.cold_s)
         moved = self._switch_to(lease, packed, pack)

@@ -150,6 +150,7 @@ def facts_of(
         size_bytes=row.size,
         home=home or (COLD if row.cold is not None else REGIONAL),
         home_age_s=0.0 if home else max(0, now_ms - row.entered_ms) / MS_PER_S,
+        has_moved=row.epoch > 0 or home is not None,
         is_dead=row.record.payload is None or (expires_ms is not None and expires_ms <= now_ms),
         home_accesses=decayed(row.heat, elapsed_s, half_life_s),
         barred=barred,
@@ -171,8 +172,12 @@ def _packs(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
 
 
 def _fingerprint(ground: Ground) -> str:
+    policy = ground.policy
     parts = [
-        (rule.match, as_dict(rule.hotness), rule.min_residency_regional_s, as_dict(rule.place))
-        for rule in ground.policy.rules
-    ]
-    return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+        (
+            rule.match, as_dict(rule.hotness), rule.min_residency_regional_s, as_dict(rule.place),
+            barred_tiers(policy, rule),
+        )
+        for rule in policy.rules
+    ]  # fmt: skip
+    return blake2b(repr((LARGE_VALUE_BYTES, parts)).encode(), digest_size=8).hexdigest()

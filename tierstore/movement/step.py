@@ -83,9 +83,9 @@ class Moving:
             return lambda: self._run(self._sweep)
         return None
 
-    def release(self) -> None:
+    def release(self, timeout_s: float) -> None:
         """Let another process move keys from now on, if this one did."""
-        self.mover.release()
+        self.mover.release(timeout_s)
 
     def pause_s(self) -> float:
         """Seconds until the next step is wanted."""

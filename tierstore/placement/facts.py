@@ -30,6 +30,8 @@ class Facts:
     """Where the payload stands."""
     home_age_s: float
     """Seconds since the payload entered that tier."""
+    has_moved: bool = False
+    """Whether it has changed its tier before, or is thought to have."""
     is_dead: bool = False
     """Deleted or expired."""
     is_resident: bool = False

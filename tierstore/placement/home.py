@@ -1,9 +1,11 @@
 """Whether a payload stands in the region or in the cold tier, and the sentence that says why.
 
 The first verdict that holds decides: the dead do not move; hard limits; no `cold` rate; size; and
-then use. A payload goes cold when it is used less often than `cold` and was in the region for its
-residency; it returns at cold × hysteresis, and at one access more than `cold` in any case, so that
-the access that breaks an idle time does not bring it back alone.
+then use. A large value goes cold at birth; one that is written again and again after that would
+each time be an object for as long as garbage is retained, so it waits for its residency. A small
+one goes cold when it is used less often than `cold` and was in the region for its residency; it
+returns at cold × hysteresis, and at one access more than `cold` in any case, so that the access
+that breaks an idle time does not bring it back alone.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from tierstore.policy.model import Rule
 
     Verdict = Literal[
-        "dead", "not cold", "not regional", "never", "auto", "large",
+        "dead", "not cold", "not regional", "never", "auto", "large", "rewritten",
         "used", "young", "idle", "asleep", "awake",
     ]  # fmt: skip
 
@@ -51,13 +53,19 @@ def judge_home(rule: Rule, facts: Facts) -> Verdict:
     if isinstance(cold_per_s, str):
         return "auto" if cold_per_s == "auto" else "never"
     if facts.size_bytes >= LARGE_VALUE_BYTES:
-        return "large"
+        return "rewritten" if _waits_for_residency(rule, facts) else "large"
     if facts.home == "cold":
         returns = facts.home_accesses >= _return_count(rule, cold_per_s)
         return "awake" if returns else "asleep"
     if facts.home_accesses >= count_at_rate(cold_per_s, cold_half_life_s(rule.hotness)):
         return "used"
     return "young" if facts.home_age_s < rule.min_residency_regional_s else "idle"
+
+
+def _waits_for_residency(rule: Rule, facts: Facts) -> bool:
+    """Whether a large value came to the region from another tier, and lately."""
+    is_young = facts.home_age_s < rule.min_residency_regional_s
+    return facts.has_moved and facts.home == "regional" and is_young
 
 
 def home_of(verdict: Verdict, facts: Facts) -> Home:
@@ -70,6 +78,8 @@ def home_of(verdict: Verdict, facts: Facts) -> Home:
 def review_in_s(verdict: Verdict, rule: Rule, facts: Facts) -> float:
     """Seconds until another verdict asks for another tier, if nobody uses the key; inf if never."""
     cold_per_s = rule.hotness.cold_per_s
+    if verdict == "rewritten":
+        return rule.min_residency_regional_s - facts.home_age_s + REVIEW_MARGIN_S
     if verdict not in ("used", "young", "awake") or isinstance(cold_per_s, str):
         return inf
     half_life_s = cold_half_life_s(rule.hotness)
@@ -109,6 +119,10 @@ def _cold_per_s(rule: Rule) -> float:
 def _large(rule: Rule, facts: Facts) -> str:
     size, least = format_size(facts.size_bytes), format_size(LARGE_VALUE_BYTES)
     return f"{size}, and values from {least} on live in the cold tier however much they are used"
+
+
+def _rewritten(rule: Rule, facts: Facts) -> str:
+    return f"{_large(rule, facts)}, but {_stay(rule, facts)}: it stays there"
 
 
 def _used(rule: Rule, facts: Facts) -> str:
@@ -158,6 +172,7 @@ _REASONS: dict[Verdict, Callable[[Rule, Facts], str]] = {
     "never": lambda rule, facts: "cold is never: home is the region",
     "auto": lambda rule, facts: "cold: auto comes with a later version: home is the region",
     "large": _large,
+    "rewritten": _rewritten,
     "used": _used,
     "young": _young,
     "idle": _idle,

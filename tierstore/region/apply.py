@@ -37,9 +37,13 @@ class Limits:
     is_tiered: bool = False
     """Whether keys may go cold, so that a mover has to look at what was written."""
 
-    def at(self, now_ms: int) -> Terms:
-        """The terms at a moment of the region's clock."""
-        return Terms(now_ms, self.max_drift_ms, self.horizon_ms, self.is_tiered)
+    def at(self, now_ms: int, *, has_mover: bool = False) -> Terms:
+        """The terms at a moment of the region's clock.
+
+        What a region `has_mover` for is reviewed, whatever the policy of the process that wrote it.
+        """
+        is_tiered = self.is_tiered or has_mover
+        return Terms(now_ms, self.max_drift_ms, self.horizon_ms, is_tiered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,10 @@ def _has_won(new: Record, record: Record) -> bool:
 def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
     size = len(key.encode()) + len(record.payload or b"")
     now_ms = terms.now_ms
-    due_ms = now_ms if terms.is_tiered else None
+    is_reviewed = terms.is_tiered or (
+        row is not None and (row.due_ms is not None or row.cold is not None)
+    )
+    due_ms = now_ms if is_reviewed else None
     if row is None:
         return Row(key, record, EVENTUAL, None, size, 0, 0, now_ms, now_ms, now_ms, 0.0, due_ms)
     entered_ms = row.entered_ms
@@ -198,6 +205,14 @@ def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row
     )  # fmt: skip
 
 
+def _sooner(due_ms: int | None, now_ms: int) -> int:
+    """When a row that was used is due: not after others that were due later than it.
+
+    It is another time than the one that a review has seen, or that would undo this one.
+    """
+    return now_ms if due_ms is None or due_ms > now_ms else due_ms - 1
+
+
 def _warm(plan: Plan, rows: Mapping[str, Row], heat: Heat, now_ms: int) -> None:
     """Add accesses to the decayed count of a row, and let a mover look at it if it is cold."""
     row = plan.writes.get(heat.key) or plan.heated.get(heat.key) or rows.get(heat.key)
@@ -209,7 +224,7 @@ def _warm(plan: Plan, rows: Mapping[str, Row], heat: Heat, now_ms: int) -> None:
         row,
         heat=kept + heat.reads + heat.writes,
         accessed_ms=max(row.accessed_ms, now_ms),
-        due_ms=row.due_ms if row.cold is None else now_ms,
+        due_ms=row.due_ms if row.cold is None else _sooner(row.due_ms, now_ms),
     )
     into = plan.writes if heat.key in plan.writes else plan.heated
     into[heat.key] = warmer

@@ -283,14 +283,14 @@ class Replica:
 
     def _sign_off(self, timeout_s: float) -> None:
         """Tell the region, if it is there, that nobody need wait for this process."""
-        state = self.state
+        state, deadline = self.state, self.deadline(timeout_s)
         if self.moving is not None and state.link.reachable:
             try:
-                self.moving.release()
+                self.moving.release(min(deadline.remaining_s(), self.policy.timeouts.regional_s))
             except TierStoreError:
                 self.runtime.sometimes("mover's lease not released")
         if state.journal is None:
-            state.link.leave(self.deadline(timeout_s))
+            state.link.leave(deadline)
 
     def _stop_driver(self, timeout_s: float) -> None:
         driver, self._driver = self._driver, None

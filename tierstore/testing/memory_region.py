@@ -84,7 +84,9 @@ class MemoryRegion(MemoryMoves):
             if verdict == "apply":
                 keys = {d.key for d in batch.deltas} | {heat.key for heat in batch.heat}
                 rows = {key: self.rows[key] for key in keys if key in self.rows}
-                plan = plan_apply(rows, batch, self._limits.at(self._now_ms()))
+                plan = plan_apply(
+                    rows, batch, self._limits.at(self._now_ms(), has_mover=self._lease.epoch > 0)
+                )
                 self._store(plan)
                 for index, kind, why in plan.aside:
                     self._keep(kind, batch, index, batch.deltas[index].key, why)
@@ -170,7 +172,7 @@ class MemoryRegion(MemoryMoves):
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""
         with self._lock:
-            terms = self._limits.at(self._now_ms())
+            terms = self._limits.at(self._now_ms(), has_mover=self._lease.epoch > 0)
             due = [
                 delta
                 for delta in self._held

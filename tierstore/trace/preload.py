@@ -52,7 +52,7 @@ def _settle(store: Store, runtime: Runtime) -> None:
     while moving.pause_s() < store._core.policy.movement.interval_s / 2:
         runtime.sleep(moving.pause_s())
         moving.step()
-    moving.release()
+    moving.release(store._core.policy.timeouts.regional_s)
 
 
 def _chunks(sizes: Mapping[str, int]) -> Iterator[dict[str, Any]]:

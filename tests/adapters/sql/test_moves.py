@@ -245,6 +245,15 @@ def test_heat_makes_cold_rows_due_and_leaves_the_others(hand, sender):
     assert position == 2
 
 
+def test_heat_does_not_send_a_cold_row_to_the_end_of_the_queue(hand, sender, runtime):
+    sender.send(sender.put("first", b"1"), sender.put("second", b"1"))
+    hand.demote("first", "second")
+    for key in ("first", "second", "first"):
+        heat(sender, key)
+        runtime.advance(1)
+    assert list(hand.due()) == ["first", "second"]
+
+
 def test_every_row_is_reviewed_a_part_at_a_time(hand, sender):
     keys = [f"k{number}" for number in range(25)]
     sender.send(*[sender.put(key, b"1") for key in keys])
@@ -492,3 +501,11 @@ def test_damaged_rows_that_are_due_first_hide_no_other(sql, runtime, new_sender,
     sender.send(sender.put("sound", b"1"))
     tamper("UPDATE ts_directory SET header = X'00' WHERE key < CAST('b' AS BLOB)")
     assert list(hand.due(limit=3)) == ["sound"]
+
+
+def test_a_review_of_all_passes_over_ids_that_are_free(sql, runtime, new_sender, tamper):
+    sender, hand = new_sender(sql, 7, runtime), Hand(sql, runtime)
+    sender.send(sender.put("k", b"1"))
+    tamper("UPDATE ts_directory SET id = 3000000, due_ms = NULL")
+    assert sql.review_all(hand.epoch, 0, 10, TIMEOUT_S) is None
+    assert list(hand.due()) == ["k"]
