@@ -9,6 +9,7 @@ from tierstore.replica.cold import ColdLink
 from tierstore.replica.engine import Replica
 from tierstore.replica.link import RegionSource
 from tierstore.replica.schedule import Step
+from tierstore.replica.state import never_edge
 from tierstore.runtime import Runtime, fork
 from tierstore.store.core import Core
 from tierstore.store.store import Store
@@ -60,7 +61,8 @@ def wire(
     """A store made of these parts; they default to what the policy names."""
     matcher = Matcher(policy.rules)
     source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
-    cold = cold_link(policy, runtime) if objects is None else ColdLink(lambda: objects, runtime)
+    make_objects = object_source(policy, runtime) if objects is None else lambda: objects
+    cold = ColdLink(make_objects, runtime, may_cache(policy, matcher))
     replica = Replica(
         policy,
         runtime,
@@ -96,8 +98,8 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
     return RegionSource(make)
 
 
-def cold_link(policy: Policy, runtime: Runtime) -> ColdLink:
-    """The policy's cold tier; its adapter is imported and made at first use."""
+def object_source(policy: Policy, runtime: Runtime) -> Callable[[], ObjectTier]:
+    """What makes the policy's cold tier; its adapter is imported and made at first use."""
 
     def make() -> ObjectTier:
         from tierstore.policy.url import Url
@@ -108,7 +110,19 @@ def cold_link(policy: Policy, runtime: Runtime) -> ColdLink:
         objects: ObjectTier = adapter(url, runtime=runtime, base_dir=policy.base_dir)
         return objects
 
-    return ColdLink(make, runtime)
+    return make
+
+
+def may_cache(policy: Policy, matcher: Matcher) -> Callable[[str], bool] | None:
+    """Whether a key may stay in this edge's memory; None if every key may."""
+    barred = never_edge(policy)
+    if not barred:
+        return None
+
+    def is_allowed(key: str) -> bool:
+        return matcher.rule_for(key).index not in barred
+
+    return is_allowed
 
 
 def make_steps(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from tierstore.errors import CorruptionError
 from tierstore.record import REPLICA_MAX
 from tierstore.region.batch import Batch, Poisoned, encode_delta
@@ -15,6 +17,7 @@ from tierstore_sql.rows import (
     encode_bound,
     encode_header,
     encode_rows,
+    reseal_heat,
 )
 
 TYPE_CHECKING = False
@@ -91,9 +94,16 @@ class Ledger:
                 self.connection.executemany(statement, stored)
         self.position += len(rows)
 
-    def warm_rows(self, rows: Collection[Row]) -> None:
-        """Write the heat of rows where they are, without a feed position."""
-        warm = [(encode_header(row), row.due_ms, row.key.encode()) for row in rows]
+    def warm_rows(self, rows: Collection[Row], headers: Mapping[str, bytes]) -> None:
+        """Write the heat of rows where they are, without a feed position.
+
+        `headers` are those of the rows whose content was not read.
+        """
+        warm = []
+        for row in rows:
+            key, header = row.key.encode(), headers.get(row.key)
+            sealed = encode_header(row) if header is None else reseal_heat(header, key, row)
+            warm.append((sealed, row.due_ms, key))
         self.connection.executemany(statements.WARM_ROW, warm)
 
 
@@ -129,6 +139,28 @@ def read_rows(
             except CorruptionError as error:
                 corrupt[key] = str(error)
     return rows, corrupt
+
+
+def read_bare_rows(
+    connection: sqlite3.Connection, dialect: Sqlite, keys: Sequence[str]
+) -> tuple[dict[str, Row], dict[str, bytes]]:
+    """The rows that `keys` have without their content, and their headers.
+
+    One whose header is damaged is left out.
+    """
+    rows: dict[str, Row] = {}
+    headers: dict[str, bytes] = {}
+    for start in range(0, len(keys), dialect.keys_max):
+        names = _encode_keys(keys[start : start + dialect.keys_max])
+        condition, width = dialect.in_keys(len(names))
+        parameters = [*map(bytearray, names)]
+        parameters += parameters[-1:] * (width - len(names))
+        for raw_key, *columns in connection.execute(statements.READ_BARE + condition, parameters):
+            key = names.get(raw_key) or _refuse(raw_key)
+            with suppress(CorruptionError):
+                rows[key] = decode_bare_row(key, raw_key, *columns)
+                headers[key] = columns[1]
+    return rows, headers
 
 
 def fill_page(
@@ -180,7 +212,7 @@ def _refuse(raw_key: bytes) -> str:
 
 
 def _add(page: ScanPage, key: str, raw_key: bytes, columns: list[Any], *, values: bool) -> int:
-    """Put a row into a page; the bytes of its payload."""
+    """Put a row into a page; the bytes of its payload, wherever it has to be brought from."""
     decode = decode_row if values else decode_bare_row
     try:
         row = decode(key, raw_key, *columns)
@@ -188,6 +220,8 @@ def _add(page: ScanPage, key: str, raw_key: bytes, columns: list[Any], *, values
         page.corrupt[key] = str(error)
         return 0
     page.rows.append(row)
+    if values and row.cold is not None:
+        return row.size
     return len(row.record.payload or b"")
 
 

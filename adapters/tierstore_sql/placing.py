@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError, FencedError
-from tierstore.region.moves import Lease, Overview, StoredObject, plan_switch
+from tierstore.region.moves import Lease, Overview, StoredObject, is_lease_over, plan_switch
 from tierstore_sql import statements
 from tierstore_sql.rows import decode_bare_row, decode_key, encode_place
 
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
 def take_lease(ledger: Ledger, holder: int, ttl_ms: int, note: str | None) -> Lease:
     """Take or renew the mover's lease, or say who has it."""
-    now_ms = ledger.time_ms
+    now_ms = ledger.now_ms
     found = ledger.connection.execute(statements.LEASE).fetchone()
     owner, epoch, expires_ms, kept = found or (holder, 0, 0, b"")
-    if owner != holder and expires_ms > now_ms:
+    is_over = is_lease_over(expires_ms, now_ms, ttl_ms)
+    if owner != holder and not is_over:
         return Lease(epoch, False, expires_ms, _text(kept))
-    is_renewed = owner == holder and expires_ms > now_ms
+    is_renewed = owner == holder and not is_over
     epoch += not is_renewed
     noted = note if is_renewed and note is not None else _text(kept)
     ledger.connection.execute(statements.PUT_LEASE, (holder, epoch, now_ms + ttl_ms, noted))

@@ -276,13 +276,17 @@ class SqlRegion(Moves):
         return ReadReply(applied or 0, at, incarnation, now_ms, rows, corrupt)
 
     def _apply(self, ledger: Ledger, state: ReplicaState, batch: Batch) -> None:
-        keys = list({delta.key for delta in batch.deltas} | {heat.key for heat in batch.heat})
-        rows, corrupt = directory.read_rows(ledger.connection, self._session.dialect, keys)
+        connection, dialect = ledger.connection, self._session.dialect
+        written = {delta.key for delta in batch.deltas}
+        used = {heat.key for heat in batch.heat} - written
+        rows, corrupt = directory.read_rows(connection, dialect, list(written))
+        bare, headers = directory.read_bare_rows(connection, dialect, list(used))
+        rows |= bare
         if corrupt:
             batch = directory.poison(batch, corrupt)
         plan = plan_apply(rows, batch, self._terms(ledger))
         ledger.put_rows(plan.writes.values())
-        ledger.warm_rows(plan.heated.values())
+        ledger.warm_rows(plan.heated.values(), headers)
         placing.release(ledger, plan.released)
         if plan.held or plan.aside:
             upkeep.keep_back(ledger, batch, plan)

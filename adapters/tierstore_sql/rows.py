@@ -43,6 +43,7 @@ _unpack_header = _SEALED.unpack
 _SOUND = 0x2144DF1C
 _TOMBSTONE_CRC = crc32(b"tombstone")  # unlike that of any payload, of the empty one too
 _NO_EXPIRY = -1
+_ACCESSED_MS, _HEAT = 8, 10  # places in the header
 _CHECKSUM_FAILS = "its row fails its checksum"
 MALFORMED = (TypeError, ValueError, struct.error, DecodingError)
 
@@ -117,6 +118,14 @@ def encode_header(row: Row) -> bytearray:
     """The header of a row whose content is known in full."""
     metadata = pack(row.record.metadata) if row.record.metadata else None
     return _seal(row, row.key.encode(), metadata)
+
+
+def reseal_heat(header: bytes, key: bytes, row: Row) -> bytearray:
+    """The sound `header` of a row with other heat; what it says of the content stays."""
+    fields = list(_unpack_header(header)[:-1])
+    fields[_ACCESSED_MS], fields[_HEAT] = row.accessed_ms, row.heat
+    changed = _pack_header(*fields)
+    return bytearray(changed + _CRC(crc32(changed, crc32(key))))
 
 
 def _seal(row: Row, key: bytes, metadata: bytes | None) -> bytearray:

@@ -145,13 +145,31 @@ def test_a_missing_folder_is_unavailable_not_missing(files):
     assert not Path(files.objects.path).exists()
 
 
-def test_a_folder_that_went_away_is_made_again(files):
+@pytest.mark.parametrize("has_put", [True, False], ids=["after a put", "after a read"])
+@pytest.mark.parametrize("depth", [0, 1, 2], ids=["region", "root", "above"])
+def test_nothing_is_put_where_a_disk_was_mounted(files, depth, has_put):
     name = put(files)
-    os.unlink(Path(files.objects.path, name))
-    os.rmdir(Path(files.objects.path, REGION))
-    with pytest.raises(UnavailableError, match="mounted"):
-        put(files)
+    if not has_put:
+        files.objects = FileObjects(
+            "file:" + files.objects.path, runtime=files.runtime, base_dir=""
+        )
+        assert files.objects.read(name, [ByteRange(0, 1)], T) == [WHOLE[:1]]
+    mounted = Path(files.objects.path, REGION, *[".."] * depth).resolve()
+    away = mounted.rename(mounted.with_name("away"))
+    if depth:
+        mounted.mkdir()
+    left = sorted(mounted.parent.rglob("*"))
+    for _ in range(3):
+        with pytest.raises(UnavailableError, match="mounted"):
+            put(files)
+        with pytest.raises(UnavailableError, match="mounted"):
+            files.objects.read(name, [ByteRange(0, 1)], T)
+    assert sorted(mounted.parent.rglob("*")) == left
+    if depth:
+        mounted.rmdir()
+    away.rename(mounted)
     assert files.peek(put(files)) == WHOLE
+    assert files.peek(name) == WHOLE
 
 
 # What others put there

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tierstore.errors import CorruptionError, UnavailableError
+from tierstore.region.objects import mint_name
 from tierstore.tiers import files
 
 VALUES = {f"k{number:02}": {"n": number, "text": f"value {number} " * 5} for number in range(12)}
@@ -240,6 +241,33 @@ def test_what_an_interrupted_put_left_is_swept_after_the_retention(cold):
     process.step(3)
     assert not (folder / leaf).exists()
     assert read_each(site.open().store, VALUES) == {}
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else_from_being_swept(cold):
+    values = {f"large {number}": "x" * 140_000 for number in range(3)}
+    site, process = cold(values, is_sql=True)
+    blocked = Path(site.folder) / "cold" / min(site.blobs())
+    blocked.unlink()
+    blocked.mkdir()
+    info = site.region.connect(9.0)
+    names = (site.runtime, info.region, info.incarnation, "val")
+    orphans = [mint_name(*names) for _ in range(2)]
+    for name in orphans:
+        site.objects.put(name, [b"nobody's"], 9.0)
+    for key in values:
+        process.store.delete(key)
+    process.store.flush()
+    site.runtime.sleep(RETAIN_S + 61)
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            process.step()
+        left = {path.name for path in blocked.parent.iterdir() if path.suffix == ".val"}
+        assert left == {blocked.name}
+        assert [item.live for item in site.region.objects(9, 9.0)] == [0, 1]  # "warm" went cold
+    assert process.moving.tally["swept"] == 4
+    blocked.rmdir()
+    process.step()
+    site.check_objects()
 
 
 @pytest.mark.parametrize("is_blocked", [False, True])

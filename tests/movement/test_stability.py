@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tierstore.region.moves import Stay
+from tierstore.region.pointer import decode_pointer
 
 HOUR_S, DAY_S = 3600, 86_400
 MOVEMENT = {"interval": "30s"}
@@ -184,6 +185,42 @@ def test_places_bind(site):
 
 
 SIZES = ["small", "large"]
+
+
+def cached_keys(process):
+    cache = process.replica.state.cold._reader._cache
+    return {key for block in cache._blocks.values() for key, _ in block.entries()}
+
+
+@pytest.mark.parametrize("was_barred", [True, False], ids=["packed apart", "packed before"])
+def test_what_must_not_be_at_the_edge_is_not_in_its_cache_of_blocks_either(site, was_barred):
+    secret = {"match": "secret", **COLD, "durability": "regional", "place": {"never": ["edge"]}}
+    rules = [{**COLD, "match": "**"}]
+    first = open_store(site, [secret, *rules] if was_barred else rules)
+    first.store.put_many({"secret": 1, "open": 2})
+    first.store.flush()
+    site.runtime.advance(6 * HOUR_S)
+    assert site.cold_keys() == {"secret", "open"}
+    assert len(site.blobs()) == (2 if was_barred else 1)
+
+    second = open_store(site, [secret, *rules])
+    assert (second.store.get("secret"), second.store.get("open")) == (1, 2)
+    assert cached_keys(second) == ({b"open"} if was_barred else set())
+
+
+def test_values_of_other_residencies_get_objects_of_their_own(site):
+    places = [{}, {"residency": ["eu"]}, {"residency": ["eu", "us"]}, {"residency": ["us", "eu"]}]
+    rules = [{**COLD, "match": f"{i}/**", "place": place} for i, place in enumerate(places)]
+    tiers = {tier: {"location": "eu"} for tier in ("edge", "regional", "cold")}
+    tiers["edge"]["journal"] = "none"
+    process = open_store(site, [*rules, {**COLD, "match": "**"}], tiers=tiers)
+    process.store.put_many({f"{i}/k": i for i in range(4)} | {"k": 9})
+    process.store.flush()
+    site.runtime.advance(6 * HOUR_S)
+    objects = {}
+    for key, row in site.rows().items():
+        objects.setdefault(decode_pointer(row.cold, key=key).name, set()).add(key)
+    assert sorted(map(sorted, objects.values())) == [["0/k", "k"], ["1/k"], ["2/k", "3/k"]]
 
 
 def test_a_rule_whose_place_is_the_cold_tier_alone_needs_no_rate(site):

@@ -37,6 +37,8 @@ class Candidate:
     wanted: Home
     due_ms: int | None
     """When to look at it again, once it is there."""
+    placement: tuple[object, ...] = ()
+    """Where its rule lets copies be. A block is read as a whole, so only the like share one."""
 
     @property
     def is_large(self) -> bool:
@@ -69,8 +71,13 @@ class Packs:
         return [*self.to_cold, *self.to_region]
 
     def demotions(self) -> Iterator[list[Candidate]]:
-        """Small values together, as many as make a segment; each large one by itself."""
-        yield from _packs([c for c in self.to_cold if not c.is_large])
+        """Small values of one placement together, as many as make a segment; large ones alone."""
+        alike: dict[tuple[object, ...], list[Candidate]] = {}
+        for candidate in self.to_cold:
+            if not candidate.is_large:
+                alike.setdefault(candidate.placement, []).append(candidate)
+        for candidates in alike.values():
+            yield from _packs(candidates)
         yield from ([c] for c in self.to_cold if c.is_large)
 
     def promotions(self) -> Iterator[list[Candidate]]:
@@ -98,7 +105,9 @@ class Reviewer:
                 packs.stays.append(Review(row.key, row.position, row.due_ms, next_ms))
                 continue
             _, next_ms = self._place(row, now_ms, home=wanted)
-            candidate = Candidate(row, wanted, next_ms)
+            place = self._ground.rule_for(row.key).place
+            placement = place.allows("edge"), tuple(sorted(place.residency))
+            candidate = Candidate(row, wanted, next_ms, placement)
             (packs.to_cold if wanted == COLD else packs.to_region).append(candidate)
         return packs
 

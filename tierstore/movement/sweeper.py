@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tierstore.errors import DeadlineExceededError, TierStoreError
+from tierstore.region.deadline import Deadline
 from tierstore.region.objects import parse_name
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Sweeper:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._listed_to = ""
+        self._failure: TierStoreError | None = None
         self.foreign: list[str] = []
         """Names in the region's prefix that are not ours; they are left alone."""
         self.has_more = False
@@ -36,11 +39,14 @@ class Sweeper:
     def step(self, lease: Lease) -> None:
         """End what earlier movers left, delete garbage, and look at a page of the listing.
 
-        Raises UnavailableError if a tier does not answer, FencedError if the lease is lost.
+        Raises UnavailableError if a tier does not answer, FencedError if the lease is lost; what
+        cannot be deleted is told at the end, and tried again by a later step.
         """
-        self.has_more = False
+        self.has_more, self._failure = False, None
         counts = self._end_intents(lease), self._delete_garbage(lease)
         self._delete_orphans()
+        if self._failure is not None:
+            raise self._failure
         self.has_more = bool(self._listed_to) or max(counts) >= OBJECTS_MAX
 
     def _end_intents(self, lease: Lease) -> int:
@@ -55,8 +61,9 @@ class Sweeper:
         directory, timeout_s = self._ground.directory, self._ground.regional_s
         names = directory.garbage(self._oldest_ms(), OBJECTS_MAX, timeout_s)
         if names:
-            self._delete(names)
-            directory.forget_objects(lease.epoch, names, timeout_s)
+            gone = self._delete(names)
+            self._ground.tally.swept += len(gone)
+            directory.forget_objects(lease.epoch, gone, timeout_s)
         return len(names)
 
     def _delete_orphans(self) -> None:
@@ -71,7 +78,7 @@ class Sweeper:
         orphans = [name for name in old if name not in known]
         if orphans:
             ground.runtime.sometimes("orphan swept")
-            self._delete(orphans)
+            self._ground.tally.swept += len(self._delete(orphans))
         self._delete_leftovers(page)
         self._listed_to = page.next_after or ""
 
@@ -79,7 +86,7 @@ class Sweeper:
         """Delete what puts left that were interrupted, once no put can be under way any more."""
         names = [left.name for left in page.leftovers if left.minted_ms < self._oldest_ms()]
         if names:
-            self._ground.objects.delete(names, self._ground.cold_s)
+            self._delete(names)
 
     def _may_be_orphan(self, name: str) -> bool:
         minted = parse_name(name)
@@ -92,6 +99,27 @@ class Sweeper:
     def _oldest_ms(self) -> int:
         return self._ground.now_ms() - int(self._ground.policy.cold.retain_s * MS_PER_S)
 
-    def _delete(self, names: Sequence[str]) -> None:
-        self._ground.objects.delete(names, self._ground.cold_s)
-        self._ground.tally.swept += len(names)
+    def _delete(self, names: Sequence[str]) -> list[str]:
+        """Those of `names` that are gone now; why others are not is kept in `_failure`."""
+        ground = self._ground
+        try:
+            ground.objects.delete(names, ground.cold_s)
+        except TierStoreError as exc:
+            if len(names) > 1:
+                ground.runtime.sometimes("objects deleted one by one")
+                return self._delete_singly(names)
+            self._failure = self._failure or exc
+            return []
+        return list(names)
+
+    def _delete_singly(self, names: Sequence[str]) -> list[str]:
+        """As `_delete`, so that one which cannot be deleted keeps no other."""
+        ground, gone = self._ground, []
+        deadline = Deadline(ground.runtime, ground.cold_s)
+        try:
+            for name in names:
+                deadline.remaining_s()
+                gone += self._delete([name])
+        except DeadlineExceededError as exc:
+            self._failure = self._failure or exc
+        return gone

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 REGIONAL: Final = "regional"
 COLD: Final = "cold"
+LEASE_AHEAD_MS_MIN: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class Lease:
     """Until when, by the region's clock."""
     note: str = ""
     """What the last holder wrote down for the next one."""
+
+
+def is_lease_over(expires_ms: int, now_ms: int, ttl_ms: int) -> bool:
+    """Whether a lease may be taken by another holder, who asks for `ttl_ms`.
+
+    By the wall clock. One that claims to last much longer than any is asked for, was taken before
+    the clock was set back. A clock that is wrong costs no more than a change of hands, as whoever
+    had the lease is fenced by its epoch.
+    """
+    return not now_ms < expires_ms <= now_ms + max(LEASE_AHEAD_MS_MIN, 2 * ttl_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,15 @@ CACHE_BYTES = 4 << 20
 class ColdLink:
     """The cold tier, made when it is first needed, and whether it can be reached."""
 
-    def __init__(self, make: Callable[[], ObjectTier], runtime: Runtime) -> None:
+    def __init__(
+        self,
+        make: Callable[[], ObjectTier],
+        runtime: Runtime,
+        may_cache: Callable[[str], bool] | None = None,
+    ) -> None:
+        """Blocks with a key of which `may_cache` is false stay in memory for a read only."""
         self._make = make
+        self._may_cache = may_cache
         self._runtime = runtime
         self._reader: ColdReader | None = None
         self.made: ObjectTier | None = None
@@ -38,7 +45,9 @@ class ColdLink:
             from tierstore.tiers.cold import BlockCache, ColdReader
 
             cache = BlockCache(self._runtime, CACHE_BYTES)
-            self._reader = ColdReader(self.get(), runtime=self._runtime, cache=cache)
+            self._reader = ColdReader(
+                self.get(), runtime=self._runtime, cache=cache, may_cache=self._may_cache
+            )
         reply: ColdReply = self.observed(lambda: self._reader.read(rows, timeout_s))  # type: ignore[union-attr]
         return reply
 

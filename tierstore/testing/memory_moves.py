@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError
 from tierstore.record import ELSEWHERE, Record
-from tierstore.region.moves import Lease, Overview, Stay, StoredObject, plan_switch
+from tierstore.region.moves import Lease, Overview, Stay, StoredObject, is_lease_over, plan_switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ class MemoryMoves:
         """Take or renew the lease, or say who has it."""
         with self._lock:
             now_ms, old = self._now_ms(), self._lease
-            is_over = old.expires_ms <= now_ms
+            is_over = is_lease_over(old.expires_ms, now_ms, ttl_ms)
             if self._holder != holder and not is_over:
                 return replace(old, is_held=False)
             is_renewed = self._holder == holder and not is_over

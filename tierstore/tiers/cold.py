@@ -23,7 +23,7 @@ from tierstore.tiers.segments.value import ValueReader
 from tierstore.values import use_msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tierstore.record import Record
     from tierstore.region.objects import ObjectTier
@@ -86,12 +86,19 @@ class ColdReader:
     """Reads what rows point at. Thread-safe; keeps nothing between calls but for `cache`."""
 
     def __init__(
-        self, objects: ObjectTier, *, runtime: Runtime, cache: BlockCache | None = None
+        self,
+        objects: ObjectTier,
+        *,
+        runtime: Runtime,
+        cache: BlockCache | None = None,
+        may_cache: Callable[[str], bool] | None = None,
     ) -> None:
+        """A block is cached only if `may_cache` is true of all its keys; None: of any key."""
         use_msgspec()
         self._objects = objects
         self._runtime = runtime
         self._cache = cache
+        self._may_cache = may_cache
 
     def read(self, rows: Mapping[str, Row], timeout_s: float) -> ColdReply:
         """The payloads of these rows, all of which have a cold pointer.
@@ -144,8 +151,14 @@ class ColdReader:
                 reply.corrupt.update((wanted.key, frame) for wanted in by_block[at])
             elif (opened := _open(name, frame, decompressor, by_block[at], reply)) is not None:
                 _take(name, opened, by_block[at], reply)
-                if self._cache is not None:
+                if self._cache is not None and self._may_keep(opened):
                     self._cache.put(name, at, opened)
+
+    def _may_keep(self, block: Block) -> bool:
+        may_cache = self._may_cache
+        if may_cache is None:
+            return True
+        return all(may_cache(key.decode("utf-8", "replace")) for key, _ in block.entries())
 
     def _read_blocks(
         self, name: str, blocks: Sequence[ByteRange], deadline: Deadline

@@ -78,9 +78,10 @@ _ADVICE = {
 class FileObjects:
     """A cold tier in a folder: `file:path`, a relative path being relative to `base_dir`.
 
-    Constructing it touches nothing; the first put creates the folder. Safe to use from several
-    threads and processes, across forks, and on network file systems. Raises PolicyError for a
-    malformed `url`.
+    Constructing it touches nothing; the first put creates the folder. One that was there and is
+    not any more is never made anew: calls raise UnavailableError until its disk is back. Safe to
+    use from several threads and processes, across forks, and on network file systems. Raises
+    PolicyError for a malformed `url`.
     """
 
     capabilities = Capabilities(conditional_put=True, ordered_scan=True)
@@ -88,7 +89,8 @@ class FileObjects:
     def __init__(self, url: str, *, runtime: Runtime, base_dir: str) -> None:
         self.path = os.path.abspath(os.path.join(base_dir, _path_of(url)))
         self._runtime = runtime
-        self._settled: set[str] = set()  # regions whose folder is known to survive a power cut
+        self._seen: set[str] = set()  # regions whose folder has been there: never made anew
+        self._settled: set[str] = set()  # of these, those known to survive a power cut
 
     def __repr__(self) -> str:
         return f"FileObjects({self.path!r})"
@@ -183,6 +185,7 @@ class FileObjects:
     def _folder(self, region: str) -> Iterator[int]:
         descriptor = os.open(os.path.join(self.path, region), _FOLDER)
         try:
+            self._seen.add(region)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -190,20 +193,16 @@ class FileObjects:
     @contextmanager
     def _settled_folder(self, region: str) -> Iterator[int]:
         if region not in self._settled:
-            _make_folder(self.path)
-            with suppress(FileExistsError):
-                os.mkdir(os.path.join(self.path, region), _FOLDER_MODE)
+            # One that was there and is not, is on a disk that is away: what went into a new one
+            # would be hidden when that comes back.
+            if region not in self._seen:
+                _make_folder(self.path)
+                with suppress(FileExistsError):
+                    os.mkdir(os.path.join(self.path, region), _FOLDER_MODE)
             _sync_path(self.path)
             self._settled.add(region)
-        try:
-            descriptor = os.open(os.path.join(self.path, region), _FOLDER)
-        except FileNotFoundError:  # the disk was changed, or somebody cleaned up
-            self._settled.discard(region)
-            raise
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        with self._folder(region) as folder:
+            yield folder
 
     @contextmanager
     def _opened(self, parsed: ObjectName, name: str) -> Iterator[tuple[int, int]]:

@@ -143,12 +143,27 @@ def test_a_lease_given_up_is_free(hand):
     assert hand.region.lease(2, TTL_MS, None, TIMEOUT_S).is_held
 
 
-def test_the_lease_does_not_come_back_when_the_clock_is_set_back(sql, runtime):
-    hand = Hand(sql, runtime)
+def test_a_lease_from_before_the_clock_was_set_back_keeps_nobody_out(hand, runtime):
+    runtime.jump(365 * DAY_S)
+    epoch = hand.lease().epoch
+    sender_time(hand.region)
+    runtime.jump(-365 * DAY_S)
+    taken = hand.region.lease(2, TTL_MS, None, TIMEOUT_S)
+    assert (taken.is_held, taken.epoch) == (True, epoch + 1)
+    assert not hand.lease().is_held
     runtime.advance(TTL_MS / 1000)
-    sender_time(sql)
-    runtime.jump(-DAY_S)
-    assert sql.lease(2, TTL_MS, None, TIMEOUT_S).epoch == hand.epoch + 1
+    assert hand.lease().is_held
+
+
+def test_a_clock_that_is_set_back_a_little_ends_no_lease(hand, runtime):
+    runtime.jump(-60)
+    assert not hand.region.lease(2, TTL_MS, None, TIMEOUT_S).is_held
+    assert hand.lease().epoch == hand.epoch
+
+
+def test_a_long_lease_is_no_claim_from_another_time(hand, runtime):
+    hand.lease(ttl_ms=DAY_S * 1000)
+    assert not hand.region.lease(2, DAY_S * 1000, None, TIMEOUT_S).is_held
 
 
 def sender_time(region):
@@ -232,6 +247,36 @@ def test_a_review_of_a_cold_row_that_was_used_meanwhile_settles_nothing(hand, se
 def heat(sender, *keys, reads=1):
     news = [Heat(key, reads, 0, 3600) for key in keys]
     return sender.sent(freeze(sender.replica, sender.number + 1, sender.digest, [], news))
+
+
+def test_heat_reads_no_content_and_keeps_what_is_known_of_it(sql, runtime, new_sender, tamper):
+    """Under one key damage, which nothing but reading it may find."""
+    sender, hand = new_sender(sql, 7, runtime), Hand(sql, runtime)
+    metadata = {"m": "1"}
+    sender.send(*[sender.put(k, b"x" * 9000, metadata=metadata) for k in ("here", "torn", "gone")])
+    sender.send(sender.put("cold", b"y"), sender.put("gone", None))
+    hand.demote("cold")
+    tamper("UPDATE ts_directory SET payload = x'02' WHERE key = CAST('torn' AS BLOB)")
+    before = {key: hand.row(key) for key in ("here", "gone", "cold")}
+    runtime.advance(7)
+    heat(sender, "here", "torn", "gone", "cold", "never there", reads=3)
+    for key, row in before.items():
+        warm = {"heat": 3.0, "accessed_ms": runtime.time_ns() // 10**6}
+        assert hand.row(key) == replace(row, **warm)
+    assert hand.due()["cold"].due_ms == warm["accessed_ms"]
+    assert hand.due()["torn"].heat == 3.0
+    assert set(sql.read(["torn", "never there"], 0, TIMEOUT_S).corrupt) == {"torn"}
+
+
+def test_heat_beside_writes_of_the_same_keys(hand, sender):
+    sender.send(sender.put("won", b"1"), sender.put("lost", b"1"), sender.put("not", b"1"))
+    old = sender.put("lost", b"0", stamp=sender.stamp(-60))
+    warm = [Heat(key, 2, 0, 3600) for key in ("won", "lost", "not")]
+    deltas = [sender.put("won", b"2"), old]
+    sender.sent(freeze(sender.replica, sender.number + 1, sender.digest, deltas, warm))
+    shown = {key: (hand.row(key).record.payload, hand.row(key).heat) for key in ("won", "lost")}
+    assert shown == {"won": (b"2", 2.0), "lost": (b"1", 2.0)}
+    assert (hand.row("not").record.payload, hand.row("not").heat) == (b"1", 2.0)
 
 
 def test_heat_makes_cold_rows_due_and_leaves_the_others(hand, sender):

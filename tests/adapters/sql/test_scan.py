@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 import tierstore_sql.directory
 from tierstore.record import ELSEWHERE
+from tierstore.region.moves import StoredObject, Switch
+from tierstore.region.pointer import Pointer, encode_pointer
 
 TIMEOUT_S = 5.0
 
@@ -94,6 +96,26 @@ def test_a_page_ends_early_when_its_content_is_large(sender, monkeypatch):
     assert ([row.key for row in page.rows], page.next_key) == (["a", "b"], "c")
     page = sender.scan(reverse=True)
     assert ([row.key for row in page.rows], page.next_key) == (["c", "b"], "b")
+
+
+def test_a_page_counts_what_must_be_brought_from_objects(sender, monkeypatch):
+    monkeypatch.setattr(tierstore_sql.directory, "PAGE_BYTES_MAX", 10)
+    sender.send(*[sender.put(key, b"x" * 8) for key in "abc"])
+    region, name = sender.region, "a1/1-018bcfe56800-0000000000000001.seg"
+    epoch = region.lease(1, 60_000, None, 5.0).epoch
+    region.begin_move(epoch, name, 5.0)
+    switches = [
+        Switch(
+            row.key, row.record.stamp, row.record.replica, row.epoch, None,
+            encode_pointer(Pointer(name, "seg", 0, 10, number)),
+        )
+        for number, row in enumerate(sender.scan(values=False).rows)
+    ]  # fmt: skip
+    region.switch(epoch, StoredObject(name, 100, 3, 0, 1, None), switches, 5.0)
+    page = sender.scan()
+    assert ([row.key for row in page.rows], page.next_key) == (["a", "b"], "c")
+    page = sender.scan(values=False)
+    assert ([row.key for row in page.rows], page.next_key) == (["a", "b", "c"], None)
 
 
 def test_a_damaged_row_does_not_end_a_scan(sender, tamper):
