@@ -156,8 +156,6 @@ class Mover:
             ground.directory.settle_reviews(lease.epoch, wanted, ground.regional_s)
             self._budget.spend(len(wanted), 0)
             return True
-        if packs.moving():
-            self._recognize()
         slice_ = Slice(self._runtime, SLICE_BYTES, SLICE_S)
         failures: list[TierStoreError] = []
         is_done = True
@@ -207,6 +205,7 @@ class Mover:
         """Move a pack. If a tier does not answer, the `rest` of its kind waits as well."""
         wanted = pack[0].wanted
         try:
+            self._recognize()
             moved = move(lease, pack)
         except FencedError:
             raise
