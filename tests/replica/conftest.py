@@ -34,7 +34,7 @@ class RecordingRegion(MemoryRegion):
 
     def __init__(self, runtime, limits=None):
         super().__init__(runtime, limits)
-        self.stored = []
+        self.kept = []
         self.applied = []
         self._sent = None
 
@@ -51,12 +51,12 @@ class RecordingRegion(MemoryRegion):
             self.applied.append(self._sent)
         for row in plan.writes.values():
             record = row.record
-            self.stored.append((row.key, record.stamp, record.replica, record.touch))
+            self.kept.append((row.key, record.stamp, record.replica, record.touch))
 
     def check_once(self):
         """No batch was applied twice, which joins would hide, nor a version stored twice."""
         assert len(self.applied) == len(set(self.applied)), "a batch was applied twice"
-        assert len(self.stored) == len(set(self.stored)), "a write was stored twice"
+        assert len(self.kept) == len(set(self.kept)), "a write was stored twice"
         states = self.replicas(1.0)
         assert set(self.applied) >= {(s.replica, n + 1) for s in states for n in range(s.applied)}
 

@@ -173,10 +173,10 @@ def heal(world):
     world.node.plan.arm(0, "error")
     world.node.store.flush()
     world.node.adopt()
-    position = len(world.node.region.stored)
+    position = len(world.node.region.kept)
     world.node.store.flush()
     world.node.pull()
-    assert len(world.node.region.stored) == position
+    assert len(world.node.region.kept) == position
 
 
 def strike(world, scenario, n, kind, aftermath):

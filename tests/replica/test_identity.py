@@ -346,7 +346,7 @@ def test_a_journal_goes_to_no_other_region(make_node, make_region):
     node.open()
     with pytest.raises(UnavailableError, match="the journal belongs to region"):
         node.store.flush()
-    assert node.region.stored == []
+    assert node.region.kept == []
     node.crash()
     node.region = home
     node.open()

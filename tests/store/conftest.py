@@ -46,6 +46,7 @@ def _counted(name):
 
 _VERBS = (
     "connect register apply read changes scan acknowledge leave maintain set_aside aside replicas"
+    " objects"
 )
 for _name in _VERBS.split():
     setattr(CountingRegion, _name, _counted(_name))
