@@ -12,7 +12,12 @@ from base64 import b64decode, b64encode
 from datetime import datetime
 from typing import Any
 
+from tierstore.values import DEPTH_MAX
+
 SHOWN_CHARS_MAX = 20
+LEVELS_MAX = 2 * DEPTH_MAX + 2
+"""Of JSON: each level of a value may be inside a mark. How deep Python itself can read JSON differs
+between its versions."""
 _MARKS = ("$bytes", "$datetime", "$float", "$literal")
 
 
@@ -61,25 +66,27 @@ def loads(text: str | bytes) -> Any:
         raise UnfitError("nested too deeply") from None
 
 
-def _from_json(data: Any) -> Any:
+def _from_json(data: Any, room: int = LEVELS_MAX) -> Any:
+    if not room:
+        raise UnfitError("nested too deeply")
     if isinstance(data, list):
-        return [_from_json(item) for item in data]
+        return [_from_json(item, room - 1) for item in data]
     if not isinstance(data, dict):
         return data
     if not _is_marked(data):
-        return {name: _from_json(item) for name, item in data.items()}
+        return {name: _from_json(item, room - 1) for name, item in data.items()}
     ((mark, content),) = data.items()
     try:
-        return _unmark(mark, content)
+        return _unmark(mark, content, room - 1)
     except UnfitError:
         raise
     except ValueError as exc:
         raise UnfitError(f"{mark}: malformed ({exc})") from None
 
 
-def _unmark(mark: str, content: Any) -> Any:
+def _unmark(mark: str, content: Any, room: int) -> Any:
     if mark == "$literal" and isinstance(content, dict):
-        return {name: _from_json(item) for name, item in content.items()}
+        return {name: _from_json(item, room) for name, item in content.items()}
     if mark == "$float" and content in ("nan", "inf", "-inf"):
         return float(content)
     if mark == "$bytes" and isinstance(content, str):
