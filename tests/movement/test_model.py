@@ -154,10 +154,13 @@ class Machine(RuleBasedStateMachine):
         now_ms = self.site.now_ms()
         return {s.number: s.at(now_ms) for s in self.states[key] if s.number >= least}
 
-    def check(self, name, key, shown, *, in_region=False):
+    def check(self, name, key, shown, *, in_region=False, fills=True):
+        """A scan fills no copy, so a later read may show an older one that is here."""
         allowed = self.allowed(name, key, in_region=in_region)
         assert shown in allowed.values(), (name, key, shown, allowed)
-        if shown is not None:  # values of two writes differ, those of touches do not matter
+        if (
+            fills and shown is not None
+        ):  # values of two writes differ, those of touches do not matter
             self.least[name, key] = min(n for n, value in allowed.items() if value == shown)
 
     @rule(name=names, key=keys)
@@ -192,7 +195,7 @@ class Machine(RuleBasedStateMachine):
         assert list(found) == sorted(found)
         for key in KEYS:
             if key.startswith(prefix):
-                self.check(name, key, found.pop(key, None), in_region=True)
+                self.check(name, key, found.pop(key, None), in_region=True, fills=False)
         assert not found
 
     # Travel, time, ends
@@ -307,4 +310,4 @@ def test_replicas_of_sqlite_and_files_agree_with_the_model(new_site):
 @pytest.mark.campaign
 @pytest.mark.parametrize("is_sql", [False, True])
 def test_long_runs_agree_with_the_model(new_site, is_sql):
-    run(new_site, 500, 60, is_sql=is_sql)
+    run(new_site, 60 if is_sql else 500, 60, is_sql=is_sql)
