@@ -186,7 +186,8 @@ def test_an_unclosed_store_warns_of_what_is_unflushed(tmp_path, keys, said):
             store.put(key, 2)
 
     (message,) = drop(unclosed)
-    assert message.endswith(f"was not closed: {said} not flushed")
+    named = ", ".join(map(repr, sorted(keys)))
+    assert message.endswith(f"was not closed: {said} not flushed ({named})")
     with tierstore.open({"timeouts": {"regional": "60s"}}, base_dir=tmp_path) as store:
         assert store.get("l") == 2
         assert store.stats()["journal"]["path"].endswith("worker-0001.journal")

@@ -99,6 +99,10 @@ class Outbox:
         """How many writes the region has not acknowledged."""
         return len(self.dirty) + sum(len(frozen.deltas) for frozen in self.frozen)
 
+    def unflushed_keys(self) -> set[str]:
+        """The keys of those writes."""
+        return set(self.dirty).union(*(frozen.deltas for frozen in self.frozen))
+
     def mark(self, entry: Entry, dirty: int) -> None:
         """Note that `entry` was written (or touched) since the last freeze."""
         if entry.dirty == CLEAN:

@@ -8,7 +8,7 @@ from tierstore.errors import NoMatchingRuleError, OverloadedError, StoreClosedEr
 from tierstore.policy.match import Matcher
 from tierstore.replica.deadline import Deadline
 from tierstore.store.arguments import seconds
-from tierstore.store.outcomes import confirm, outcome
+from tierstore.store.outcomes import confirm, named, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,11 +123,12 @@ class Core:
             return
         import warnings
 
-        waiting = replica.state.outbox.unflushed
+        outbox = replica.state.outbox
+        waiting, keys = outbox.unflushed, sorted(outbox.unflushed_keys())
         replica.abandon()  # first: the warning may be made an error
         warnings.warn(
             f"a tierstore store of {self.policy.source} was not closed"
-            + (f": {_counted(waiting)} not flushed" if waiting else ""),
+            + (f": {_counted(waiting)} not flushed ({named(keys)})" if waiting else ""),
             ResourceWarning,
             stacklevel=2,
             source=self,

@@ -42,7 +42,7 @@ def confirm(replica: Replica, writes: Sequence[Acknowledged], deadline: Deadline
     except TierStoreError as exc:
         operation_id = encode_operation(outbox.replica, [(stamp, key) for stamp, key, _ in writes])
         raise OutcomeUnknownError(
-            f"the region did not confirm the write of {_named([key for _, key, _ in writes])} in"
+            f"the region did not confirm the write of {named([key for _, key, _ in writes])} in"
             f" time ({exc}); {_queued(replica, writes)}: store.outcome(error.operation_id) tells"
             " what became of it",
             operation_id=operation_id,
@@ -50,7 +50,7 @@ def confirm(replica: Replica, writes: Sequence[Acknowledged], deadline: Deadline
     refused = [key for stamp, key in awaited if outbox.quarantined.get(key) == stamp]
     if refused:
         raise FencedError(
-            f"the region did not merge the write of {_named(refused)} and keeps it for its"
+            f"the region did not merge the write of {named(refused)} and keeps it for its"
             " operator: see store.check()"
         )
 
@@ -101,7 +101,8 @@ def _is_of(record: Record, stamp: int, by: int) -> bool:
     return (record.stamp, record.replica) == (stamp, by) or record.touch == stamp
 
 
-def _named(keys: Sequence[str]) -> str:
+def named(keys: Sequence[str]) -> str:
+    """The first few of `keys`, and how many more there are."""
     shown = ", ".join(repr(key) for key in keys[:KEYS_NAMED_MAX])
     more = len(keys) - KEYS_NAMED_MAX
     return f"{shown} and {more} more" if more > 0 else shown
