@@ -21,6 +21,7 @@ from tierstore.errors import (
     ValueTooLargeError,
 )
 from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
+from tierstore.replica.outbox import DELTA_OVERHEAD_BYTES
 from tierstore.replica.write import encoded, expiry, touched
 
 TYPE_CHECKING = False
@@ -63,7 +64,7 @@ class Writer:
 
     def write(self, writes: Sequence[Write], deadline: Deadline | None) -> list[int]:
         """Acknowledge writes at this replica, all of them or none; returns their stamps."""
-        self._admit(sum(write.size for write in writes), deadline)
+        self._admit(sum(write.size + DELTA_OVERHEAD_BYTES for write in writes), deadline)
         state = self._state
         journaled = [write for write in writes if self.needs_journal(write.rule)]
         if not journaled:
@@ -89,11 +90,12 @@ class Writer:
         """`write` of a single one; `deadline` is made only if the write must wait."""
         state = self._state
         outbox = state.outbox
+        size = write.size + DELTA_OVERHEAD_BYTES
         if (
-            outbox.dirty_bytes + outbox.frozen_bytes + write.size > self._unflushed_bytes_max
+            outbox.dirty_bytes + outbox.frozen_bytes + size > self._unflushed_bytes_max
             or state.link.is_skewed
         ):
-            self._admit(write.size, deadline())
+            self._admit(size, deadline())
         if write.rule.index not in self._journaled:
             with state.lock:
                 stamp = state.tick()
@@ -191,7 +193,7 @@ class Writer:
         deadline: Deadline | None = None,
     ) -> int | None:
         """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
-        self._admit(key_size(key), deadline)
+        self._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
         state = self._state
         if not self.needs_journal(rule):
             with state.lock:
