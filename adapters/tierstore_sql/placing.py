@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tierstore.errors import CorruptionError, FencedError
 from tierstore.region.moves import Lease, Overview, StoredObject, is_lease_over, plan_switch
 from tierstore_sql import statements
+from tierstore_sql.directory import read_bare_rows
 from tierstore_sql.rows import decode_bare_row, decode_key, encode_place
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def switch(
     execute, many = ledger.connection.execute, ledger.connection.executemany
     if made is not None and execute(statements.END_MOVE, (made.name,)).rowcount != 1:
         raise FencedError("the intent of this move has been ended")
-    rows = _read_bare(ledger.connection, dialect, [item.key for item in switches])
+    rows, _ = read_bare_rows(ledger.connection, dialect, [item.key for item in switches])
     plan = plan_switch(rows, switches, ledger.now_ms)
     many(statements.SET_PLACE, [encode_place(row) for row in plan.writes])
     release(ledger, plan.released)
@@ -153,22 +154,6 @@ def overview(connection: sqlite3.Connection, failures: int) -> Overview:
     found = connection.execute(statements.FAILED_STAYS, (failures,))
     reasons = {decode_key(key): _text(error) for key, error in found}
     return Overview(objects, size_bytes, records, live, dead, staying, failed, reasons)
-
-
-def _read_bare(
-    connection: sqlite3.Connection, dialect: Sqlite, keys: Sequence[str]
-) -> dict[str, Row]:
-    """The sound rows of `keys`, without payload."""
-    rows: dict[str, Row] = {}
-    for start in range(0, len(keys), dialect.keys_max):
-        raw = [bytearray(key.encode()) for key in keys[start : start + dialect.keys_max]]
-        condition, width = dialect.in_keys(len(raw))
-        parameters = raw + raw[-1:] * (width - len(raw))
-        for found in connection.execute(statements.READ_BARE + condition, parameters):
-            row = _bare(found)
-            if row is not None:
-                rows[row.key] = row
-    return rows
 
 
 def _bare(found: tuple[object, ...]) -> Row | None:

@@ -78,14 +78,10 @@ class ColdLink:
 
     def _note(self, failure: str | None) -> None:
         was, self.failure = self.failure, failure
-        if (was is None) is (failure is None):
-            return
-        from tierstore.replica.log import log
+        if was is not failure:
+            from tierstore.replica.log import log_reach
 
-        if failure is None:
-            log("info", "the cold tier answers again")
-        else:
-            log("warning", "the cold tier cannot be reached: %s", failure)
+            log_reach("the cold tier", was, failure)
 
 
 def no_cold_tier() -> ObjectTier:

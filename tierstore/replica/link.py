@@ -187,11 +187,7 @@ class RegionLink:
 
     def _note(self, failure: str | None) -> None:
         was, self.failure = self.failure, failure
-        if (was is None) is (failure is None):
-            return
-        from tierstore.replica.log import log
+        if was is not failure:
+            from tierstore.replica.log import log_reach
 
-        if failure is None:
-            log("info", "the region answers again")
-        else:
-            log("warning", "the region cannot be reached: %s", failure)
+            log_reach("the region", was, failure)

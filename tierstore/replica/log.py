@@ -9,3 +9,13 @@ def log(level: str, message: str, *arguments: object, cause: BaseException | Non
 
     logger = logging.getLogger("tierstore")
     logger.log(getattr(logging, level.upper()), message, *arguments, exc_info=cause)
+
+
+def log_reach(tier: str, was: str | None, failure: str | None) -> None:
+    """Log when `tier` stops answering, with the `failure`, and when it answers again."""
+    if (was is None) is (failure is None):
+        return
+    if failure is None:
+        log("info", f"{tier} answers again")
+    else:
+        log("warning", f"{tier} cannot be reached: %s", failure)
