@@ -23,7 +23,7 @@ from tierstore_sql.rows import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
     from tierstore.region.protocol import ScanPage
@@ -127,11 +127,7 @@ def read_rows(
     """The rows that `keys` have, and why those that are damaged cannot be read."""
     rows: dict[str, Row] = {}
     corrupt: dict[str, str] = {}
-    for start in range(0, len(keys), dialect.keys_max):
-        names = _encode_keys(keys[start : start + dialect.keys_max])
-        condition, width = dialect.in_keys(len(names))
-        parameters = [*map(bytearray, names)]
-        parameters += parameters[-1:] * (width - len(names))
+    for names, condition, parameters in _selections(dialect, keys):
         for columns in connection.execute(statements.READ_MANY + condition, parameters):
             key = names.get(columns[0]) or _refuse(columns[0])
             try:
@@ -139,6 +135,20 @@ def read_rows(
             except CorruptionError as error:
                 corrupt[key] = str(error)
     return rows, corrupt
+
+
+def _selections(
+    dialect: Sqlite, keys: Sequence[str]
+) -> Iterator[tuple[dict[bytes, str], str, list[bytearray]]]:
+    """`keys` by as many as one statement takes: their stored names, a condition, its parameters.
+
+    The last name stands again until the condition's width is full, so that few statements exist.
+    """
+    for start in range(0, len(keys), dialect.keys_max):
+        names = _encode_keys(keys[start : start + dialect.keys_max])
+        condition, width = dialect.in_keys(len(names))
+        parameters = [*map(bytearray, names)]
+        yield names, condition, parameters + parameters[-1:] * (width - len(names))
 
 
 def read_bare_rows(
@@ -150,11 +160,7 @@ def read_bare_rows(
     """
     rows: dict[str, Row] = {}
     headers: dict[str, bytes] = {}
-    for start in range(0, len(keys), dialect.keys_max):
-        names = _encode_keys(keys[start : start + dialect.keys_max])
-        condition, width = dialect.in_keys(len(names))
-        parameters = [*map(bytearray, names)]
-        parameters += parameters[-1:] * (width - len(names))
+    for names, condition, parameters in _selections(dialect, keys):
         for raw_key, *columns in connection.execute(statements.READ_BARE + condition, parameters):
             key = names.get(raw_key) or _refuse(raw_key)
             with suppress(CorruptionError):
