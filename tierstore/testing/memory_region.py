@@ -111,7 +111,7 @@ class MemoryRegion(MemoryMoves):
         with self._lock:
             gap = cursor < self._floor or cursor > self._position
             later = sorted(
-                (row for row in self.rows.values() if row.position > cursor),
+                (row for row in self.rows.values() if cursor < row.position <= self._position),
                 key=lambda row: row.position,
             )
             changes = [_change(row) for row in later[:limit]]
@@ -233,11 +233,15 @@ class MemoryRegion(MemoryMoves):
 
     def _store(self, plan: Plan) -> None:
         for row in plan.writes.values():
-            self._position += 1
-            self.rows[row.key] = replace(row, position=self._position)
+            self.rows[row.key] = self._place(row)
         self.rows.update(plan.heated)
         self._release(plan.released)
         self._held.extend(plan.held)
+
+    def _place(self, row: Row) -> Row:
+        """`row` at the next position of the feed."""
+        self._position += 1
+        return replace(row, position=self._position)
 
     def _keep(self, kind: str, batch: Batch, index: int, key: str, reason: str) -> None:
         self._aside.setdefault(

@@ -1,0 +1,104 @@
+"""What happens in a simulation, written down before it begins.
+
+A script is data, so that it can be shrunk: whatever operation or fault is struck out, the rest is
+played as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tierstore.runtime.chance import Chance
+from tierstore.testing.simulation.options import draw_options, prefix_of
+
+if TYPE_CHECKING:
+    from tierstore.testing.simulation.options import Options
+
+VERBS = {
+    "put": 30, "get": 30, "delete": 8, "get_many": 5, "put_many": 5, "delete_many": 2, "touch": 4,
+    "exists": 3, "read": 4, "fresh": 4, "scan": 3, "flush": 4, "maintain": 2,
+}  # fmt: skip
+"""What clients do, and how often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of one client."""
+
+    number: int
+    """Unique in the script; a put writes a value that contains it."""
+    client: int
+    pause_ms: float
+    """How long the client waits before."""
+    verb: str
+    keys: tuple[str, ...]
+    ttl_ms: int | None = None
+    size: int = 0
+    """How long a value is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong for a while."""
+
+    at_ms: float
+    kind: str
+    node: int
+    """Which node, or which machine, or -1 where it does not matter."""
+    lasts_ms: float
+    amount: float
+    """Between 0 and 1: how strong, or which, as the kind reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole run."""
+
+    seed: int
+    options: Options
+    steps: tuple[Step, ...]
+    faults: tuple[Fault, ...]
+
+
+def draw_script(seed: int, options: Options | None = None) -> Script:
+    """The script of `seed`, in its own world or in another."""
+    if options is None:
+        options = draw_options(seed)
+    chance = Chance(seed, "script")
+    clients = options.nodes * options.clients
+    steps = [_draw_step(chance, options, n, n % clients) for n in range(options.operations)]
+    per_client = options.operations / clients
+    expected_ms = max(1000.0, per_client * options.pause_ms_max / 6)
+    faults = [_draw_fault(chance, options, expected_ms) for _ in range(options.window_count)]
+    return Script(seed, options, tuple(steps), tuple(sorted(faults, key=lambda f: f.at_ms)))
+
+
+def _draw_step(chance: Chance, options: Options, number: int, client: int) -> Step:
+    verb = chance.choices(list(VERBS), list(VERBS.values()))[0]
+    is_many = verb.endswith("_many")
+    family = chance.choice(options.families)
+    count = chance.randint(1, options.keys) if is_many else 1
+    keys = tuple(
+        f"{prefix_of(family)}{index}" for index in sorted(chance.sample(range(options.keys), count))
+    )
+    has_ttl = verb in ("put", "put_many") and chance.random() < 0.1
+    return Step(
+        number,
+        client,
+        chance.choice((0.0, 0.0, chance.random())) * options.pause_ms_max,
+        verb,
+        keys,
+        chance.choice((500, 2000, 10_000)) if has_ttl or verb == "touch" else None,
+        chance.choice((0, 0, 0, 40, 400)),
+    )
+
+
+def _draw_fault(chance: Chance, options: Options, span_ms: float) -> Fault:
+    return Fault(
+        at_ms=chance.random() * span_ms,
+        kind=chance.choice(options.windows),
+        node=chance.randrange(options.nodes),
+        lasts_ms=chance.choice((10.0, 300.0, 3000.0, 8000.0)) * (0.5 + chance.random()),
+        amount=chance.random(),
+    )
