@@ -48,17 +48,21 @@ def refresh(
     """Let no later read of `key` find something older than `shown`, which a reader was told.
 
     For what was not read in order to be kept. A copy that is here is brought up to date, or
-    dropped where the feed has passed the reply that `shown` is from. Needs the lock, and the
-    caller to evict afterwards.
+    dropped where the feed has passed the reply that `shown` is from; a write of this replica that
+    waits and has lost to `shown` is forgotten. Needs the lock, and the caller to evict afterwards.
     """
+    outbox = state.outbox
     if state.negatives is not None:
         state.negatives.discard(key)
+    if outbox.frozen:
+        outbox.note_shown(key, shown)
     entry = state.edge.resident.get(key)
-    if entry is None or not _is_newer(shown, entry):
-        return
-    if is_current:
+    if entry is not None and is_current and _is_newer(shown, entry):
         install(state, key, entry.rule, shown, fetched_at_s)
-    elif entry.dirty == CLEAN:
+        return
+    entry = entry or outbox.dirty.get(key)
+    if entry is not None and _is_newer(shown, entry):
+        outbox.unmark(entry)
         state.edge.drop(entry)
 
 

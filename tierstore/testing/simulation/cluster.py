@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from tierstore.policy import load
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.options import Options
 
 
+_NOT_CONTENT = frozenset(
+    ("_runtime", "_scheduler", "_limits", "_lock", "_locks", "_of_replica", "_under_way")
+)
+"""What of a region in memory is not in its database."""
+
+
 class Machine:
     """A clock and a disk that several processes may share."""
 
@@ -41,6 +48,7 @@ class Cluster:
     def __init__(self, seed: int, options: Options, folder: str, *, is_told: bool) -> None:
         self.seed = seed
         self.options = options
+        self._folder = folder
         self.reached: Counter[str] = Counter()
         self.scheduler = Scheduler(Chance(seed, "turns"))
         self.teller = Teller(self.scheduler, is_told=is_told)
@@ -79,6 +87,28 @@ class Cluster:
         if name == "cold":
             return self.objects
         return self._shared if self.site is None else self._server_region
+
+    def clone(self, node: Node) -> None:
+        """Start a copy of the machine of `node`, journals and all, with a process of its own."""
+        machine = self._make_machine(f"m{len(self.machines)}", self._folder)
+        if os.path.isdir(node.machine.disk.path):
+            node.machine.disk.clone(machine.disk.path)
+        self.machines.append(machine)
+        self.nodes.append(Node(self, f"n{len(self.nodes)}", machine))
+        self.nodes[-1].start()
+
+    def back_up(self) -> Any:
+        """The region as it is now, for `restore`."""
+        if self.site is not None:
+            return self.site.back_up()
+        return {k: deepcopy(v) for k, v in vars(self._shared).items() if k not in _NOT_CONTENT}
+
+    def restore(self, backup: Any) -> None:
+        """Make the region what it was. No process may run."""
+        if self.site is not None:
+            self.site.restore(backup)
+        else:
+            vars(self._shared).update(backup)
 
     def stop_faults(self) -> None:
         """Let everything work again that is not lost for good."""

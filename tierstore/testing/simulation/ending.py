@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.node import Node
     from tierstore.testing.simulation.workload import Workload
 
-SETTLE_S = 75
-"""Longer than the longest back-off of background steps, and than a mover's lease."""
-SWEEP_S = 3 * RETAIN_S
+SETTLE_S = 40
+"""Longer than the longest back-off of background steps."""
+SWEEP_S = 30 + 3 * RETAIN_S
+"""With it, longer than the lease of a mover that died, and than the retention after that."""
 PATIENCE_S = 30
 """Within which everything that is asked for at the end has to be done."""
 

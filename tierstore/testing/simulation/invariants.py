@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierstore.region.objects import parse_name
 from tierstore.region.pointer import decode_pointer
+from tierstore.testing.simulation.options import RETAIN_S
 
 if TYPE_CHECKING:
+    from tierstore.region.moves import StoredObject
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.node import Node
 
 TIMEOUT_S = 10.0
+NS_PER_MS = 1_000_000
+SWEPT_AFTER_MS = 2000 * RETAIN_S
+"""What no row has pointed at for twice the retention should have been swept."""
 ROWS_MAX = 100_000
 
 
@@ -41,13 +47,23 @@ def _check_objects(cluster: Cluster, region: Any, pointed: dict[str, str]) -> li
     ]
     if "cold" not in cluster.options.families:
         return missing
+    stored = {known.name: known for known in region.objects(ROWS_MAX, TIMEOUT_S)}
+    old_ms = cluster.server_clock.time_ns() // NS_PER_MS - SWEPT_AFTER_MS
     orphans = [
         f"{name} is an orphan, long after the retention"
         for name in sorted(blobs.keys() - pointed.keys())
+        if _unused_since(name, stored.get(name)) < old_ms
     ]
-    listed = [stored.name for stored in region.objects(ROWS_MAX, TIMEOUT_S)]
-    lost = [f"{name} is listed, and is no more" for name in listed if name not in blobs]
+    lost = [f"{name} is listed, and is no more" for name in stored if name not in blobs]
     return missing + orphans + lost
+
+
+def _unused_since(name: str, stored: StoredObject | None) -> int:
+    """Since when no row points at an object, at least, in milliseconds of the wall clock."""
+    if stored is not None and stored.dead_ms is not None:
+        return stored.dead_ms
+    minted = parse_name(name)
+    return 0 if minted is None else minted.minted_ms
 
 
 def _check_memory(cluster: Cluster, node: Node) -> list[str]:

@@ -143,7 +143,7 @@ class Observed:
             self._take_scan(operation, key, result)
 
     def _take_scan(self, operation: Operation, key: str, result: Any) -> None:
-        found = {name: value for name, value in result}
+        found: dict[str, Any] = dict(result)
         if len(found) != len(result):
             self.oddities.append(f"{operation} shows a key more than once")
         if [name for name, _ in result] != sorted(found):

@@ -32,8 +32,8 @@ _RULES: dict[str, dict[str, object]] = {
     "regional": {"match": "r/*", "durability": "regional"},
     "cold": {
         "match": "c/*",
-        "hotness": {"cold": "12/min", "half_life": "5s"},
-        "min_residency": {"edge": "0s", "regional": "1s"},
+        "hotness": {"cold": "60/min", "half_life": "2s", "hysteresis": 1.5},
+        "min_residency": {"edge": "0s", "regional": "300ms"},
     },
     "ttl": {"match": "t/*", "ttl": "3s", "durability": "memory"},
     "age": {"match": "a/*", "read": {"max_age": "2s"}},
@@ -45,8 +45,8 @@ _RULES: dict[str, dict[str, object]] = {
         "min_residency": {"edge": "0s"},
     },
 }
-RETAIN_S = 20
-INTERVAL_S = 2
+RETAIN_S = 8
+INTERVAL_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Options:
     families: tuple[str, ...] = ("journal",)
     keys: int = 3
     """Keys of each family."""
-    operations: int = 400
+    operations: int = 600
     """By all clients together."""
     pause_ms_max: int = 300
     """The longest pause of a client between two operations."""
@@ -98,7 +98,7 @@ class Options:
     """Whether at the end only a core is healed, and has to get on without the others."""
 
 
-def draw_options(seed: int, operations: int = 400, extra: tuple[str, ...] = ()) -> Options:
+def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) -> Options:
     """The world of `seed`. `extra`: names of STRONGER_FAULTS to allow."""
     chance = Chance(seed, "options")
     nodes = chance.choice((1, 2, 2, 3, 3, 4))
@@ -113,7 +113,7 @@ def draw_options(seed: int, operations: int = 400, extra: tuple[str, ...] = ()) 
         families=families or (chance.choice(FAMILIES),),
         keys=chance.choice((1, 2, 3, 5)),
         operations=operations,
-        pause_ms_max=chance.choice((5, 50, 300, 1000)),
+        pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
         rates=_draw_rates(chance),
         latency_ms_max=chance.choice((0, 0, 2, 20, 200)),
         windows=windows,
@@ -121,7 +121,7 @@ def draw_options(seed: int, operations: int = 400, extra: tuple[str, ...] = ()) 
         skew_ms_max=chance.choice((5, 100, 2000)) if is_skewed else 0,
         capacity=chance.choice(("64MiB", "64MiB", "200B", "1KiB")),
         unflushed=chance.choice(("64MiB", "64MiB", "8KiB")),
-        flush_ms=chance.choice((50, 200, 1000)),
+        flush_ms=chance.choice((100, 200, 1000)),
         is_liveness=chance.random() < 0.25,
     )
 
@@ -141,7 +141,7 @@ def policy_of(options: Options) -> dict[str, object]:
         "tiers": {"edge": {"url": "memory://", "capacity": options.capacity}},
         "rules": rules,
         "replication": {"flush": f"{options.flush_ms}ms", "pull": "1s"},
-        "movement": {"interval": f"{INTERVAL_S}s"},
+        "movement": {"interval": f"{INTERVAL_S * 1000:.0f}ms"},
         "cold": {"retain": f"{RETAIN_S}s"},
         "limits": {"unflushed": options.unflushed, "value": "1KiB"},
     }

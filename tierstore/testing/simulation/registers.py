@@ -8,6 +8,7 @@ earlier. A read must not show a write if its process knows of one that it surely
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,8 @@ class Judge:
         self._key = key
         self._family = facts.families[key[:2]]
         self._puts = [put for put in facts.observed.puts.get(key, []) if put.outcome != "fail"]
+        self._sure = [put for put in self._puts if put.outcome == "ok"]
+        self._invoked = [put.invoked for put in self._sure]
         failed = [p for p in facts.observed.puts.get(key, []) if p.outcome == "fail"]
         self._failed = {put.value for put in failed if put.value is not None}
         self._by_value = {put.value: put for put in self._puts if put.value is not None}
@@ -140,10 +143,11 @@ class Judge:
     def _known(self, look: Look) -> list[Put]:
         """Writes that a look must not be behind of."""
         seen = [put for at, put in self._seen.get(look.life, []) if at < look.invoked]
-        return seen + [put for put in self._puts if self._is_known(put, look)]
+        earlier = self._sure[: bisect_left(self._invoked, look.invoked)]
+        return seen + [put for put in earlier if self._is_known(put, look)]
 
     def _is_known(self, put: Put, look: Look) -> bool:
-        if put.outcome != "ok":
+        if put.completed is None:
             return False
         if put.life == look.life and put.completed < look.invoked:
             return True

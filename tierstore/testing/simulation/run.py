@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.telling import Moment
 
 PLAY_S_MAX = 600
-MEMORY_BACKED = "/dev/shm"
+MEMORY_BACKED = "/dev/shm"  # noqa: S108  # only a place, names in it are minted
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tierstore.runtime import Runtime
-from tierstore.testing.simulation.scheduler import NS_PER_S
+from tierstore.testing.simulation.scheduler import NS_PER_S, StuckError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -48,7 +48,7 @@ class SimulatedRuntime(Runtime):
         self._process = process
         self._chance = chance
         self._reached = reached
-        self.time_ns = clock.time_ns  # type: ignore[method-assign]
+        self.time_ns = clock.time_ns
 
     def monotonic(self) -> float:
         """Virtual seconds since the simulation began."""
@@ -113,12 +113,12 @@ class SimulatedLock:
         scheduler = self._scheduler
         task = scheduler.current
         until_ns = None if timeout < 0 else scheduler.now_ns + round(timeout * NS_PER_S)
+        if task is None:
+            raise StuckError("nobody is left who could release a lock")
         while self._is_taken:
-            if task is not None:
-                self._waiting.append(task)
+            self._waiting.append(task)
             if not scheduler.wait(until_ns) and self._is_taken:
-                if task in self._waiting:
-                    self._waiting.remove(task)
+                self._waiting.remove(task)
                 return False
         self._is_taken = True
         return True

@@ -20,6 +20,12 @@ VERBS = {
     "exists": 3, "read": 4, "fresh": 4, "scan": 3, "flush": 4, "maintain": 2,
 }  # fmt: skip
 """What clients do, and how often."""
+READ_MOSTLY = "c/0"
+"""A key that goes cold and comes back by being read; a write brings any key back."""
+LULL_MS = 3000.0
+"""Now and then a client does nothing for that long, and keys go cold."""
+PHASE_STEPS = 60
+"""For so many operations one key is used more than the others: races, and heat that moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +73,49 @@ def draw_script(seed: int, options: Options | None = None) -> Script:
         options = draw_options(seed)
     chance = Chance(seed, "script")
     clients = options.nodes * options.clients
-    steps = [_draw_step(chance, options, n, n % clients) for n in range(options.operations)]
+    steps: list[Step] = []
+    for number in range(options.operations):
+        if number % PHASE_STEPS == 0:
+            favourite = _draw_keys(chance, options, 1)
+        steps.append(_draw_step(chance, options, number, number % clients, favourite))
     per_client = options.operations / clients
     expected_ms = max(1000.0, per_client * options.pause_ms_max / 6)
     faults = [_draw_fault(chance, options, expected_ms) for _ in range(options.window_count)]
     return Script(seed, options, tuple(steps), tuple(sorted(faults, key=lambda f: f.at_ms)))
 
 
-def _draw_step(chance: Chance, options: Options, number: int, client: int) -> Step:
+def _draw_step(
+    chance: Chance, options: Options, number: int, client: int, favourite: tuple[str, ...]
+) -> Step:
     verb = chance.choices(list(VERBS), list(VERBS.values()))[0]
-    is_many = verb.endswith("_many")
-    family = chance.choice(options.families)
-    count = chance.randint(1, options.keys) if is_many else 1
-    keys = tuple(
-        f"{prefix_of(family)}{index}" for index in sorted(chance.sample(range(options.keys), count))
-    )
+    if verb.endswith("_many"):
+        keys = _draw_keys(chance, options, chance.randint(1, options.keys))
+    else:
+        keys = favourite if chance.random() < 0.5 else _draw_keys(chance, options, 1)
+    if keys[0] == READ_MOSTLY and verb in ("put", "delete") and chance.random() < 0.85:
+        verb = "get"
     has_ttl = verb in ("put", "put_many") and chance.random() < 0.1
     return Step(
         number,
         client,
-        chance.choice((0.0, 0.0, chance.random())) * options.pause_ms_max,
+        _draw_pause_ms(chance, options),
         verb,
         keys,
         chance.choice((500, 2000, 10_000)) if has_ttl or verb == "touch" else None,
         chance.choice((0, 0, 0, 40, 400)),
     )
+
+
+def _draw_pause_ms(chance: Chance, options: Options) -> float:
+    if "cold" in options.families and chance.random() < 0.02:
+        return LULL_MS * (1 + chance.random())
+    return chance.choice((0.0, 0.0, chance.random())) * options.pause_ms_max
+
+
+def _draw_keys(chance: Chance, options: Options, count: int) -> tuple[str, ...]:
+    family = chance.choice(options.families)
+    numbers = sorted(chance.sample(range(options.keys), count))
+    return tuple(f"{prefix_of(family)}{number}" for number in numbers)
 
 
 def _draw_fault(chance: Chance, options: Options, span_ms: float) -> Fault:

@@ -127,7 +127,10 @@ class SqliteSite:
             target.close()
 
     def restore(self, backup: bytes) -> None:
-        """Make the region what it was. Nobody may have it open."""
+        """Make the region what it was. No process may run; who merely looks on opens it anew."""
+        for _, connection in self._opened:
+            connection.close()
+        self._opened.clear()
         for suffix in ("-wal", "-shm"):
             if os.path.exists(self.path + suffix):
                 os.remove(self.path + suffix)

@@ -35,6 +35,7 @@ class Workload:
     def __init__(self, cluster: Cluster, script: Script) -> None:
         self.history = History(lambda: cluster.scheduler.now_ns)
         self._cluster = cluster
+        self._left = len(script.steps)
         self._waiting: dict[int, list[Step]] = {}
         for step in reversed(script.steps):
             self._waiting.setdefault(step.client, []).append(step)
@@ -42,7 +43,7 @@ class Workload:
     @property
     def is_done(self) -> bool:
         """Whether every client has done everything."""
-        return not any(self._waiting.values())
+        return self._left == 0
 
     def start(self, node: Node) -> None:
         """Let the clients of a node that has begun a life do what is left for them."""
@@ -59,7 +60,9 @@ class Workload:
             store = node.store
             while steps:
                 scheduler.sleep(int(steps[-1].pause_ms * NS_PER_MS))
-                self.do(store, name, steps.pop())
+                step = steps.pop()
+                self._left -= 1
+                self.do(store, name, step)
 
         return run
 
