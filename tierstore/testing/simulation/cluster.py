@@ -13,6 +13,7 @@ from tierstore.region.apply import Limits
 from tierstore.runtime.chance import Chance
 from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.simulation.disk import Disk
+from tierstore.testing.simulation.families import families_of
 from tierstore.testing.simulation.node import Node
 from tierstore.testing.simulation.objects import ColdDisk
 from tierstore.testing.simulation.options import policy_of
@@ -23,6 +24,7 @@ from tierstore.testing.simulation.sqlite import Errors, SqliteSite
 from tierstore.testing.simulation.telling import Teller
 
 if TYPE_CHECKING:
+    from tierstore.policy.model import Policy
     from tierstore.runtime import Runtime
     from tierstore.testing.simulation.options import Options
 
@@ -45,7 +47,15 @@ class Machine:
 class Cluster:
     """What a run consists of. Nothing happens in it before the scheduler runs."""
 
-    def __init__(self, seed: int, options: Options, folder: str, *, is_told: bool) -> None:
+    def __init__(
+        self,
+        seed: int,
+        options: Options,
+        folder: str,
+        *,
+        policy: Policy | None = None,
+        is_told: bool = False,
+    ) -> None:
         self.seed = seed
         self.options = options
         self._folder = folder
@@ -53,7 +63,8 @@ class Cluster:
         self.scheduler = Scheduler(Chance(seed, "turns"))
         self.teller = Teller(self.scheduler, is_told=is_told)
         self.server = Process("server")
-        self.policy = load(policy_of(options))
+        self.policy = policy or load(policy_of(options))
+        self.families = families_of(self.policy, options.keys)
         self.objects = ColdDisk(self.scheduler, Chance(seed, "cold"))
         self._errors = Errors(Chance(seed, "statements"), options.rates.statement)
         self._limits = Limits(is_tiered=is_tiered(self.policy))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
 from tierstore.testing.simulation import invariants, registers
-from tierstore.testing.simulation.options import RETAIN_S, prefix_of
+from tierstore.testing.simulation.options import RETAIN_S
 from tierstore.testing.simulation.scheduler import NS_PER_S
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def settle_and_check(
         nemesis.restart(node)
         _spawn_final(cluster, workload, node, "open")
     _pass_time(cluster, SETTLE_S)
-    if "cold" in cluster.options.families:
+    if any(family.is_tiered for family in cluster.families):
         _pass_time(cluster, SWEEP_S)
     left = sorted(
         f"{node.name} still has {unflushed} writes that did not reach the region"
@@ -79,9 +79,8 @@ def _spawn_final(cluster: Cluster, workload: Workload, node: Node, what: str) ->
         asked.ok()
 
     def look() -> None:
-        for family in cluster.options.families:
-            for index in range(cluster.options.keys):
-                key = f"{prefix_of(family)}{index}"
+        for family in cluster.families:
+            for key in family.keys:
                 _look(cluster, history, store, name, key)
 
     work = {"open": open_store, "flush": flush, "look": look}[what]

@@ -45,7 +45,7 @@ def _check_objects(cluster: Cluster, region: Any, pointed: dict[str, str]) -> li
         for name, key in sorted(pointed.items())
         if name not in blobs
     ]
-    if "cold" not in cluster.options.families:
+    if not any(family.is_tiered for family in cluster.families):
         return missing
     stored = {known.name: known for known in region.objects(ROWS_MAX, TIMEOUT_S)}
     old_ms = cluster.server_clock.time_ns() // NS_PER_MS - SWEPT_AFTER_MS

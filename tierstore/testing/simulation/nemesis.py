@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 
@@ -115,20 +115,12 @@ class Nemesis:
         if fault.kind == "flip":
             cluster.objects.flip_bit()
             return None
+        if fault.kind == "cold torn":
+            return _raise(cluster.objects, "is_torn", 1)
         spoiled = cluster.objects if fault.kind.startswith("cold") else disk
         if fault.kind.endswith("full"):
-            spoiled.is_full += 1
-
-            def free() -> None:
-                spoiled.is_full -= 1
-
-            return free
-        spoiled.slow_ms += fault.amount * SLOW_MS_MAX
-
-        def hasten() -> None:
-            spoiled.slow_ms -= fault.amount * SLOW_MS_MAX
-
-        return hasten
+            return _raise(spoiled, "is_full", 1)
+        return _raise(spoiled, "slow_ms", fault.amount * SLOW_MS_MAX)
 
     def _go_beyond(self, node: Node, fault: Fault) -> Callable[[], None] | None:
         """What is outside of the promises so far: see STRONGER_FAULTS."""
@@ -158,9 +150,14 @@ def _disturb(weather: Weather, fault: Fault) -> Callable[[], None]:
         "slow": "slow_ms",
     }[fault.kind]
     amount = fault.amount * SLOW_MS_MAX if fault.kind == "slow" else 1
-    setattr(weather, field, getattr(weather, field) + amount)
+    return _raise(weather, field, amount)
 
-    def clear() -> None:
-        setattr(weather, field, getattr(weather, field) - amount)
 
-    return clear
+def _raise(thing: Any, field: str, amount: float) -> Callable[[], None]:
+    """Make a figure higher; returns what takes that back. Several faults may do so at once."""
+    setattr(thing, field, getattr(thing, field) + amount)
+
+    def take_back() -> None:
+        setattr(thing, field, getattr(thing, field) - amount)
+
+    return take_back

@@ -24,13 +24,17 @@ class ColdDisk(MemoryObjects):
         self._chance = chance
         self.is_full = 0
         """How many faults under way fill it."""
+        self.is_torn = 0
+        """How many faults under way let it keep the beginning of an object and say that all is
+        well."""
         self.slow_ms = 0.0
         self.flipped: list[str] = []
         """Names of objects in which a bit was flipped."""
 
     def heal(self) -> None:
         """There is room again, and it is fast. Damage stays."""
-        self.is_full, self.slow_ms = 0, 0.0
+        self.is_full = self.is_torn = 0
+        self.slow_ms = 0.0
 
     def put(self, name: str, parts: Iterable[bytes], timeout_s: float) -> None:
         """Keep a new object of these parts."""
@@ -38,6 +42,8 @@ class ColdDisk(MemoryObjects):
         self._take_time()
         if self.is_full:
             raise UnavailableError("no space is left in the cold tier")
+        if self.is_torn:
+            whole = whole[: self._chance.randrange(len(whole))]
         super().put(name, [whole], timeout_s)
 
     def flip_bit(self) -> bool:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tierstore.testing.history import Operation
+    from tierstore.testing.simulation.families import Family
 
 NS_PER_MS = 1_000_000
-RULE_TTL_MS = {"ttl": 3000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class Touch:
 class Observed:
     """All that a history says of registers."""
 
-    families: dict[str, str]
+    families: dict[str, Family]
+    """The family of each key."""
     puts: dict[str, list[Put]] = field(default_factory=dict)
     looks: dict[str, list[Look]] = field(default_factory=dict)
     touches: dict[str, list[Touch]] = field(default_factory=dict)
@@ -77,8 +78,8 @@ class Observed:
     _flushes: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, operations: Iterable[Operation], families: dict[str, str]) -> Observed:
-        """What `operations` say; `families` by the first two characters of a key."""
+    def of(cls, operations: Iterable[Operation], families: dict[str, Family]) -> Observed:
+        """What `operations` say of keys of these `families`."""
         observed = cls(families)
         for operation in operations:
             observed._take(operation)
@@ -119,7 +120,7 @@ class Observed:
         self, operation: Operation, key: str, value: str | None, ttl_ms: int | None
     ) -> None:
         if value is not None and ttl_ms is None:
-            ttl_ms = RULE_TTL_MS.get(self.families[key[:2]])
+            ttl_ms = self.families[key].ttl_ms
         put = Put(
             operation, key, value, None if ttl_ms is None else ttl_ms * NS_PER_MS,
             _life(operation), operation.outcome, operation.invoked, operation.completed,
@@ -148,7 +149,8 @@ class Observed:
             self.oddities.append(f"{operation} shows a key more than once")
         if [name for name, _ in result] != sorted(found):
             self.oddities.append(f"{operation} is not in the order of keys")
-        absent = {name for name in self.puts if name[:2] == key[:2]} - found.keys()
+        prefix = key[: key.rfind("/") + 1]
+        absent = {name for name in self.puts if name.startswith(prefix)} - found.keys()
         for name, value in found.items():
             self._add_look(operation, name, value)
         for name in sorted(absent):

@@ -19,7 +19,8 @@ FAMILIES = ("memory", "journal", "regional", "cold", "ttl", "age", "never", "hot
 
 WINDOWS = (
     "crash", "power cut", "pause", "refuse", "lose requests", "lose replies", "slow", "skew",
-    "jump", "strobe", "disk full", "disk slow", "cold full", "cold slow", "flip",
+    "jump", "strobe", "disk full", "disk slow", "cold full", "cold torn", "cold slow",
+    "flip",
 )  # fmt: skip
 """Faults that begin at a time and last; see `nemesis`."""
 
@@ -145,8 +146,3 @@ def policy_of(options: Options) -> dict[str, object]:
         "cold": {"retain": f"{RETAIN_S}s"},
         "limits": {"unflushed": options.unflushed, "value": "1KiB"},
     }
-
-
-def prefix_of(family: str) -> str:
-    """What the keys of `family` begin with."""
-    return f"{family[0]}/"

@@ -25,9 +25,7 @@ NS_PER_MS = 1_000_000
 TICK_NS = 2 * NS_PER_MS
 """Stamps count milliseconds."""
 FRESH_NS = {"fresh": 1_000_000_000, "final": 0}
-MAX_AGE_NS = {"age": 2_000_000_000}
-MEMORY = frozenset(("memory", "ttl", "hot"))
-REGIONAL = frozenset(("regional", "never"))
+"""The ages that some reads allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,6 @@ class Facts:
 
     observed: Observed
     skew_ns: int
-    families: dict[str, str]
-    """The family of each key's prefix."""
     last_lives: frozenset[str]
     """Lives that were still going on at the end, and were healed."""
     core: frozenset[str]
@@ -48,7 +44,7 @@ class Facts:
     @classmethod
     def of(cls, history: History, cluster: Cluster, nemesis: Nemesis, core: list[str]) -> Facts:
         """What is known of a run that has come to its end."""
-        families = {f"{name[0]}/": name for name in cluster.options.families}
+        families = {key: family for family in cluster.families for key in family.keys}
         lives = frozenset(node.life for node in cluster.nodes if node.name in core)
         cuts = {
             node.name: [at for at, machine in nemesis.power_cuts if machine == node.machine.name]
@@ -56,7 +52,7 @@ class Facts:
         }
         skew_ns = cluster.options.skew_ms_max * NS_PER_MS
         observed = Observed.of(history.operations(), families)
-        return cls(observed, skew_ns, families, lives, frozenset(core), cuts)
+        return cls(observed, skew_ns, lives, frozenset(core), cuts)
 
 
 def check(facts: Facts) -> list[str]:
@@ -76,7 +72,9 @@ class Judge:
     def __init__(self, facts: Facts, key: str) -> None:
         self._facts = facts
         self._key = key
-        self._family = facts.families[key[:2]]
+        self._family = facts.observed.families[key]
+        age_ms = self._family.age_ms_max
+        self._age_ns_max = None if age_ms is None else age_ms * NS_PER_MS
         self._puts = [put for put in facts.observed.puts.get(key, []) if put.outcome != "fail"]
         self._sure = [put for put in self._puts if put.outcome == "ok"]
         self._invoked = [put.invoked for put in self._sure]
@@ -84,9 +82,15 @@ class Judge:
         self._failed = {put.value for put in failed if put.value is not None}
         self._by_value = {put.value: put for put in self._puts if put.value is not None}
         self._seen: dict[str, list[tuple[int, Put]]] = {}
+        self._first_seen: dict[tuple[str, int], int] = {}
         for look in facts.observed.looks.get(key, []):
             if look.value is not None and (put := self._by_value.get(look.value)):
-                self._seen.setdefault(look.life, []).append((look.completed, put))
+                self._note_seen(look, put)
+
+    def _note_seen(self, look: Look, put: Put) -> None:
+        self._seen.setdefault(look.life, []).append((look.completed, put))
+        known = self._first_seen.get((look.life, id(put)), look.completed)
+        self._first_seen[look.life, id(put)] = min(known, look.completed)
 
     def judge(self, look: Look) -> Iterator[str]:
         """What is wrong with one look."""
@@ -151,7 +155,7 @@ class Judge:
             return False
         if put.life == look.life and put.completed < look.invoked:
             return True
-        bound_ns = FRESH_NS.get(look.verb, MAX_AGE_NS.get(self._family))
+        bound_ns = FRESH_NS.get(look.verb, self._age_ns_max)
         if bound_ns is None:
             return False
         if look.verb == "final" and not self._may_be_lost(put):
@@ -163,19 +167,19 @@ class Judge:
 
     def _in_region_ns(self, put: Put) -> int | None:
         """When a write had reached the region for sure."""
-        if self._family in REGIONAL:
+        if self._family.durability == "regional":
             return put.completed_ns
         return self._facts.observed.flushed_ns(put.life, put.completed)
 
     def _may_be_lost(self, put: Put) -> bool:
         """Whether a write that was acknowledged need not have survived, by its durability."""
-        if self._family in REGIONAL:
+        if self._family.durability == "regional":
             return False
         flushed_ns = self._facts.observed.flushed_ns(put.life, put.completed)
         if put.life in self._facts.last_lives or flushed_ns is not None:
             return False
         name = put.life.partition(".")[0]
-        if self._family in MEMORY or name not in self._facts.core:
+        if self._family.durability == "memory" or name not in self._facts.core:
             return True
         return any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[name])
 
@@ -190,15 +194,15 @@ class Judge:
             return True
         if put.life == newer.life and put.completed < newer.invoked:
             return True
-        seen = self._seen.get(newer.life, [])
-        return any(known is put and at < newer.invoked for at, known in seen)
+        seen_at = self._first_seen.get((newer.life, id(put)))
+        return seen_at is not None and seen_at < newer.invoked
 
     def _may_be_dead(self, value: str, at_ns: int) -> bool:
         """Whether the put of `value` may have expired by then."""
         put = self._by_value[value]
         ends = [t.invoked_ns + t.ttl_ns for t in self._facts.observed.touches.get(self._key, [])]
         if put.ttl_ns is not None:
-            ends.append(put.invoked_ns + put.ttl_ns)
+            ends.append(put.invoked_ns + int(put.ttl_ns * (1 - self._family.ttl_jitter)))
         return any(end - 2 * self._facts.skew_ns - TICK_NS <= at_ns for end in ends)
 
     def _latest_death(self, put: Put) -> int:
@@ -207,4 +211,5 @@ class Judge:
             return 1 << 62
         if self._facts.observed.touches.get(self._key):
             return 1 << 62
-        return put.completed_ns + put.ttl_ns + 2 * self._facts.skew_ns + TICK_NS
+        longest_ns = int(put.ttl_ns * (1 + self._family.ttl_jitter))
+        return put.completed_ns + longest_ns + 2 * self._facts.skew_ns + TICK_NS

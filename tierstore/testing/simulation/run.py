@@ -20,6 +20,7 @@ from tierstore.testing.simulation.workload import Workload
 if TYPE_CHECKING:
     from collections import Counter
 
+    from tierstore.policy.model import Policy
     from tierstore.testing.history import History
     from tierstore.testing.simulation.script import Script
     from tierstore.testing.simulation.telling import Moment
@@ -54,15 +55,15 @@ class Run:
         return not self.violations
 
 
-def play(script: Script, *, is_told: bool = False) -> Run:
-    """Play `script` to its end and check what must hold.
+def play(script: Script, *, policy: Policy | None = None, is_told: bool = False) -> Run:
+    """Play `script` to its end and check what must hold, under `policy` if one is given.
 
     Whatever goes wrong is in the `violations` of the result; nothing is raised but EscapeError,
     for code that reaches for the real world, and ImportError without greenlet.
     """
     base = MEMORY_BACKED if os.path.isdir(MEMORY_BACKED) else None
     with TemporaryDirectory(prefix="tierstore-", dir=base) as folder:
-        cluster = Cluster(script.seed, script.options, folder, is_told=is_told)
+        cluster = Cluster(script.seed, script.options, folder, policy=policy, is_told=is_told)
         workload = Workload(cluster, script)
         try:
             with sealed():

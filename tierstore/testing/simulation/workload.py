@@ -112,7 +112,7 @@ def _put_many(store: Store, step: Step, argument: Any) -> None:
 
 
 def _scan(store: Store, step: Step, argument: Any) -> list[list[Any]]:
-    prefix = step.keys[0].partition("/")[0] + "/"
+    prefix = step.keys[0][: step.keys[0].rfind("/") + 1]
     return [[entry.key, entry.value] for entry in store.scan(prefix, timeout=TIMEOUT_S)]
 
 
