@@ -104,8 +104,7 @@ def _pass_time(cluster: Cluster, duration_s: float) -> None:
 
 
 def _unflushed(node: Node) -> int:
-    outbox = node.store._core.replica.state.outbox
-    return outbox.unflushed - len(outbox.held)
+    return node.store._core.replica.state.outbox.unflushed
 
 
 def dump(cluster: Cluster) -> dict[str, str]:

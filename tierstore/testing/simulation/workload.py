@@ -47,7 +47,7 @@ class Workload:
 
     def start(self, node: Node) -> None:
         """Let the clients of a node that has begun a life do what is left for them."""
-        index, nodes = self._cluster.nodes.index(node), len(self._cluster.nodes)
+        index, nodes = self._cluster.nodes.index(node), self._cluster.options.nodes
         for client, steps in sorted(self._waiting.items()):
             if client % nodes == index and steps:
                 name = f"{node.life}/{client}"
