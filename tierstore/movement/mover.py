@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError, TierStoreError, UnavailableError
 from tierstore.movement.budget import Budget, Slice
+from tierstore.movement.recognition import Recognition
 from tierstore.movement.review import Reviewer
 from tierstore.region.moves import StoredObject
 from tierstore.region.objects import mint_name
@@ -62,7 +63,7 @@ class Mover:
         self._review_after: int | None = 0  # where to go on making all rows due; None: done
         self._failures: Counter[Home] = Counter()
         self._renew_at_s = float("-inf")
-        self._is_recognized = False  # that the cold tier is the one with this region's objects
+        self._recognition = Recognition(ground)
         self.lease: Lease | None = None
         self.pause_s = 0.0
         self.has_more = False
@@ -182,30 +183,11 @@ class Mover:
             slice_.spend(sum(candidate.row.size for candidate in pack))
         return True
 
-    def _recognize(self) -> None:
-        """Raise UnavailableError if the cold tier has none of the objects that rows point at.
-
-        A disk that is not mounted looks like an empty folder: what went there now would be hidden
-        as soon as the disk is back.
-        """
-        if self._is_recognized:
-            return
-        ground = self._ground
-        page = ground.objects.list(f"{ground.region}/", "", 1, ground.cold_s)
-        if not (page.objects or page.next_after):
-            stored = ground.directory.objects(ROWS_MAX, ground.regional_s)
-            if any(item.live for item in stored):
-                raise UnavailableError(
-                    "the cold tier has none of the objects that this region's rows point at: check"
-                    " that tiers.cold.url names the right place, and that its disk is mounted"
-                )
-        self._is_recognized = True
-
     def _attempt(self, lease: Lease, pack: Pack, move: Move, rest: Sequence[Pack]) -> None:
         """Move a pack. If a tier does not answer, the `rest` of its kind waits as well."""
         wanted = pack[0].wanted
         try:
-            self._recognize()
+            self._recognition.check()
             moved = move(lease, pack)
         except FencedError:
             raise
@@ -213,7 +195,7 @@ class Mover:
             is_away = isinstance(exc, UnavailableError)
             self._ground.tally.failed += len(pack)
             self._failures[wanted] += 1
-            self._is_recognized = False
+            self._recognition.forget()
             waiting = [*pack, *(c for other in rest for c in other if is_away)]
             self._note_failure(lease, waiting, self._failures[wanted], exc)
             raise
@@ -236,6 +218,7 @@ class Mover:
         self._note_unread(lease, pack, corrupt)
         if not records:
             return 0
+        self._recognition.check_mark(lease)
         name = mint_name(ground.runtime, ground.region, ground.incarnation, _kind(pack))
         packed = (
             pack_value(name, *records[0]) if _kind(pack) == "val" else pack_segment(name, records)

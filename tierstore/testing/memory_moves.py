@@ -28,6 +28,7 @@ class MemoryMoves:
         self._lease = Lease(0, False, 0)
         self._holder = 0
         self.intents: dict[str, int] = {}
+        self.mark: str | None = None
         self.stored: dict[str, StoredObject] = {}
         self.stays: dict[str, Stay] = {}
 
@@ -132,7 +133,19 @@ class MemoryMoves:
     def known_objects(self, names: Sequence[str], timeout_s: float) -> set[str]:
         """Those of `names` that are known."""
         with self._lock:
-            return {name for name in names if name in self.stored or name in self.intents}
+            known = self.stored.keys() | self.intents.keys()
+            return {name for name in names if name in known or name == self.mark}
+
+    def marker(self, timeout_s: float) -> str | None:
+        """The object by which the cold tier is recognized."""
+        with self._lock:
+            return self.mark
+
+    def put_marker(self, epoch: int, name: str, timeout_s: float) -> None:
+        """Note that object."""
+        with self._lock:
+            self._check(epoch)
+            self.mark = name
 
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why `key` is not where it should be."""

@@ -184,6 +184,7 @@ def test_whoever_lost_the_lease_changes_nothing(hand, sender, runtime):
         lambda: hand.region.review_all(hand.epoch, 0, 10, TIMEOUT_S),
         lambda: hand.region.abandon(hand.epoch, [name], TIMEOUT_S),
         lambda: hand.region.forget_objects(hand.epoch, [name], TIMEOUT_S),
+        lambda: hand.region.put_marker(hand.epoch, name, TIMEOUT_S),
     ]
     for call in calls:
         with pytest.raises(FencedError):
@@ -398,6 +399,19 @@ def test_an_intent_ends_once(hand, sender):
         hand.demote("l", name=abandoned)
     assert hand.garbage() == [abandoned]
     assert hand.objects()[name].live == 1
+
+
+def test_a_mark_is_known_for_good_and_never_stale(hand, runtime):
+    mark, other = NAME.format(1), NAME.format(2)
+    assert hand.region.marker(TIMEOUT_S) is None
+    hand.region.put_marker(hand.epoch, mark, TIMEOUT_S)
+    assert hand.region.marker(TIMEOUT_S) == mark
+    runtime.advance(365 * DAY_S)
+    later = other_hand(hand)
+    assert later.region.marker(TIMEOUT_S) == mark
+    assert later.region.stale_intents(later.epoch, 10, TIMEOUT_S) == []
+    assert later.region.known_objects([mark, other], TIMEOUT_S) == {mark}
+    assert later.objects() == {}
 
 
 def test_intents_of_earlier_holders_are_stale(hand, runtime):
