@@ -313,6 +313,28 @@ def test_every_row_is_reviewed_a_part_at_a_time(hand, sender):
     assert parts == [10, 20, 25]
 
 
+def test_a_review_of_all_misses_no_row_while_rows_come_and_go(hand, sender, runtime):
+    """Where it goes on does not move when rows before it are collected, or new keys sort first."""
+    gone, kept = [f"a{n}" for n in range(5)], [f"b{n:02}" for n in range(20)]
+    sender.send(*[sender.put(key, b"1") for key in [*gone, *kept]])
+    sender.send(*[sender.put(key, None) for key in gone])
+    for row in hand.due().values():
+        hand.settle(row, None)
+    after = hand.region.review_all(hand.epoch, 0, 10, TIMEOUT_S)
+    assert set(hand.due()) == {*gone, *kept[:5]}
+    runtime.advance(30 * DAY_S)
+    hand.region.acknowledge(sender.replica, sender.read("0").position, TIMEOUT_S)
+    assert hand.region.maintain(100, TIMEOUT_S).collected == len(gone)
+    hand.lease()
+    sender.send(*[sender.put(key, b"2") for key in ("0", gone[0], kept[0])])
+    parts = []
+    while after is not None:
+        after = hand.region.review_all(hand.epoch, after, 10, TIMEOUT_S)
+        parts.append(len(hand.due()))
+    assert parts == [17, 22]
+    assert set(hand.due()) == {"0", gone[0], *kept}
+
+
 def test_a_stay_is_told_until_the_key_moves(hand, sender, runtime):
     sender.send(sender.put("k", b"1"))
     for tries in (1, 2):
