@@ -193,6 +193,7 @@ class MemoryRegion(MemoryMoves):
             dead = [row for row in self.rows.values() if is_collectable(row, floor, terms)]
             for row in dead[:limit]:
                 del self.rows[row.key]
+                self._ids.pop(row.key, None)
                 if row.cold is not None:
                     self._release([decode_pointer(row.cold, key=row.key).name])
                 self._floor = max(self._floor, row.position)

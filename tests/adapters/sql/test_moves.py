@@ -184,6 +184,7 @@ def test_whoever_lost_the_lease_changes_nothing(hand, sender, runtime):
         lambda: hand.region.review_all(hand.epoch, 0, 10, TIMEOUT_S),
         lambda: hand.region.abandon(hand.epoch, [name], TIMEOUT_S),
         lambda: hand.region.forget_objects(hand.epoch, [name], TIMEOUT_S),
+        lambda: hand.region.put_marker(hand.epoch, name, TIMEOUT_S),
     ]
     for call in calls:
         with pytest.raises(FencedError):
@@ -312,6 +313,28 @@ def test_every_row_is_reviewed_a_part_at_a_time(hand, sender):
     assert parts == [10, 20, 25]
 
 
+def test_a_review_of_all_misses_no_row_while_rows_come_and_go(hand, sender, runtime):
+    """Where it goes on does not move when rows before it are collected, or new keys sort first."""
+    gone, kept = [f"a{n}" for n in range(5)], [f"b{n:02}" for n in range(20)]
+    sender.send(*[sender.put(key, b"1") for key in [*gone, *kept]])
+    sender.send(*[sender.put(key, None) for key in gone])
+    for row in hand.due().values():
+        hand.settle(row, None)
+    after = hand.region.review_all(hand.epoch, 0, 10, TIMEOUT_S)
+    assert set(hand.due()) == {*gone, *kept[:5]}
+    runtime.advance(30 * DAY_S)
+    hand.region.acknowledge(sender.replica, sender.read("0").position, TIMEOUT_S)
+    assert hand.region.maintain(100, TIMEOUT_S).collected == len(gone)
+    hand.lease()
+    sender.send(*[sender.put(key, b"2") for key in ("0", gone[0], kept[0])])
+    parts = []
+    while after is not None:
+        after = hand.region.review_all(hand.epoch, after, 10, TIMEOUT_S)
+        parts.append(len(hand.due()))
+    assert parts == [17, 22]
+    assert set(hand.due()) == {"0", gone[0], *kept}
+
+
 def test_a_stay_is_told_until_the_key_moves(hand, sender, runtime):
     sender.send(sender.put("k", b"1"))
     for tries in (1, 2):
@@ -398,6 +421,19 @@ def test_an_intent_ends_once(hand, sender):
         hand.demote("l", name=abandoned)
     assert hand.garbage() == [abandoned]
     assert hand.objects()[name].live == 1
+
+
+def test_a_mark_is_known_for_good_and_never_stale(hand, runtime):
+    mark, other = NAME.format(1), NAME.format(2)
+    assert hand.region.marker(TIMEOUT_S) is None
+    hand.region.put_marker(hand.epoch, mark, TIMEOUT_S)
+    assert hand.region.marker(TIMEOUT_S) == mark
+    runtime.advance(365 * DAY_S)
+    later = other_hand(hand)
+    assert later.region.marker(TIMEOUT_S) == mark
+    assert later.region.stale_intents(later.epoch, 10, TIMEOUT_S) == []
+    assert later.region.known_objects([mark, other], TIMEOUT_S) == {mark}
+    assert later.objects() == {}
 
 
 def test_intents_of_earlier_holders_are_stale(hand, runtime):
