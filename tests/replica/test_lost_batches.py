@@ -88,3 +88,26 @@ def test_it_comes_after_its_replacement(node, region, lost, swallowed, monkeypat
     node.store.flush()
     assert region.value("far/k") is None
     check_written(region)
+
+
+def test_what_follows_it_is_applied_and_not_answered_before_the_next_crash(
+    node, region, lost, monkeypatch
+):
+    monkeypatch.undo()
+    region.apply(lost, 1.0)
+    node.store.put("jrn/a", 0)
+    right = region.apply
+
+    def apply_unheard(batch, timeout_s):
+        right(batch, timeout_s)
+        raise OutcomeUnknownError("no answer came")
+
+    monkeypatch.setattr(region, "apply", apply_unheard)
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    monkeypatch.undo()
+    restart(node)  # its journal knows neither that the lost batch came nor that the next one did
+    write_on(node)
+    node.store.flush()
+    assert region.value("far/k") == encode("late")
+    check_written(region)

@@ -144,6 +144,7 @@ class Flusher:
             own = frozen.batch.digest if frozen.batch is not None else digest
             if frozen.number == applied and frozen.batch is not None:
                 if own == digest:
+                    outbox.digest = frozen.batch.predecessor  # the one before may be a lost one
                     break
                 own = digest  # of the lost one: it came late, and its replacement did not come
             outbox.acknowledge(frozen, own)
