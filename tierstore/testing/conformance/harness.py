@@ -1,0 +1,172 @@
+"""What a conformance suite asks for besides the adapter: ways around it, and ways to harm it.
+
+A *harness* makes handles of one tier, as several processes would, and goes to the backend by its
+driver alone. What it cannot do it says in `cannot`, with the reason: the tests that need it are
+skipped with that reason, and one test checks that nothing is missing that is not declared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tierstore.runtime import Runtime
+from tierstore.testing.plan import FaultPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from tierstore.region.objects import ObjectTier
+    from tierstore.region.protocol import Region
+    from tierstore.runtime.manual import ManualRuntime
+
+TIMEOUT_S = 5.0
+"""What the suite gives every call, by the clock of its runtime."""
+
+
+class CannotError(Exception):
+    """A harness was asked for what it cannot do."""
+
+
+class Harness:
+    """One tier, seen from outside. Made anew for each test; `close` removes all of it."""
+
+    clock: ManualRuntime
+    """The time of the tier and of its handles."""
+    plan: FaultPlan
+    """Decides which I/O of the handles, a statement or a request of the driver, goes wrong."""
+    cannot: Mapping[str, str] = {}
+    """What this harness does not offer, and why: names of `ABILITIES`."""
+
+    def restart(self) -> None:
+        """End every process that uses the tier, without a word, and the tier's own, too.
+
+        What is open is released as the system does it. The clock and durable content stay.
+        """
+        raise CannotError("restart")
+
+    def open_secret(self) -> tuple[object, str]:
+        """(A handle whose url holds a secret, that secret). The backend need not answer."""
+        raise CannotError("open_secret")
+
+    def unreachable(self) -> AbstractContextManager[None]:
+        """While entered, the backend answers nothing."""
+        raise CannotError("unreachable")
+
+    def open_resources(self) -> int:
+        """Connections, files and the like that handles of this tier hold open now."""
+        raise CannotError("open_resources")
+
+    def close(self) -> None:
+        """Remove the tier and everything that was opened."""
+
+
+class RegionHarness(Harness):
+    """A regional tier, empty and not yet connected to."""
+
+    ABILITIES = (
+        "blocked", "closing", "corrupt", "faults", "fork", "open_resources", "open_secret",
+        "restart", "unreachable",
+    )  # fmt: skip
+
+    def open(self, runtime: Runtime | None = None) -> Region:
+        """A handle of the region, on `runtime` or on `clock`.
+
+        Handles of a region that is not `shared` may be one and the same. Limits are the defaults
+        of `tierstore.region.apply.Limits`, with `is_tiered`.
+        """
+        raise CannotError("open")
+
+    def raw_payload(self, key: bytes) -> bytes | None:
+        """The stored payload of the row of exactly this key, by the driver; None for no row.
+
+        Raises KeyError if there is no row.
+        """
+        raise CannotError("raw_payload")
+
+    def raw_keys(self) -> list[bytes]:
+        """The keys of all rows, by the driver, in any order."""
+        raise CannotError("raw_keys")
+
+    def corrupt(self, key: bytes) -> None:
+        """Change a byte of the stored payload of `key`, by the driver."""
+        raise CannotError("corrupt")
+
+    def blocked(self) -> AbstractContextManager[None]:
+        """While entered, another client holds a lock that every write has to wait for."""
+        raise CannotError("blocked")
+
+
+class ObjectHarness(Harness):
+    """A cold tier, empty."""
+
+    ABILITIES = (
+        "cut", "faults", "fork", "full", "open_resources", "open_secret", "plant",
+        "plant_leftover", "restart", "unreachable",
+    )  # fmt: skip
+
+    def open(self, runtime: Runtime | None = None) -> ObjectTier:
+        """A handle of the tier, on `runtime` or on `clock`.
+
+        Handles of a tier that is not `shared` may be one and the same.
+        """
+        raise CannotError("open")
+
+    def raw_object(self, name: str) -> bytes | None:
+        """The stored bytes under exactly this name, by the driver; None if there is nothing."""
+        raise CannotError("raw_object")
+
+    def raw_names(self) -> set[str]:
+        """Every name that is there, by the driver, however it looks."""
+        raise CannotError("raw_names")
+
+    def plant(self, name: str, content: bytes) -> None:
+        """Store any bytes under any name that the backend takes, by the driver."""
+        raise CannotError("plant")
+
+    def plant_leftover(self, name: str) -> str:
+        """Leave what a put of `name` that was cut off leaves; the name by which it is listed."""
+        raise CannotError("plant_leftover")
+
+    def cut(self, name: str, size_bytes: int) -> None:
+        """Shorten a stored object to its first `size_bytes`, by the driver."""
+        raise CannotError("cut")
+
+    def full(self) -> AbstractContextManager[None]:
+        """While entered, the backend has no room for another object."""
+        raise CannotError("full")
+
+
+def need(harness: RegionHarness | ObjectHarness, ability: str) -> None:
+    """Skip the test if `harness` says that it has not this ability, for the reason it gives."""
+    if ability in harness.cannot:
+        pytest.skip(f"{type(harness).__name__} cannot {ability}: {harness.cannot[ability]}")
+
+
+def undeclared(harness: RegionHarness | ObjectHarness) -> Iterator[str]:
+    """What is wrong with the declarations of a harness, in words."""
+    abilities = type(harness).ABILITIES
+    for name in harness.cannot:
+        if name not in abilities:
+            yield f"`cannot` names {name!r}, which is none of {', '.join(abilities)}"
+    for name in abilities:
+        if name in harness.cannot:
+            continue
+        if name == "faults" and not hasattr(harness, "plan"):
+            yield "it has no `plan`; declare in `cannot` why it cannot do faults"
+        base = RegionHarness if isinstance(harness, RegionHarness) else ObjectHarness
+        if hasattr(base, name) and getattr(type(harness), name) is getattr(base, name):
+            yield f"it has no `{name}`; write it or declare in `cannot` why not"
+
+
+class Waiting(Runtime):
+    """The real runtime with the wall clock of another: for threads that wait for each other."""
+
+    def __init__(self, clock: ManualRuntime) -> None:
+        self._clock = clock
+
+    def time_ns(self) -> int:  # type: ignore[override]
+        """The wall clock of the harness."""
+        return self._clock.time_ns()
