@@ -16,6 +16,7 @@ from tierstore.testing.conformance import RegionConformance
 from tierstore.testing.conformance.harness import RegionHarness
 from tierstore_sql.region import SqlRegion
 
+CONNECT = sqlite3.connect
 STATEMENTS = ("BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE", "SELECT", "CREATE")
 
 
@@ -25,7 +26,9 @@ class FaultyConnection(sqlite3.Connection):
     plan = None
 
     def execute(self, statement, *parameters):
-        return self._run(statement, lambda: super(FaultyConnection, self).execute(statement, *parameters))
+        return self._run(
+            statement, lambda: super(FaultyConnection, self).execute(statement, *parameters)
+        )
 
     def executemany(self, statement, *parameters):
         return self._run(
@@ -61,26 +64,17 @@ class SqliteHarness(RegionHarness):
             terms=Limits(is_tiered=True),
             base_dir=str(self.folder),
         )
-        dialect = region._session.dialect
-        dialect.open = lambda: self.connect_faulty(type(dialect).open, dialect)
         self.opened.append(region)
         return region
 
-    def connect_faulty(self, open_one, dialect):
-        real, plan = sqlite3.connect, self.plan
-
-        def connect(*args, **kwargs):
-            connection = real(*args, factory=FaultyConnection, **kwargs)
-            connection.plan = plan
-            self.connections.append(connection)
-            return connection
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tierstore_sql.dialects.sqlite3.connect", connect)
-            return open_one(dialect)
+    def connect(self, *args, **kwargs):
+        connection = CONNECT(*args, factory=FaultyConnection, **kwargs)
+        connection.plan = self.plan
+        self.connections.append(connection)
+        return connection
 
     def query(self, statement, *parameters):
-        connection = sqlite3.connect(self.path, isolation_level=None)
+        connection = CONNECT(self.path, isolation_level=None)
         try:
             return connection.execute(statement, parameters).fetchall()
         finally:
@@ -131,7 +125,7 @@ class SqliteHarness(RegionHarness):
 
     @contextmanager
     def blocked(self):
-        other = sqlite3.connect(self.path, isolation_level=None)
+        other = CONNECT(self.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -151,9 +145,10 @@ class SqliteHarness(RegionHarness):
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 class TestSqliteRegion(RegionConformance):
     @pytest.fixture
-    def harness(self, tmp_path):
+    def harness(self, tmp_path, monkeypatch):
         folder = tmp_path / "region"
         folder.mkdir()
         harness = SqliteHarness(folder)
+        monkeypatch.setattr(sqlite3, "connect", harness.connect)
         yield harness
         harness.close()

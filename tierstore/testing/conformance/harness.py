@@ -167,6 +167,6 @@ class Waiting(Runtime):
     def __init__(self, clock: ManualRuntime) -> None:
         self._clock = clock
 
-    def time_ns(self) -> int:  # type: ignore[override]
+    def time_ns(self) -> int:
         """The wall clock of the harness."""
         return self._clock.time_ns()

@@ -18,8 +18,7 @@ from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.plan import FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import ClassVar
+    from collections.abc import Iterator, Mapping
 
     from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 class MemoryRegionHarness(RegionHarness):
     """A `MemoryRegion`, or whatever `make` returns for a runtime."""
 
-    cannot: ClassVar = {
+    cannot: Mapping[str, str] = {
         "blocked": "no other client can lock a dict",
         "closing": "the region outlives its handles, which stores share",
         "corrupt": "its rows are objects, which have no checksum",
@@ -76,7 +75,7 @@ class MemoryRegionHarness(RegionHarness):
 class MemoryObjectsHarness(ObjectHarness):
     """A `MemoryObjects`, or whatever `make` returns."""
 
-    cannot: ClassVar = {
+    cannot: Mapping[str, str] = {
         "fork": "each process has objects of its own",
         "full": "memory has no bound of its own",
         "open_resources": "it opens nothing",

@@ -43,13 +43,13 @@ class Applying(RegionBench):
         sender.write("k")
         batch = sender.batch(sender.put("k", b"new"), sender.put("j", b"1", stamp=1 << 40))
         first = sender.sent(batch)
-        before = sender.read("k", "j").rows
+        before = sender.rows("k", "j")
         again = sender.region.apply(decode_batch(batch.body), TIMEOUT_S)
         assert (first.verdict, again.verdict) == ("applied", "applied")
         assert (first.repeated, again.repeated) == (False, True)
         assert again.outcomes == first.outcomes
         assert (again.position, again.applied) == (first.position, first.applied)
-        assert sender.read("k", "j").rows == before
+        assert sender.rows("k", "j") == before
 
     def test_a_repeated_batch_does_not_undo_what_came_after(
         self, sender: Sender, other: Sender
@@ -206,9 +206,7 @@ class Applying(RegionBench):
         """Each replica has its own sequence of batches."""
         assert [s.write("k").applied for s in (sender, other, sender)] == [1, 1, 2]
 
-    def test_what_is_applied_is_seen_by_the_next_call(
-        self, sender: Sender, region: Region
-    ) -> None:
+    def test_what_is_applied_is_seen_by_the_next_call(self, sender: Sender, region: Region) -> None:
         """A reply to a write comes after its effect, for every handle and replica."""
         for number in range(10):
             sender.send(sender.put("k", b"%d" % number))

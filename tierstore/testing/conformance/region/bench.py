@@ -38,9 +38,7 @@ class RegionBench:
         return harness.open()
 
     @pytest.fixture
-    def new_sender(
-        self, region: Region, clock: ManualRuntime
-    ) -> Callable[[int], Sender]:
+    def new_sender(self, region: Region, clock: ManualRuntime) -> Callable[[int], Sender]:
         """Makes and registers a replica of this id."""
         return lambda replica: Sender(region, replica, clock)
 

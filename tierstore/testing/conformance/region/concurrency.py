@@ -60,7 +60,7 @@ class Concurrency(RegionBench):
 
     def test_nothing_appears_behind_a_cursor(self, senders: list[Sender]) -> None:
         """Whoever follows the feed while others write has heard of all when they have ended."""
-        writers, heard = len(senders), dict[str, Change]()
+        heard: dict[str, Change] = {}
         done: list[int] = []
 
         def write(sender: Sender) -> None:
@@ -77,7 +77,7 @@ class Concurrency(RegionBench):
                 cursor = page.cursor
                 if is_last and cursor == page.position:
                     return
-                is_last = len(done) == writers
+                is_last = len(done) == len(senders)
 
         together(follow, *[partial(write, sender) for sender in senders])
         rows = {row.key: (row.record.stamp, row.position) for row in senders[0].scan().rows}
@@ -120,9 +120,7 @@ class Concurrency(RegionBench):
 
         together(write, read, read)
 
-    def test_one_batch_sent_by_several_at_once_is_applied_once(
-        self, senders: list[Sender]
-    ) -> None:
+    def test_one_batch_sent_by_several_at_once_is_applied_once(self, senders: list[Sender]) -> None:
         """All are told that it is applied, and all but one that it was before."""
         sender = senders[0]
         batch = sender.batch(sender.put("k", b"1"), sender.put("l", b"1"))

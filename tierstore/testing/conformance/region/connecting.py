@@ -12,6 +12,8 @@ from tierstore.testing.conformance.region.bench import RegionBench
 from tierstore.testing.conformance.region.sender import Sender
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from tierstore.region.protocol import Region
     from tierstore.runtime.manual import ManualRuntime
     from tierstore.testing.conformance.harness import RegionHarness
@@ -55,9 +57,7 @@ class Connecting(RegionBench):
         assert sender.scan().rows == []
         assert sender.region.aside(10, TIMEOUT_S) == []
 
-    def test_a_restart_keeps_what_is_durable_and_nothing_else(
-        self, harness: RegionHarness
-    ) -> None:
+    def test_a_restart_keeps_what_is_durable_and_nothing_else(self, harness: RegionHarness) -> None:
         """Durable: same region, same rows, same replicas. Else: another region, and empty."""
         need(harness, "restart")
         before = Sender(harness.open(), 7, harness.clock)
@@ -110,7 +110,9 @@ class Connecting(RegionBench):
         registration = sender.region.register(9, TIMEOUT_S)
         assert (registration.position, registration.state.acknowledged) == (position, position)
 
-    def test_the_largest_replica_id_is_a_replica(self, region: Region, harness: RegionHarness) -> None:
+    def test_the_largest_replica_id_is_a_replica(
+        self, region: Region, harness: RegionHarness
+    ) -> None:
         """Ids have 53 bits, and each of them comes back."""
         sender = Sender(region, REPLICA_MAX, harness.clock)
         sender.write("k")
@@ -120,7 +122,7 @@ class Connecting(RegionBench):
     def test_every_reply_says_what_time_it_is(self, sender: Sender, clock: ManualRuntime) -> None:
         """Replicas learn their skew from the region's clock in each reply."""
         clock.advance(1.5)
-        replies = [
+        replies: list[Any] = [
             sender.region.register(7, TIMEOUT_S), sender.write("k"), sender.read("k"),
             sender.changes(0), sender.scan(), sender.region.maintain(10, TIMEOUT_S),
         ]  # fmt: skip
@@ -128,7 +130,7 @@ class Connecting(RegionBench):
 
     def test_every_reply_says_which_life_answered(self, sender: Sender) -> None:
         """A replica has to notice a restored region whatever it asks."""
-        replies = [
+        replies: list[Any] = [
             sender.write("k"), sender.read("k"), sender.changes(0), sender.scan(),
             sender.region.maintain(10, TIMEOUT_S),
         ]  # fmt: skip

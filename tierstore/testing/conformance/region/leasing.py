@@ -12,6 +12,8 @@ from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
 from tierstore.testing.conformance.region.mover import TTL_MS, UNKNOWN_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tierstore.runtime.manual import ManualRuntime
     from tierstore.testing.conformance.region.mover import Mover
     from tierstore.testing.conformance.region.sender import Sender
@@ -87,7 +89,7 @@ class Leasing(RegionBench):
         due = mover.due()["k"]
         clock.advance(TTL_MS / 1000)
         other = mover.other()
-        calls = [
+        calls: list[Callable[[], object]] = [
             lambda: mover.begin(),
             lambda: mover.demote("k", name=name),
             lambda: mover.promote("k", b"1"),
@@ -104,9 +106,7 @@ class Leasing(RegionBench):
         assert mover.region.stay("k", TIMEOUT_S) is None
         assert mover.region.stale_intents(other.epoch, 10, TIMEOUT_S) == [name]
 
-    def test_intents_of_earlier_holders_are_stale(
-        self, mover: Mover, clock: ManualRuntime
-    ) -> None:
+    def test_intents_of_earlier_holders_are_stale(self, mover: Mover, clock: ManualRuntime) -> None:
         """The next holder finds what the last one meant to write."""
         mine = [mover.begin(), mover.begin()]
         assert mover.region.stale_intents(mover.epoch, 10, TIMEOUT_S) == []

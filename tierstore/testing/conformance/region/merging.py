@@ -1,4 +1,4 @@
-"""The last writer wins, in whatever order writes arrive; deletes and touches are ordered likewise."""
+"""The last writer wins, in whatever order writes arrive; so do deletes and touches."""
 
 from __future__ import annotations
 

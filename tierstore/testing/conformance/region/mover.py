@@ -57,7 +57,7 @@ class Mover:
     def demote(
         self, *keys: str, name: str | None = None, seen: Mapping[str, Row] | None = None
     ) -> tuple[str, list[str]]:
-        """Switch keys, as they are or were `seen`, to an object: (its name, the keys that moved)."""
+        """Switch keys, as they are or were `seen`, to an object: (its name, keys moved)."""
         name = name or self.begin()
         switches = []
         for number, key in enumerate(keys):

@@ -101,9 +101,7 @@ class Reviewing(RegionBench):
             clock.advance(1)
         assert list(mover.due()) == ["first", "second"]
 
-    def test_heat_decays_by_half_each_half_life(
-        self, sender: Sender, clock: ManualRuntime
-    ) -> None:
+    def test_heat_decays_by_half_each_half_life(self, sender: Sender, clock: ManualRuntime) -> None:
         """A count of accesses, decayed to the moment of the last one told."""
         sender.write("k")
         sender.use("k", reads=8)
@@ -117,15 +115,14 @@ class Reviewing(RegionBench):
         sender.write("won", "lost")
         deltas = sender.put("won", b"2"), sender.put("lost", b"0", stamp=sender.stamp(-60))
         sender.send(*deltas, heat=(Heat("won", 2, 0, 3600), Heat("lost", 2, 0, 3600)))
-        shown = {key: (sender.row(key).record.payload, sender.row(key).heat) for key in ("won", "lost")}
+        rows = sender.rows("won", "lost")
+        shown = {key: (row.record.payload, row.heat) for key, row in rows.items()}
         assert shown == {"won": (b"2", 2.0), "lost": (b"lost", 2.0)}
 
-    def test_heat_changes_nothing_else_of_a_row(
-        self, sender: Sender, clock: ManualRuntime
-    ) -> None:
+    def test_heat_changes_nothing_else_of_a_row(self, sender: Sender, clock: ManualRuntime) -> None:
         """Payload, metadata, version and place stay, of tombstones, too."""
         sender.send(sender.put("k", b"1", metadata={"m": "1"}), sender.put("gone", None))
-        before = sender.read("k", "gone").rows
+        before = sender.rows("k", "gone")
         clock.advance(7)
         sender.use("k", "gone", reads=3)
         for key, row in before.items():

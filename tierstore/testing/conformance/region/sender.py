@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.record import Record
@@ -71,9 +72,16 @@ class Sender:
         """What the region replies for `keys`."""
         return self.region.read(keys, self.replica, TIMEOUT_S)
 
+    def rows(self, *keys: str) -> dict[str, Row]:
+        """The rows of those of `keys` that have one, without when they are due.
+
+        Reads need not say that.
+        """
+        return {key: replace(row, due_ms=None) for key, row in self.read(*keys).rows.items()}
+
     def row(self, key: str) -> Row:
-        """The row of a key that has one."""
-        return self.read(key).rows[key]
+        """The row of a key that has one, without when it is due."""
+        return self.rows(key)[key]
 
     def payloads(self, *keys: str) -> dict[str, bytes | None]:
         """The payloads of those of `keys` that have a row."""

@@ -35,9 +35,7 @@ class Storing(RegionBench):
         assert sender.payloads(left) == {left: None}
         assert sender.payloads(right) == {right: right.encode()}
 
-    def test_all_nasty_keys_are_there_at_once(
-        self, sender: Sender, harness: RegionHarness
-    ) -> None:
+    def test_all_nasty_keys_are_there_at_once(self, sender: Sender, harness: RegionHarness) -> None:
         """Written in one batch, read in one call and one by one, scanned in order."""
         sender.write(*NASTY_KEYS)
         assert sender.payloads(*NASTY_KEYS) == {key: key.encode() for key in NASTY_KEYS}
