@@ -25,8 +25,25 @@ pytest.register_assert_rewrite(
     "tierstore.testing.conformance.object",
     "tierstore.testing.conformance.region",
     "tierstore.testing.conformance.together",
+    "tierstore.testing.conformance.wrecking",
 )
 
+from tierstore.testing.conformance.edge import EdgeConformance  # noqa: E402
+from tierstore.testing.conformance.harness import (  # noqa: E402
+    CannotError,
+    EdgeHarness,
+    ObjectHarness,
+    RegionHarness,
+)
+from tierstore.testing.conformance.object import ObjectConformance  # noqa: E402
 from tierstore.testing.conformance.region import RegionConformance  # noqa: E402
 
-__all__ = ["RegionConformance"]
+__all__ = [
+    "CannotError",
+    "EdgeConformance",
+    "EdgeHarness",
+    "ObjectConformance",
+    "ObjectHarness",
+    "RegionConformance",
+    "RegionHarness",
+]

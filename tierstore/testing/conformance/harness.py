@@ -17,10 +17,13 @@ from tierstore.testing.plan import FaultPlan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
     from tierstore.runtime.manual import ManualRuntime
+    from tierstore.store.store import Store
+    from tierstore.testing.conformance.edge.observed import ObservedRegion
 
 TIMEOUT_S = 5.0
 """What the suite gives every call, by the clock of its runtime."""
@@ -139,13 +142,68 @@ class ObjectHarness(Harness):
         raise CannotError("full")
 
 
-def need(harness: RegionHarness | ObjectHarness, ability: str) -> None:
+class EdgeHarness(Harness):
+    """An edge, empty, in front of a region in memory that observes it.
+
+    There is no protocol for edges: a store over one is what can be checked.
+    """
+
+    ABILITIES = ("faults", "fork", "journal", "open_resources", "open_secret")
+
+    region: ObservedRegion
+    """The region of every store that the harness opens."""
+
+    def policy(self, **fields: Any) -> dict[str, Any]:
+        """The policy of this edge's stores; `fields` replace or add top-level ones.
+
+        `tiers.edge` names this edge. Where there is no journal, what would be journaled is
+        declared `memory`.
+        """
+        return edge_policy({"url": "memory://"}, has_journal="journal" not in self.cannot) | fields
+
+    def open(self, runtime: Runtime | None = None, **fields: Any) -> Store:
+        """A store over this edge, as a process has it, on `runtime` or on `clock`."""
+        raise CannotError("open")
+
+    def open_elsewhere(self, **fields: Any) -> Store:
+        """A store over another edge of the same region."""
+        raise CannotError("open_elsewhere")
+
+    def kill(self, store: Store) -> None:
+        """End the process of a store as `kill -9` does: nothing is flushed or said."""
+        raise CannotError("kill")
+
+
+def edge_policy(edge: dict[str, Any], *, has_journal: bool) -> dict[str, Any]:
+    """What the suite declares: one prefix of keys for each promise, and a quiet background."""
+    usual = "journal" if has_journal else "memory"
+    rules: list[dict[str, Any]] = [
+        {"match": "mem/**", "durability": "memory"},
+        {"match": "reg/**", "durability": "regional"},
+        {"match": "far/**", "durability": "regional", "place": {"never": ["edge"]}},
+        {"match": "age/**", "read": {"max_age": "2s", "stale_if_error": "5s"}},
+        {"match": "neg/**", "read": {"negative_ttl": "10s"}},
+        {"match": "now/**", "read": {"negative_ttl": "10s", "max_age": "1s"}},
+        {"match": "ttl/**", "ttl": "1min"},
+        {"match": "renew/**", "ttl": "1min", "ttl_renew": "write"},
+        {"match": "small/**", "edge": {"max_value": "1KiB"}},
+        {"match": "**"},
+    ]
+    return {
+        "version": 1,
+        "tiers": {"edge": edge},
+        "replication": {"flush": "1h", "pull": "1h"},
+        "rules": [{"durability": usual, **rule} for rule in rules],
+    }
+
+
+def need(harness: RegionHarness | ObjectHarness | EdgeHarness, ability: str) -> None:
     """Skip the test if `harness` says that it has not this ability, for the reason it gives."""
     if ability in harness.cannot:
         pytest.skip(f"{type(harness).__name__} cannot {ability}: {harness.cannot[ability]}")
 
 
-def undeclared(harness: RegionHarness | ObjectHarness) -> Iterator[str]:
+def undeclared(harness: RegionHarness | ObjectHarness | EdgeHarness) -> Iterator[str]:
     """What is wrong with the declarations of a harness, in words."""
     abilities = type(harness).ABILITIES
     for name in harness.cannot:
@@ -156,7 +214,8 @@ def undeclared(harness: RegionHarness | ObjectHarness) -> Iterator[str]:
             continue
         if name == "faults" and not hasattr(harness, "plan"):
             yield "it has no `plan`; declare in `cannot` why it cannot do faults"
-        base = RegionHarness if isinstance(harness, RegionHarness) else ObjectHarness
+        bases = (base for base in type(harness).__mro__ if base.__module__ == __name__)
+        base = next(bases)
         if hasattr(base, name) and getattr(type(harness), name) is getattr(base, name):
             yield f"it has no `{name}`; write it or declare in `cannot` why not"
 

@@ -8,53 +8,20 @@ import pytest
 
 from tierstore.errors import (
     DeadlineExceededError,
-    OutcomeUnknownError,
-    TierStoreError,
     UnavailableError,
 )
 from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
 from tierstore.testing.conformance.region.mover import Mover
 from tierstore.testing.conformance.region.sender import Sender
-from tierstore.testing.plan import KINDS, Crash
+from tierstore.testing.conformance.wrecking import IOS_MAX, wrecked
+from tierstore.testing.plan import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tierstore.testing.conformance.harness import RegionHarness
     from tierstore.testing.plan import Kind
-
-IOS_MAX = 100
-
-
-def wrecked(
-    harness: RegionHarness, kind: Kind, call: Callable[[], object]
-) -> Iterator[TierStoreError | None]:
-    """Repeat `call` with its first, second, … I/O going wrong, until none does.
-
-    Yields after each what was raised, with the plan disarmed and, after a crash, restarted; what
-    is raised must be an error of tierstore that says whether something may have happened.
-    """
-    plan = harness.plan
-    for n in range(1, IOS_MAX):
-        plan.arm(n, kind)
-        error: TierStoreError | None = None
-        has_crashed = False
-        try:
-            call()
-        except Crash:
-            has_crashed = True
-        except (UnavailableError, OutcomeUnknownError) as raised:
-            error = raised
-        fired = plan.fired
-        plan.arm(0, kind)
-        if has_crashed:
-            harness.restart()
-        if fired is None:
-            assert n > 1, "the call did no I/O"
-            return
-        yield error
-    raise AssertionError(f"a call did more than {IOS_MAX} I/Os")
 
 
 class Faults(RegionBench):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import traceback
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -14,6 +13,7 @@ from tierstore.region.batch import Batch
 from tierstore.testing.conformance.harness import TIMEOUT_S, RegionHarness, need, undeclared
 from tierstore.testing.conformance.region.bench import RegionBench
 from tierstore.testing.conformance.region.sender import Sender
+from tierstore.testing.conformance.telling import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Hygiene(RegionBench):
             sender.write("k")
             sender.scan()
             with pytest.raises(AttributeError):
-                sender.region.apply(_Broken(), TIMEOUT_S)  # type: ignore[arg-type]
+                sender.region.apply(_Broken(), TIMEOUT_S)
             sender.region.close()
         assert harness.open_resources() == before
 
@@ -97,7 +97,7 @@ class Hygiene(RegionBench):
             with pytest.raises(UnavailableError) as caught:
                 region.connect(0.2)
             opened = caught.value
-        texts += traceback.format_exception(opened)
+        texts += told(opened)
         assert not [text for text in texts if secret in text]
 
     def test_errors_survive_pickling(self, harness: RegionHarness) -> None:
