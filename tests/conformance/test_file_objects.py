@@ -108,7 +108,7 @@ class FileHarness(ObjectHarness):
 
 class TestFileObjects(ObjectConformance):
     @pytest.fixture
-    def harness(self, tmp_path, monkeypatch):
-        harness = FileHarness(tmp_path)
+    def harness(self, folder, monkeypatch):
+        harness = FileHarness(folder)
         monkeypatch.setattr(module, "os", harness.os)
         return harness

@@ -10,15 +10,15 @@ from tierstore.testing.conformance.models import MemoryEdgeHarness
 
 class TestJournaledEdge(EdgeConformance):
     @pytest.fixture
-    def harness(self, tmp_path):
-        harness = MemoryEdgeHarness(tmp_path)
+    def harness(self, folder):
+        harness = MemoryEdgeHarness(folder)
         yield harness
         harness.close()
 
 
 class TestUnjournaledEdge(EdgeConformance):
     @pytest.fixture
-    def harness(self, tmp_path):
-        harness = MemoryEdgeHarness(tmp_path, has_journal=False)
+    def harness(self, folder):
+        harness = MemoryEdgeHarness(folder, has_journal=False)
         yield harness
         harness.close()

@@ -145,10 +145,9 @@ class SqliteHarness(RegionHarness):
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 class TestSqliteRegion(RegionConformance):
     @pytest.fixture
-    def harness(self, tmp_path, monkeypatch):
-        folder = tmp_path / "region"
-        folder.mkdir()
-        harness = SqliteHarness(folder)
+    def harness(self, folder, monkeypatch):
+        (folder / "region").mkdir()
+        harness = SqliteHarness(folder / "region")
         monkeypatch.setattr(sqlite3, "connect", harness.connect)
         yield harness
         harness.close()

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from tierstore.testing.conformance.edge.observed import ObservedRegion
 
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 2**63 - 1, -(2**63), 1.5, float("inf"), "", "é\0😀", b"", bytes(range(256)),
-    [], [1, [2, [3]]], {}, {"a": {"b": [None, b"x"]}}, datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+    None, True, False, 0, -1, 2**63 - 1, -(2**63), 1.5, float("inf"), "", "é\0😀", b"",
+    bytes(range(256)), [], [1, [2, [3]]], {}, {"a": {"b": [None, b"x"]}},
+    datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
 ]  # fmt: skip
 
 

@@ -84,7 +84,7 @@ class ObjectBench:
 
 
 def put_many(hand: Hand, harness: ObjectHarness, count: int) -> list[str]:
-    """The sorted names of `count` objects, written by the driver if the harness can: it is faster."""
+    """The sorted names of `count` objects, written by the driver where that is possible."""
     names = sorted(hand.mint() for _ in range(count))
     for name in names:
         if "plant" in harness.cannot:
