@@ -42,9 +42,9 @@ def failed(tmp_path_factory):
         for (file, name), kind in ADAPTERS.items()
         for behaviour in kind.caught_by
     ]
+    options = ["-q", "-p", "no:cacheprovider", "--tb=line", "-W", "ignore", f"--rootdir={BROKEN}"]
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line"]
-        + [f"--rootdir={BROKEN}", f"--junit-xml={report}", "-W", "ignore", *tests],
+        [sys.executable, "-m", "pytest", *options, f"--junit-xml={report}", *tests],
         cwd=report.parent,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
@@ -54,7 +54,7 @@ def failed(tmp_path_factory):
     for case in ElementTree.parse(report).iter("testcase"):
         if case.find("failure") is not None:
             name = case.get("classname").rpartition(".")[2]
-            found[name].add(case.get("name").partition("[")[0])
+            found[name] |= {case.get("name"), case.get("name").partition("[")[0]}
     return found
 
 
