@@ -13,7 +13,7 @@ from tierstore.region.apply import Limits
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing import FaultPlan
 from tierstore.testing.conformance import RegionConformance
-from tierstore.testing.conformance.harness import RegionHarness
+from tierstore.testing.conformance.region.harness import RegionHarness
 from tierstore_sql.region import SqlRegion
 
 CONNECT = sqlite3.connect

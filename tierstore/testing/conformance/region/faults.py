@@ -20,7 +20,7 @@ from tierstore.testing.plan import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
     from tierstore.testing.plan import Kind
 
 
