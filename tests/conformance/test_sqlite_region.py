@@ -100,6 +100,11 @@ class SqliteHarness(RegionHarness):
         self.connections.clear()
         self.opened.clear()
 
+    def release(self):
+        for region in self.opened:
+            region.close()
+        self.opened.clear()
+
     def open_secret(self):
         with pytest.raises(PolicyError) as caught:
             SqlRegion(
@@ -137,8 +142,7 @@ class SqliteHarness(RegionHarness):
         return sum(os.path.realpath(link).startswith(str(self.folder)) for link in links)
 
     def close(self):
-        for region in self.opened:
-            region.close()
+        self.release()
         self.restart()
 
 

@@ -58,6 +58,12 @@ class Harness:
         """Connections, files and the like that handles of this tier hold open now."""
         raise CannotError("open_resources")
 
+    def release(self) -> None:
+        """Close the handles that were opened so far; called now and then, where there are many.
+
+        Override it where handles are dear, as connections to a server are.
+        """
+
     def close(self) -> None:
         """Remove the tier and everything that was opened."""
 
