@@ -66,20 +66,20 @@ class Session:
         try:
             connection.execute(begin)
             result = work(connection)
-            self._commit(connection)
+            self._commit(connection, writing=begin == self.dialect.begin_write)
         except BaseException:
             self._roll_back(connection)
             raise
         self.connections.give(connection)
         return result
 
-    def _commit(self, connection: sqlite3.Connection) -> None:
+    def _commit(self, connection: sqlite3.Connection, *, writing: bool) -> None:
         try:
             connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
             if is_busy(error):
                 raise
-            raise translate(error, self.dialect.place, committing=True) from error
+            raise translate(error, self.dialect.place, committing=writing) from error
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:

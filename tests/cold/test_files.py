@@ -15,10 +15,9 @@ from tierstore.errors import (
     InvalidArgumentError,
     OutcomeUnknownError,
     PolicyError,
-    TierStoreError,
     UnavailableError,
 )
-from tierstore.region.objects import ByteRange, ObjectExistsError, ObjectMissingError
+from tierstore.region.objects import ByteRange, ObjectExistsError
 from tierstore.runtime import now_ms
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.tiers import files as module
@@ -406,31 +405,3 @@ def test_reading_keeps_its_time(files, monkeypatch):
 
 
 # Processes
-
-
-def test_a_forked_child_goes_on(files):
-    name = put(files)
-    child = os.fork()
-    if not child:
-        try:
-            files.objects.read(name, [ByteRange(0, 3)], T)
-            files.objects.put(files.mint(), [b"of the child"], T)
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    assert sorted(info.size_bytes for info in listing(files).objects) == [10, 12]
-
-
-def test_no_file_stays_open(files):
-    name = put(files)
-    before = len(os.listdir("/proc/self/fd"))
-    put(files)
-    list(files.objects.stream(name, T))
-    next(files.objects.stream(name, T))
-    listing(files)
-    with pytest.raises(TierStoreError):
-        files.objects.put(name, PARTS, T)
-    with pytest.raises(ObjectMissingError):
-        files.objects.read(files.mint(), [ByteRange(0, 1)], T)
-    assert len(os.listdir("/proc/self/fd")) == before

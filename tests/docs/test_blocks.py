@@ -1,15 +1,18 @@
 """Every code block of README.md and docs/ runs, loads or parses, and every link leads somewhere.
 
 Python blocks of one file share a namespace and a temporary working directory. A yaml block is a
-policy; if its first line names a file (`# policy.yaml`), later blocks find it there. Blocks marked
-`text` or `console` are for reading only.
+policy; if its first line names a file (`# policy.yaml`), later blocks find it there. A Python block
+whose first line names a file (`# shelf.py`) is only written there, for later blocks to run. Blocks
+marked `text` or `console` are for reading only.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -23,12 +26,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^ *```\s*$", re.M | re.S
 )
-_FILE_NAME = re.compile(r"\A# (\S+\.yaml)\n")
+_FILE_NAME = re.compile(r"\A\n*# (\S+\.(?:yaml|py))\n")
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 
 
 def run_python(text, place, namespace):
-    exec(compile(text, place, "exec"), namespace)
+    code = compile(text, place, "exec")
+    if match := _FILE_NAME.match(text):
+        Path(match[1]).write_text(text.lstrip("\n"), encoding="utf-8")
+    else:
+        exec(code, namespace)
 
 
 def load_yaml(text, place, namespace):
@@ -59,8 +66,17 @@ def page_id(page):
     return str(page.relative_to(ROOT))
 
 
+@pytest.fixture
+def memory(monkeypatch):
+    """What a suite that a page runs writes lies in memory, where the system has that."""
+    folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="tierstore", dir=folder) as path:
+        monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", path)
+        yield path
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_blocks(page, tmp_path, monkeypatch):
+def test_blocks(page, tmp_path, monkeypatch, memory):
     monkeypatch.chdir(tmp_path)
     module = ModuleType("__docs__")
     monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclasses look there

@@ -11,7 +11,12 @@ PUBLIC_MODULES = {
     "tierstore",
     "tierstore.errors",
     "tierstore.testing",
+<<<<<<< HEAD
     "tierstore.testing.history",
+=======
+    "tierstore.testing.conformance",
+    "tierstore.testing.conformance.models",
+>>>>>>> conform
 }
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 

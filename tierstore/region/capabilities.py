@@ -16,7 +16,8 @@ class Capabilities:
     cas: bool = False
     """Compare-and-set of one key."""
     conditional_put: bool = False
-    """Create only if absent."""
+    """Create only if absent, whoever else creates at the same time. Without it a name that is taken
+    is refused all the same, unless both come at once."""
     ordered_scan: bool = False
     """Keys can be listed in byte order from any key on."""
     ttl: bool = False

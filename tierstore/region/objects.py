@@ -119,7 +119,9 @@ class Listing:
 class ObjectTier(Protocol):
     """A cold tier. Safe to use from several threads and across forks."""
 
-    capabilities: Capabilities
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do: the same for all of its life."""
 
     def put(self, name: str, parts: Iterable[bytes], timeout_s: float) -> None:
         """Write a new object of these parts, whole and durable when this returns.

@@ -142,7 +142,9 @@ class AsideEntry:
 class Region(Protocol):
     """A regional tier, as replicas use it. Safe to use from several threads."""
 
-    capabilities: Capabilities
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do: the same for all of its life."""
 
     def connect(self, timeout_s: float) -> RegionInfo:
         """Make the region usable, creating it where there is none, and say who it is."""

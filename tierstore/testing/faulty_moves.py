@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
-    from tierstore.region.moves import Directory, Lease, Review, Stay, StoredObject, Switch
+    from tierstore.region.moves import (
+        Directory,
+        Lease,
+        Overview,
+        Review,
+        Stay,
+        StoredObject,
+        Switch,
+    )
     from tierstore.region.protocol import Region
     from tierstore.region.rows import Row
     from tierstore.testing.plan import FaultPlan
@@ -104,3 +112,7 @@ class FaultyMoves(FaultyCalls):
     def objects(self, limit: int, timeout_s: float) -> list[StoredObject]:
         """Objects of the cold tier."""
         return self._read("objects", lambda: self._moves.objects(limit, timeout_s))
+
+    def overview(self, failures: int, timeout_s: float) -> Overview:
+        """Figures of the cold tier."""
+        return self._read("overview", lambda: self._moves.overview(failures, timeout_s))

@@ -5,7 +5,7 @@ It uses the same pure functions as every adapter, so it differs from one only in
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tierstore.record import ELSEWHERE
@@ -36,6 +36,20 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delta that waits for the region's clock, and how an operator is told of it."""
+
+    delta: Delta
+    entry: AsideEntry
+
+    @property
+    def due_ms(self) -> int:
+        """When its time has come."""
+        record = self.delta.record
+        return physical_ms(max(record.stamp, record.touch))
+
+
 class MemoryRegion(MemoryMoves):
     """A region that lives as long as this object. Closing it only counts; it can be shared."""
 
@@ -50,7 +64,7 @@ class MemoryRegion(MemoryMoves):
         self._position = 0
         self._floor = 0
         self._replicas: dict[int, ReplicaState] = {}
-        self._held: list[Delta] = []
+        self._held: list[Held] = []
         self._aside: dict[tuple[str, int, int, int], AsideEntry] = {}
         self.rows: dict[str, Row] = {}
         self.closed_count = 0
@@ -70,7 +84,7 @@ class MemoryRegion(MemoryMoves):
             if state is None:
                 state = ReplicaState(replica, acknowledged=self._position, registered_ms=now)
                 self._replicas[replica] = state
-            state.seen_ms = now
+            self._see(state)
             return Registration(self._info, replace(state), self._position, now)
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
@@ -80,7 +94,7 @@ class MemoryRegion(MemoryMoves):
             verdict, reason = admit(state, batch)
             if state is None or verdict in ("fenced", "retired"):
                 return self._batch_reply(verdict, state, reason)
-            state.seen_ms = self._now_ms()
+            self._see(state)
             if verdict == "apply":
                 keys = {d.key for d in batch.deltas} | {heat.key for heat in batch.heat}
                 rows = {key: self.rows[key] for key in keys if key in self.rows}
@@ -88,6 +102,7 @@ class MemoryRegion(MemoryMoves):
                     rows, batch, self._limits.at(self._now_ms(), has_mover=self._lease.epoch > 0)
                 )
                 self._store(plan)
+                self._hold(plan, batch)
                 for index, kind, why in plan.aside:
                     self._keep(kind, batch, index, batch.deltas[index].key, why)
                 state.applied, state.digest = batch.number, batch.digest
@@ -159,8 +174,8 @@ class MemoryRegion(MemoryMoves):
         with self._lock:
             state = self._replicas.get(replica)
             if state is not None and not state.retired:
-                state.acknowledged = max(state.acknowledged, position)
-                state.seen_ms = self._now_ms()
+                state.acknowledged = max(state.acknowledged, min(position, self._position))
+                self._see(state)
 
     def leave(self, replica: int, timeout_s: float) -> None:
         """Forget a replica, or retire it while something of it waits for an operator."""
@@ -173,13 +188,10 @@ class MemoryRegion(MemoryMoves):
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""
         with self._lock:
             terms = self._limits.at(self._now_ms(), has_mover=self._lease.epoch > 0)
-            due = [
-                delta
-                for delta in self._held
-                if physical_ms(max(delta.record.stamp, delta.record.touch)) <= terms.now_ms
-            ]
-            self._held = [delta for delta in self._held if delta not in due]
-            self._store(plan_release(self.rows, due, terms))
+            self._held.sort(key=lambda held: held.due_ms)
+            due = [held for held in self._held[:limit] if held.due_ms <= terms.now_ms]
+            self._held = self._held[len(due) :]
+            self._store(plan_release(self.rows, [held.delta for held in due], terms))
             retired = [
                 state
                 for state in self._replicas.values()
@@ -209,7 +221,8 @@ class MemoryRegion(MemoryMoves):
     def aside(self, limit: int, timeout_s: float) -> list[AsideEntry]:
         """What waits for an operator."""
         with self._lock:
-            return list(self._aside.values())[:limit]
+            every = [*self._aside.values(), *(held.entry for held in self._held)]
+            return sorted(every, key=lambda entry: entry.at_ms)[:limit]
 
     def replicas(self, timeout_s: float) -> list[ReplicaState]:
         """All replicas known."""
@@ -222,7 +235,8 @@ class MemoryRegion(MemoryMoves):
 
     def _forget(self, silent_ms: int) -> int:
         """Remove retired replicas that were last heard of before `silent_ms`; how many."""
-        waiting = {d.record.replica for d in self._held} | {e.replica for e in self._aside.values()}
+        waiting = {entry.replica for entry in self._aside.values()}
+        waiting |= {held.entry.replica for held in self._held}
         gone = [
             state.replica
             for state in self._replicas.values()
@@ -237,7 +251,16 @@ class MemoryRegion(MemoryMoves):
             self.rows[row.key] = self._place(row)
         self.rows.update(plan.heated)
         self._release(plan.released)
-        self._held.extend(plan.held)
+
+    def _hold(self, plan: Plan, batch: Batch) -> None:
+        why, now_ms = "stamped ahead of the clock of the region", self._now_ms()
+        for delta in plan.held:
+            entry = AsideEntry("held", batch.replica, batch.number, delta.key, why, now_ms)
+            self._held.append(Held(delta, entry))
+
+    def _see(self, state: ReplicaState) -> None:
+        """Note that a replica is alive; a clock that is set back makes nobody look silent."""
+        state.seen_ms = max(state.seen_ms, self._now_ms())
 
     def _place(self, row: Row) -> Row:
         """`row` at the next position of the feed."""

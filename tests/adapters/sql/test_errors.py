@@ -143,11 +143,3 @@ def test_numbers_and_keys_out_of_range_are_refused(sender):
 def test_a_lone_surrogate_error_names_its_place():
     error = UnicodeEncodeError("utf-8", "a\ud800", 1, 2, "surrogates not allowed")
     assert type(translate(error, "here")) is InvalidKeyError
-
-
-def test_use_after_close_is_unavailable(sender):
-    sender.region.close()
-    sender.region.close()
-    for verb in (lambda: sender.read("k"), lambda: sender.send(), lambda: sender.scan()):
-        with pytest.raises(UnavailableError, match="closed"):
-            verb()

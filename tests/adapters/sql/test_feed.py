@@ -38,31 +38,6 @@ def test_pulls_see_every_change_in_order(fresh_region, new_sender, steps):
         assert cursor == page.position
 
 
-def test_a_full_last_page_is_followed_by_an_empty_one(sender):
-    sender.send(sender.put("a", b"1"), sender.put("b", b"1"))
-    page = sender.changes(0, 2)
-    assert (len(page.changes), page.cursor) == (2, 2)
-    after = sender.changes(page.cursor, 2)
-    assert (after.changes, after.cursor, after.gap) == ([], 2, False)
-
-
-def test_a_cursor_ahead_of_the_feed_is_a_gap(sender):
-    sender.send(sender.put("a", b"1"))
-    for cursor in (2, 1 << 80):
-        page = sender.changes(cursor)
-        assert (page.gap, page.changes, page.cursor) == (True, [], 1)
-
-
-def test_a_cursor_below_what_was_collected_is_a_gap(sender, runtime):
-    sender.send(sender.put("a", b"1"))
-    sender.send(sender.put("a", None), sender.put("b", b"1"))
-    runtime.advance(8 * DAY_S)
-    sender.region.acknowledge(7, 3, TIMEOUT_S)
-    assert sender.region.maintain(10, TIMEOUT_S).collected == 1
-    assert sender.changes(1).gap
-    assert [change.key for change in sender.changes(2).changes] == ["b"]
-
-
 def test_a_change_of_a_damaged_row_still_shows(sender, tamper):
     sender.send(sender.put("a", b"1"))
     tamper("UPDATE ts_directory SET header = x'00'")

@@ -1,4 +1,4 @@
-"""What movers ask of a region: one suite over SQLite and over the region in memory."""
+"""What movers ask of a region on SQLite: what it costs, and damaged rows."""
 
 from __future__ import annotations
 
@@ -6,37 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from tierstore.errors import FencedError
 from tierstore.region.apply import Limits
-from tierstore.region.batch import Heat, freeze
-from tierstore.region.moves import Review, StoredObject, Switch
-from tierstore.region.pointer import Pointer, encode_pointer
+from tierstore.region.moves import Review
 from tierstore.runtime import now_ms
-from tierstore.testing import MemoryRegion
+from tierstore.testing.conformance.region.mover import Mover
 from tierstore_sql import statements
 from tierstore_sql.region import SqlRegion
 
 TIMEOUT_S = 5.0
-TTL_MS = 60_000
-DAY_S = 86_400
-NAME = "a1/1-018bcfe56800-{:016x}.seg"
-
-
-@pytest.fixture(params=["sqlite", "memory"])
-def region(request, tmp_path, runtime):
-    terms = Limits(is_tiered=True)
-    if request.param == "memory":
-        yield MemoryRegion(runtime, terms)
-        return
-    url = "sqlite:///data/region.db"
-    opened = SqlRegion(url, runtime=runtime, terms=terms, base_dir=str(tmp_path))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
 def sql(tmp_path, runtime):
-    """The region on SQLite alone."""
+    """A region whose keys may go cold."""
     url = "sqlite:///data/region.db"
     terms = Limits(is_tiered=True)
     opened = SqlRegion(url, runtime=runtime, terms=terms, base_dir=str(tmp_path))
@@ -44,6 +26,7 @@ def sql(tmp_path, runtime):
     opened.close()
 
 
+<<<<<<< HEAD
 class Hand:
     """A mover's hand: it does what it is told, one call after another."""
 
@@ -250,9 +233,11 @@ def heat(sender, *keys, reads=1):
     return sender.sent(freeze(sender.replica, sender.number + 1, sender.digest, [], news))
 
 
+=======
+>>>>>>> conform
 def test_heat_reads_no_content_and_keeps_what_is_known_of_it(sql, runtime, new_sender, tamper):
     """Under one key damage, which nothing but reading it may find."""
-    sender, hand = new_sender(sql, 7, runtime), Hand(sql, runtime)
+    sender, hand = new_sender(sql, 7, runtime), Mover(sql, runtime)
     metadata = {"m": "1"}
     sender.send(*[sender.put(k, b"x" * 9000, metadata=metadata) for k in ("here", "torn", "gone")])
     sender.send(sender.put("cold", b"y"), sender.put("gone", None))
@@ -260,7 +245,7 @@ def test_heat_reads_no_content_and_keeps_what_is_known_of_it(sql, runtime, new_s
     tamper("UPDATE ts_directory SET payload = x'02' WHERE key = CAST('torn' AS BLOB)")
     before = {key: hand.row(key) for key in ("here", "gone", "cold")}
     runtime.advance(7)
-    heat(sender, "here", "torn", "gone", "cold", "never there", reads=3)
+    sender.use("here", "torn", "gone", "cold", "never there", reads=3)
     for key, row in before.items():
         warm = {"heat": 3.0, "accessed_ms": runtime.time_ns() // 10**6}
         assert hand.row(key) == replace(row, **warm)
@@ -269,6 +254,7 @@ def test_heat_reads_no_content_and_keeps_what_is_known_of_it(sql, runtime, new_s
     assert set(sql.read(["torn", "never there"], 0, TIMEOUT_S).corrupt) == {"torn"}
 
 
+<<<<<<< HEAD
 def test_heat_beside_writes_of_the_same_keys(hand, sender):
     sender.send(sender.put("won", b"1"), sender.put("lost", b"1"), sender.put("not", b"1"))
     old = sender.put("lost", b"0", stamp=sender.stamp(-60))
@@ -512,8 +498,10 @@ def test_objects_come_with_the_least_live_first(hand, sender):
 # What it costs on SQLite
 
 
+=======
+>>>>>>> conform
 def test_queries_use_their_indexes(sql, runtime, new_sender, tamper):
-    Hand(sql, runtime)
+    Mover(sql, runtime)
     plans = {
         name: str(tamper("EXPLAIN QUERY PLAN " + statement, *parameters))
         for name, statement, parameters in (
@@ -556,7 +544,7 @@ def count_steps(region, call):
 
 @pytest.mark.parametrize("rows", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_a_pass_costs_by_what_is_due_not_by_what_exists(sql, runtime, new_sender, tamper, rows):
-    sender, hand = new_sender(sql, 7, runtime), Hand(sql, runtime)
+    sender, hand = new_sender(sql, 7, runtime), Mover(sql, runtime)
     for start in range(0, rows, 10_000):
         keys = range(start, min(start + 10_000, rows))
         sender.send(*[sender.put(f"k{number:06}", b"1") for number in keys])
@@ -576,7 +564,7 @@ def test_a_pass_costs_by_what_is_due_not_by_what_exists(sql, runtime, new_sender
 
 
 def test_damaged_rows_that_are_due_first_hide_no_other(sql, runtime, new_sender, tamper):
-    sender, hand = new_sender(sql, 7, runtime), Hand(sql, runtime)
+    sender, hand = new_sender(sql, 7, runtime), Mover(sql, runtime)
     sender.send(*[sender.put(f"a{number}", b"1") for number in range(10)])
     runtime.advance(1)
     sender.send(sender.put("sound", b"1"))
@@ -585,7 +573,7 @@ def test_damaged_rows_that_are_due_first_hide_no_other(sql, runtime, new_sender,
 
 
 def test_a_review_of_all_passes_over_ids_that_are_free(sql, runtime, new_sender, tamper):
-    sender, hand = new_sender(sql, 7, runtime), Hand(sql, runtime)
+    sender, hand = new_sender(sql, 7, runtime), Mover(sql, runtime)
     sender.send(sender.put("k", b"1"))
     tamper("UPDATE ts_directory SET id = 3000000, due_ms = NULL")
     assert sql.review_all(hand.epoch, 0, 10, TIMEOUT_S) is None

@@ -21,11 +21,6 @@ def test_constructing_touches_nothing_and_connecting_creates_the_folder(open_reg
     assert (len(info.region), info.incarnation > 0) == (32, True)
 
 
-def test_a_region_keeps_who_it_is(open_region):
-    info = open_region().connect(TIMEOUT_S)
-    assert open_region().connect(TIMEOUT_S) == info
-
-
 def test_an_absolute_path_is_taken_as_it_is(open_region, tmp_path):
     region = open_region(f"sqlite:///{tmp_path}/elsewhere.db")
     region.connect(TIMEOUT_S)

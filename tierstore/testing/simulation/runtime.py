@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 from typing import TYPE_CHECKING
 
 from tierstore.runtime import Runtime
@@ -64,7 +65,7 @@ class SimulatedRuntime(Runtime):
 
     def sleep(self, delay_s: float) -> None:
         """Let others run for `delay_s` virtual seconds."""
-        self._scheduler.sleep(round(delay_s * NS_PER_S))
+        self._scheduler.sleep(_ns(delay_s))
 
     def random_bytes(self, count: int) -> bytes:
         """`count` bytes of this process's own stream."""
@@ -112,7 +113,7 @@ class SimulatedLock:
     def _wait(self, timeout: float) -> bool:
         scheduler = self._scheduler
         task = scheduler.current
-        until_ns = None if timeout < 0 else scheduler.now_ns + round(timeout * NS_PER_S)
+        until_ns = None if timeout < 0 else scheduler.now_ns + _ns(timeout)
         if task is None:
             raise StuckError("nobody is left who could release a lock")
         while self._is_taken:
@@ -175,7 +176,7 @@ class SimulatedEvent:
         scheduler = self._scheduler
         if scheduler.current is not None:
             self._waiting.append(scheduler.current)
-        scheduler.wait(None if timeout is None else scheduler.now_ns + round(timeout * NS_PER_S))
+        scheduler.wait(None if timeout is None else scheduler.now_ns + _ns(timeout))
         return self._is_set
 
 
@@ -214,3 +215,8 @@ class SimulatedDriver:
                     self._steps.run_due()
         finally:
             self._has_ended.set()
+
+
+def _ns(duration_s: float) -> int:
+    """Never less than was asked for: who waits for what is left, would wait for ever."""
+    return ceil(duration_s * NS_PER_S)

@@ -1,0 +1,82 @@
+"""The suites can fail: each broken adapter is caught by the behaviours that it names."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tierstore.testing.conformance import EdgeConformance, ObjectConformance, RegionConformance
+
+BROKEN = Path(__file__).parent / "broken"
+BEHAVIOURS_MIN = 60
+SUITES = {"regions": RegionConformance, "objects": ObjectConformance, "edges": EdgeConformance}
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"broken_{name}", BROKEN / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {key: kind for key, kind in vars(module).items() if key.startswith("Test")}
+
+
+ADAPTERS = {(file, name): kind for file in SUITES for name, kind in load(file).items()}
+
+
+def behaviours(suite):
+    """The tests of a suite by name."""
+    return {name: getattr(suite, name) for name in dir(suite) if name.startswith("test_")}
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory):
+    """The behaviours that failed, by the class of the broken adapter: all run as users run them."""
+    report = tmp_path_factory.mktemp("broken") / "report.xml"
+    tests = [
+        f"{BROKEN / file}.py::{name}::{behaviour}"
+        for (file, name), kind in ADAPTERS.items()
+        for behaviour in kind.caught_by
+    ]
+    plain = "-q -p no:cacheprovider -p no:asyncio -p no:hypothesispytest --tb=native -W ignore"
+    options = [*plain.split(), "-c", os.devnull, f"--rootdir={BROKEN}"]
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *options, f"--junit-xml={report}", *tests],
+        cwd=report.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=False,
+    )
+    found = {name: set() for _, name in ADAPTERS}
+    for case in ElementTree.parse(report).iter("testcase"):
+        if case.find("failure") is not None:
+            name = case.get("classname").rpartition(".")[2]
+            found[name] |= {case.get("name"), case.get("name").partition("[")[0]}
+    return found
+
+
+@pytest.mark.parametrize(("file", "name"), ADAPTERS)
+def test_a_broken_adapter_is_caught(failed, file, name):
+    kind = ADAPTERS[file, name]
+    assert kind.caught_by
+    assert set(kind.caught_by) - failed[name] == set()
+
+
+@pytest.mark.parametrize("file", SUITES)
+def test_every_behaviour_says_what_it_promises(file):
+    tests = behaviours(SUITES[file])
+    assert len(tests) >= BEHAVIOURS_MIN
+    assert [name for name, test in tests.items() if not (test.__doc__ or "").strip()] == []
+    print(f"{file}: {len(tests)} behaviours")
+
+
+@pytest.mark.parametrize("file", SUITES)
+def test_no_behaviour_hides_another_of_its_name(file):
+    names = [
+        name for part in SUITES[file].__mro__ for name in vars(part) if name.startswith("test_")
+    ]
+    assert len(names) == len(set(names))

@@ -1,0 +1,40 @@
+"""The suite for adapters of a regional tier."""
+
+from __future__ import annotations
+
+from tierstore.testing.conformance.region.applying import Applying
+from tierstore.testing.conformance.region.concurrency import Concurrency
+from tierstore.testing.conformance.region.connecting import Connecting
+from tierstore.testing.conformance.region.faults import Faults
+from tierstore.testing.conformance.region.feed import Feed
+from tierstore.testing.conformance.region.hygiene import Hygiene
+from tierstore.testing.conformance.region.leasing import Leasing
+from tierstore.testing.conformance.region.merging import Merging
+from tierstore.testing.conformance.region.moving import Garbage, Moving
+from tierstore.testing.conformance.region.reading import Reading
+from tierstore.testing.conformance.region.reviewing import Reviewing
+from tierstore.testing.conformance.region.scanning import Scanning
+from tierstore.testing.conformance.region.storing import Storing
+from tierstore.testing.conformance.region.upkeep import Collecting, Keeping, Retiring
+
+
+class RegionConformance(
+    Connecting,
+    Applying,
+    Merging,
+    Reading,
+    Feed,
+    Scanning,
+    Storing,
+    Keeping,
+    Retiring,
+    Collecting,
+    Leasing,
+    Reviewing,
+    Moving,
+    Garbage,
+    Faults,
+    Hygiene,
+    Concurrency,
+):
+    """What every regional tier promises. Override the fixture `harness`."""

@@ -1,0 +1,184 @@
+"""Several threads at once: what each saw is recorded, and checked afterwards."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from tierstore.testing.conformance.harness import TIMEOUT_S
+from tierstore.testing.conformance.region.bench import RegionBench
+from tierstore.testing.conformance.region.mover import TTL_MS
+from tierstore.testing.conformance.region.sender import Sender
+from tierstore.testing.conformance.together import Waiting, outcomes_of, together
+
+if TYPE_CHECKING:
+    from tierstore.region.moves import Directory, Lease
+    from tierstore.region.protocol import BatchReply, Change, Region, Registration, Upkeep
+    from tierstore.runtime.manual import ManualRuntime
+    from tierstore.testing.conformance.region.harness import RegionHarness
+
+WRITERS, BATCHES = 4, 12
+
+
+class Concurrency(RegionBench):
+    """Nothing is lost, torn or seen in another order by whoever works at the same time."""
+
+    @pytest.fixture
+    def shared(self, harness: RegionHarness) -> Region:
+        """A handle that threads share; it waits as the system does."""
+        return harness.open(Waiting(harness.clock))
+
+    @pytest.fixture
+    def senders(self, shared: Region, clock: ManualRuntime) -> list[Sender]:
+        """As many replicas as there are writers."""
+        return [Sender(shared, replica, clock) for replica in range(1, WRITERS + 1)]
+
+    def test_threads_that_write_lose_nothing(self, senders: list[Sender]) -> None:
+        """Each batch is applied, and its row is there when the reply is."""
+
+        def work(sender: Sender) -> None:
+            for number in range(BATCHES):
+                key = f"{sender.replica}/{number}"
+                assert sender.write(key).verdict == "applied"
+                assert sender.payloads(key) == {key: key.encode()}
+
+        together(*[partial(work, sender) for sender in senders])
+        keys = [row.key for row in senders[0].scan().rows]
+        assert sorted(keys) == sorted(f"{s.replica}/{n}" for s in senders for n in range(BATCHES))
+        assert [sender.read().applied for sender in senders] == [BATCHES] * WRITERS
+
+    def test_positions_are_drawn_once(self, senders: list[Sender]) -> None:
+        """No two rows have one place in the feed, and none lies beyond its end."""
+        together(*[partial(_write_many, sender) for sender in senders])
+        page = senders[0].changes(0)
+        positions = [change.position for change in page.changes]
+        assert positions == sorted(set(positions))
+        assert len(positions) == WRITERS * BATCHES
+        assert positions[-1] <= page.position
+
+    def test_nothing_appears_behind_a_cursor(self, senders: list[Sender]) -> None:
+        """Whoever follows the feed while others write has heard of all when they have ended."""
+        heard: dict[str, Change] = {}
+        done: list[int] = []
+
+        def write(sender: Sender) -> None:
+            _write_many(sender)
+            done.append(sender.replica)
+
+        def follow() -> None:
+            cursor, is_last = 0, False
+            while True:
+                page = senders[0].region.changes(cursor, 3, 0, TIMEOUT_S)
+                assert not page.gap
+                assert all(cursor < change.position <= page.cursor for change in page.changes)
+                heard.update({change.key: change for change in page.changes})
+                cursor = page.cursor
+                if is_last and cursor == page.position:
+                    return
+                is_last = len(done) == len(senders)
+
+        together(follow, *[partial(write, sender) for sender in senders])
+        rows = {row.key: (row.record.stamp, row.position) for row in senders[0].scan().rows}
+        assert {key: (change.stamp, change.position) for key, change in heard.items()} == rows
+
+    def test_a_read_never_sees_half_a_batch(self, senders: list[Sender]) -> None:
+        """All keys of a batch change at once, for reads and scans."""
+        keys, writer = [f"torn/{number}" for number in range(5)], senders[0]
+        done = list[bool]()
+
+        def write() -> None:
+            for number in range(BATCHES * 2):
+                writer.send(*[writer.put(key, b"%d" % number) for key in keys])
+            done.append(True)
+
+        def read(sender: Sender) -> None:
+            while not done:
+                reply = sender.read(*keys)
+                assert len({row.record.payload for row in reply.rows.values()}) <= 1
+                assert len(reply.rows) in (0, len(keys))
+                page = sender.scan("torn/", "torn0")
+                assert len({row.record.payload for row in page.rows}) <= 1
+
+        together(write, partial(read, senders[1]), partial(read, senders[2]))
+
+    def test_a_reply_contains_what_it_says_is_applied(self, senders: list[Sender]) -> None:
+        """`applied` and the rows are of one snapshot: never one without the other."""
+        writer, done = senders[0], list[bool]()
+
+        def write() -> None:
+            for number in range(1, BATCHES * 2):
+                writer.send(writer.put("k", b"%d" % number))
+            done.append(True)
+
+        def read() -> None:
+            while not done:
+                reply = writer.region.read(["k"], writer.replica, TIMEOUT_S)
+                shown = reply.rows["k"].record.payload if reply.rows else b"0"
+                assert shown == b"%d" % reply.applied
+
+        together(write, read, read)
+
+    def test_one_batch_sent_by_several_at_once_is_applied_once(self, senders: list[Sender]) -> None:
+        """All are told that it is applied, and all but one that it was before."""
+        sender = senders[0]
+        batch = sender.batch(sender.put("k", b"1"), sender.put("l", b"1"))
+        sent = outcomes_of([partial(sender.region.apply, batch, TIMEOUT_S)] * 4)
+        replies = [cast("BatchReply", found) for found in sent]
+        assert {reply.verdict for reply in replies} == {"applied"}
+        assert [reply.repeated for reply in replies].count(False) == 1
+        assert {reply.outcomes for reply in replies} == {replies[0].outcomes}
+        assert sender.read().position == 2
+
+    def test_of_two_batches_under_one_number_one_is_applied(self, senders: list[Sender]) -> None:
+        """The clone's is fenced, whichever came first."""
+        sender = senders[0]
+        batches = [sender.batch(sender.put("k", b"%d" % number)) for number in range(4)]
+        sent = outcomes_of([partial(sender.region.apply, b, TIMEOUT_S) for b in batches])
+        verdicts = [cast("BatchReply", found).verdict for found in sent]
+        assert sorted(verdicts) == ["applied", "fenced", "fenced", "fenced"]
+        assert sender.payloads("k") == {"k": b"%d" % verdicts.index("applied")}
+
+    def test_writers_of_one_key_agree_on_the_last(self, senders: list[Sender]) -> None:
+        """The row holds the highest stamp that anybody wrote."""
+
+        def work(sender: Sender) -> None:
+            for number in range(BATCHES):
+                sender.send(sender.put("k", b"%d" % number))
+
+        together(*[partial(work, sender) for sender in senders])
+        last = senders[0].row("k").record
+        highest = max((s.stamp() - 1, s.replica) for s in senders)
+        assert (last.stamp, last.replica) == highest
+
+    def test_registering_at_once_enters_one_replica(self, harness: RegionHarness) -> None:
+        """Idempotent, also before anybody knows of the other; and one region is made."""
+        handles = [harness.open(Waiting(harness.clock)) for _ in range(4)]
+        told = outcomes_of([partial(handle.register, 5, TIMEOUT_S) for handle in handles])
+        assert len({cast("Registration", found).info for found in told}) == 1
+        assert [state.replica for state in handles[0].replicas(TIMEOUT_S)] == [5]
+
+    def test_of_several_movers_one_gets_the_lease(self, shared: Region) -> None:
+        """The others are told who has it."""
+        moves = cast("Directory", shared)
+        calls = [partial(moves.lease, n, TTL_MS, None, TIMEOUT_S) for n in range(1, 5)]
+        leases = [cast("Lease", found) for found in outcomes_of(calls)]
+        assert [lease.is_held for lease in leases].count(True) == 1
+        assert len({lease.epoch for lease in leases}) == 1
+
+    def test_upkeep_at_once_releases_and_collects_once(
+        self, senders: list[Sender], clock: ManualRuntime
+    ) -> None:
+        """What two steps of upkeep find, one of them does."""
+        sender = senders[0]
+        sender.send(*[sender.put(f"h{n}", b"1", stamp=sender.stamp(600)) for n in range(5)])
+        clock.advance(700)
+        done = outcomes_of([partial(sender.region.maintain, 100, TIMEOUT_S)] * 4)
+        assert sum(cast("Upkeep", found).released for found in done) == 5
+        assert sender.read().position == 5
+
+
+def _write_many(sender: Sender) -> None:
+    for number in range(BATCHES):
+        sender.write(f"{sender.replica}/{number}")
