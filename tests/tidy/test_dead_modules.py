@@ -7,7 +7,12 @@ import re
 import tomllib
 
 # Users import these by name; nothing inside does.
-PUBLIC_MODULES = {"tierstore", "tierstore.testing", "tierstore.errors"}
+PUBLIC_MODULES = {
+    "tierstore",
+    "tierstore.errors",
+    "tierstore.testing",
+    "tierstore.testing.history",
+}
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 
 
