@@ -11,7 +11,9 @@ PUBLIC_MODULES = {
     "tierstore",
     "tierstore.errors",
     "tierstore.testing",
+    "tierstore.testing.checkers",
     "tierstore.testing.history",
+    "tierstore.testing.models",
 }
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 
