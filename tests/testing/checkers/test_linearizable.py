@@ -15,30 +15,45 @@ from tierstore.testing.history import History, Operation
 COMPARISONS = int(os.environ.get("TIERSTORE_COMPARISONS", "5000"))
 
 
-# Plain objects: what one operation does, written without the models.
+class Lossy(models.Register):
+    """A register that may forget a write at once."""
+
+    def step(self, state, operation):
+        after = super().step(state, operation)
+        return (*after, state) if operation.verb == "write" else after
+
+
+# Plain objects: what one operation may do, written without the models.
 def register(value, verb, argument):
-    return (argument, None) if verb == "write" else (value, value)
+    yield (argument, None) if verb == "write" else (value, value)
+
+
+def lossy(value, verb, argument):
+    yield from register(value, verb, argument)
+    yield (value, None if verb == "write" else value)
 
 
 def cas_register(value, verb, argument):
     if verb == "cas":
         is_set = value == argument[0]
-        return (argument[1] if is_set else value), is_set
-    if verb == "delete":
-        return None, value is not None
-    return register(value, verb, argument)
+        yield (argument[1] if is_set else value), is_set
+    elif verb == "delete":
+        yield None, value is not None
+    else:
+        yield from register(value, verb, argument)
 
 
 def counter(total, verb, argument):
-    return (total + argument,) * 2 if verb == "add" else (total, total)
+    yield (total + argument,) * 2 if verb == "add" else (total, total)
 
 
 def set_(items, verb, argument):
     if verb == "add":
-        return items | {argument}, argument not in items
-    if verb == "discard":
-        return items - {argument}, argument in items
-    return items, argument in items if verb == "contains" else items
+        yield items | {argument}, argument not in items
+    elif verb == "discard":
+        yield items - {argument}, argument in items
+    else:
+        yield items, argument in items if verb == "contains" else items
 
 
 def some(*values):
@@ -47,20 +62,16 @@ def some(*values):
 
 ITEMS = [frozenset(), frozenset("a"), frozenset("b"), frozenset("ab")]
 # model, plain object, first state, verb → (arguments, results)
+REGISTER = {"read": (some(None), some(None, 1, 2)), "write": (some(1, 2), some(None))}
 OBJECTS = {
-    "register": (
-        models.Register(),
-        register,
-        None,
-        {"read": (some(None), some(None, 1, 2)), "write": (some(1, 2), some(None))},
-    ),
+    "register": (models.Register(), register, None, REGISTER),
+    "lossy register": (Lossy(), lossy, None, REGISTER),
     "cas register": (
         models.CasRegister(1),
         cas_register,
         1,
         {
-            "read": (some(None), some(None, 1, 2)),
-            "write": (some(1, 2), some(None)),
+            **REGISTER,
             "cas": (some((None, 1), (1, 2), (2, 1)), some(True, False)),
             "delete": (some(None), some(True, False)),
         },
@@ -87,16 +98,15 @@ OBJECTS = {
 
 def random_history(rng, verbs, count):
     """Up to three processes; results are drawn, not computed."""
-    history, open_ = History(), {}
-    begun = 0
+    history, open_, begun = History(), {}, 0
+    lost = rng.choice([0.1, 0.5])
     while begun < count or open_:
         process = rng.choice("abc")
         if process in open_:
             call, results = open_.pop(process)
-            how = rng.random()
-            if how < 0.1:
+            if rng.random() < lost:
                 call.info("lost")
-            elif how < 0.15:
+            elif rng.random() < 0.05:
                 call.fail("refused")
             else:
                 call.ok(results(rng))
@@ -130,11 +140,20 @@ def keeps_time(order):
 
 
 def explains(order, do, state):
+    states = {state}
     for operation in order:
-        state, result = do(state, operation.verb, operation.argument)
-        if operation.outcome == "ok" and operation.result != result:
-            return False
-    return True
+        states = fitting(states, operation, do)
+    return bool(states)
+
+
+def fitting(states, operation, do):
+    """The states that `operation`, with its result, may leave of `states`."""
+    return {
+        after
+        for state in states
+        for after, result in do(state, operation.verb, operation.argument)
+        if operation.outcome == "info" or operation.result == result
+    }
 
 
 def compare(name, seed):
@@ -165,11 +184,9 @@ def has_orphan(operations, do, first):
     states, left = {first}, {o for o in operations if o.outcome == "ok"}
     for _ in range(8):
         for operation in operations:
-            for state in tuple(states):
-                after, result = do(state, operation.verb, operation.argument)
-                if operation.outcome == "info" or result == operation.result:
-                    states.add(after)
-                    left.discard(operation)
+            if after := fitting(states, operation, do):
+                left.discard(operation)
+                states |= after
     return bool(left)
 
 
@@ -179,7 +196,7 @@ def with_possible_results(rng, operations, do, state):
     done = []
     for operation in sorted(operations, key=lambda o: rng.uniform(o.invoked, o.completed or 99)):
         if operation.outcome != "fail":
-            state, result = do(state, operation.verb, operation.argument)
+            state, result = rng.choice([*do(state, operation.verb, operation.argument)])
             if operation.outcome == "ok" and operation is not spared:
                 if operation.verb == "write":
                     result = None

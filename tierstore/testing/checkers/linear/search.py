@@ -64,7 +64,7 @@ class Search:
         self._mask = 0
         # The state without the last operation, if it had no answer and nothing has differed yet.
         self._without = _NOBODY
-        self._seen: set[tuple[Hashable, ...]] = set()
+        self._seen: set[tuple[int, Hashable]] = set()
         self._frames: list[_Frame] = []
         self._furthest = (0, 0)
         self._attempt: tuple[list[int], Hashable, int] = ([], None, 0)
@@ -144,7 +144,9 @@ class Search:
             frame.reads.extend(self._order_reads())
             has_answer = self._timeline.returned[index] or frame.reads
             self._without = _NOBODY if has_answer else frame.state
-            if (configuration := (self._mask, state, self._without)) not in self._seen:
+            # What is not tried after an operation without an answer is tried without it, so the
+            # configuration need not tell whether there was a choice.
+            if (configuration := (self._mask, state)) not in self._seen:
                 self._seen.add(configuration)
                 self._frames.append(frame)
                 self._begin()
