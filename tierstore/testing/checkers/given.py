@@ -19,11 +19,3 @@ def operations_of(history: History | Iterable[Operation]) -> list[Operation]:
     for operation in operations:
         check(operation)
     return operations
-
-
-def by_key(operations: Iterable[Operation]) -> dict[str | None, list[Operation]]:
-    """The operations on each key, keys in order of first use."""
-    parts: dict[str | None, list[Operation]] = {}
-    for operation in operations:
-        parts.setdefault(operation.key, []).append(operation)
-    return parts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 if TYPE_CHECKING:
     from tierstore.testing.history import Operation
 
+_SHOWN = 20
 Status = Literal["valid", "invalid", "unknown"]
 
 
@@ -44,8 +45,10 @@ class Verdict:
         lines = [f"{self.checker}: {self.status}: {self.reason}"]
         if self.budget:
             lines.append(f"  ended by {self.budget}")
-        lines += [f"  {operation}" for operation in self.witness]
-        lines += [f"  {line}" for line in self.evidence]
+        shown = [*map(str, self.witness), *self.evidence]
+        lines += [f"  {line}" for line in shown[:_SHOWN]]
+        if len(shown) > _SHOWN:
+            lines.append(f"  and {len(shown) - _SHOWN:,} more")
         if self.figures:
             lines.append("  " + ", ".join(f"{n:,} {what}" for what, n in self.figures.items()))
         return "\n".join(lines)

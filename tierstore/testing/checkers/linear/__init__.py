@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tierstore.testing.checkers.given import by_key, operations_of
+from tierstore.testing.checkers.given import operations_of
 from tierstore.testing.checkers.linear.search import Search
 from tierstore.testing.checkers.linear.telling import tell
 from tierstore.testing.checkers.linear.turns import Turns
 from tierstore.testing.checkers.linear.witness import Minimizing
 from tierstore.testing.checkers.verdict import Verdict
+from tierstore.testing.history import by_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
