@@ -12,6 +12,7 @@ PUBLIC_MODULES = {
     "tierstore.errors",
     "tierstore.testing",
     "tierstore.testing.checkers",
+    "tierstore.testing.edn",
     "tierstore.testing.history",
     "tierstore.testing.models",
 }
