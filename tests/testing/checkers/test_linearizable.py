@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import runpy
 from dataclasses import replace
 from itertools import combinations, permutations
+from pathlib import Path
 
 import pytest
 
@@ -368,3 +370,17 @@ def test_keys_are_judged_apart():
 def test_a_verb_that_the_model_lacks_is_refused():
     with pytest.raises(ValueError, match="Register has the verbs read and write; it cannot judge"):
         checkers.linearizable([done("a", "push", 1, None, 0, 1)], models.Register())
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    """The names of the benchmark, which makes histories with known verdicts."""
+    return runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "checkers.py"))
+
+
+@pytest.mark.parametrize(("operations", "processes"), [(200, 5), (400, 3), (60, 10)])
+def test_long_histories_are_judged_as_they_were_made(benchmark, operations, processes):
+    _, verdicts = benchmark["judge_all"](20, operations, processes, "test")
+    refuted = [verdict for verdict in verdicts if verdict.status == "invalid"]
+    assert len(refuted) == 10
+    assert all(len(verdict.witness) <= 8 and verdict.budget is None for verdict in refuted)
