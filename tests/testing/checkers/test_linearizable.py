@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import runpy
 from dataclasses import replace
@@ -13,8 +12,6 @@ import pytest
 
 from tierstore.testing import checkers, models
 from tierstore.testing.history import History, Operation
-
-COMPARISONS = int(os.environ.get("TIERSTORE_COMPARISONS", "5000"))
 
 
 class Lossy(models.Register):
@@ -207,9 +204,10 @@ def with_possible_results(rng, operations, do, state):
     return done
 
 
+@pytest.mark.parametrize("comparisons", [5_000, pytest.param(100_000, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("name", OBJECTS)
-def test_the_checker_agrees_with_trying_all_orders(name):
-    each = COMPARISONS // len(OBJECTS)
+def test_the_checker_agrees_with_trying_all_orders(name, comparisons):
+    each = comparisons // len(OBJECTS)
     found = [compare(name, f"{name} {number}").status for number in range(each)]
     assert min(found.count("valid"), found.count("invalid")) > each // 10
     assert "unknown" not in found

@@ -147,6 +147,7 @@ def test_a_delete_that_was_not_answered_deletes_nothing(do):
 
 def test_nothing_ends_as_what_was_deleted(do, assert_minimal):
     history = History()
+    do(history, "bob", "delete", "k")
     do(history, "ann", "write", "k", 1)
     do(history, "bob", "delete", "k")
     do(history, "ann", "write", "k", 2)

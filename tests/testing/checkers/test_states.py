@@ -24,7 +24,8 @@ def test_states_that_differ_are_told_key_by_key():
 
 
 def test_a_key_with_no_value_differs_from_no_key():
-    assert not checkers.converged({"a": {"x": None}, "b": {}}).is_valid
+    verdict = checkers.converged({"a": {"x": None}, "b": {}})
+    assert verdict.evidence == ("x: a has None, b has nothing",)
 
 
 def test_replicas_that_lost_the_same_write_have_not_converged():

@@ -40,8 +40,8 @@ def linearizable(
     was invoked, or never. Searches of keys take turns, so that a hard one holds up nobody, and
     the first key refuted ends them all; its witness cannot be made smaller.
 
-    "unknown" after `states_max` configurations over all keys, some 300 bytes and a few
-    microseconds each, or when `deadline`, asked now and then, returns true.
+    "unknown" after `states_max` configurations over all keys, some ten microseconds and at most
+    200 bytes each, or when `deadline`, asked now and then, returns true.
     """
     parts = by_key(operations_of(history))
     searches = {key: Search(part, model) for key, part in parts.items()}
