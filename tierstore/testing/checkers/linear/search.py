@@ -1,9 +1,10 @@
 """The search for an order: Wing and Gong's algorithm with Lowe's memory of configurations.
 
 Wing and Gong, "Testing and verifying concurrent objects", 1993; Lowe, "Testing for
-linearizability", 2017. A configuration is which operations have been ordered, as a bit mask, and
-the state they leave; nothing is tried twice from the same one. It is remembered whole: CPython's
-hash of an integer repeats every 61 bits.
+linearizability", 2017. A configuration is which operations have been ordered, as bit masks, and
+the state they leave; nothing is tried twice from the same one. It is remembered whole, since
+CPython's hash of an integer repeats every 61 bits, but for the operations before the first that
+has not been ordered, which are one number.
 
 Beyond the papers: an operation known to be a read is ordered as soon as its result fits, without
 an alternative, since wherever else it could stand, it can stand here. An operation without an
@@ -34,7 +35,6 @@ class _Frame(NamedTuple):
 
     operation: int
     reads: list[int]
-    mask: int
     state: Hashable
     without: Hashable
     others: States
@@ -55,16 +55,17 @@ class Search:
     """The search through one partition, which stops after a budget and can be continued."""
 
     def __init__(self, operations: Sequence[Operation], model: Model) -> None:
-        self._operations = [o for o in operations if o.outcome != "fail" and _matters(o, model)]
+        answered = [o for o in operations if o.outcome == "ok"]
+        unanswered = [o for o in operations if o.outcome == "info" and not model.is_read(o)]
+        self._operations = [*answered, *unanswered]
         self._step, self._state = model.step, model.initial
-        self._is_read = [model.is_read(operation) for operation in self._operations]
+        self._is_read = [model.is_read(operation) for operation in answered]
         self._timeline = Timeline(self._operations)
-        self._unanswered = [i for i, o in enumerate(self._operations) if o.outcome == "info"]
-        self._answers_left = len(self._operations) - len(self._unanswered)
-        self._mask = 0
+        self._answered = self._answers_left = len(answered)
+        self._mask = self._mask_of_unanswered = 0
         # The state without the last operation, if it had no answer and nothing has differed yet.
         self._without = _NOBODY
-        self._seen: set[tuple[int, Hashable]] = set()
+        self._seen: set[tuple[int, int, int, Hashable]] = set()
         self._frames: list[_Frame] = []
         self._furthest = (0, 0)
         self._attempt: tuple[list[int], Hashable, int] = ([], None, 0)
@@ -105,11 +106,12 @@ class Search:
         No order gets past that answer, and what is invoked later cannot help it.
         """
         moment = self.attempt.blocked.completed or 0
-        return [operation for operation in self._operations if operation.invoked < moment]
+        begun = [operation for operation in self._operations if operation.invoked < moment]
+        return sorted(begun, key=lambda operation: operation.invoked)
 
     def _begin(self) -> None:
         """Start with the first candidate again."""
-        self._place, self._next_unanswered = self._timeline.next[0], 0
+        self._place, self._next_unanswered = self._timeline.next[0], self._answered
 
     def _try_next(self) -> bool:
         """Order the next candidate, if it leads anywhere new; false if there is none."""
@@ -120,12 +122,12 @@ class Search:
             self._order(index, self._step(self._state, self._operations[index]))
             return True
         # All calls before the first return have been tried; now those that were never answered.
-        while self._next_unanswered < len(self._unanswered):
-            index = self._unanswered[self._next_unanswered]
+        while self._next_unanswered < len(self._operations):
+            index = self._next_unanswered
             if timeline.called[index] > self._place:
                 return False
             self._next_unanswered += 1
-            if not self._mask >> index & 1:
+            if not self._mask_of_unanswered >> (index - self._answered) & 1:
                 states = self._step(self._state, self._operations[index])
                 self._order(index, tuple(state for state in states if state != self._state))
                 return True
@@ -142,11 +144,11 @@ class Search:
             self._lift(index)
             self._state = state
             frame.reads.extend(self._order_reads())
-            has_answer = self._timeline.returned[index] or frame.reads
+            has_answer = index < self._answered or frame.reads
             self._without = _NOBODY if has_answer else frame.state
             # What is not tried after an operation without an answer is tried without it, so the
             # configuration need not tell whether there was a choice.
-            if (configuration := (self._mask, state)) not in self._seen:
+            if (configuration := self._configuration()) not in self._seen:
                 self._seen.add(configuration)
                 self._frames.append(frame)
                 self._begin()
@@ -157,13 +159,17 @@ class Search:
         return _Frame(
             index,
             [],
-            self._mask,
             self._state,
             self._without,
             others,
             self._place,
             self._next_unanswered,
         )
+
+    def _configuration(self) -> tuple[int, int, int, Hashable]:
+        timeline = self._timeline
+        first = timeline.owner[timeline.next[0]] if self._answers_left else self._answered
+        return first, self._mask >> first, self._mask_of_unanswered, self._state
 
     def _order_reads(self) -> list[int]:
         """Order every read that fits the state now; lifting one may bring others into reach."""
@@ -178,17 +184,24 @@ class Search:
         return ordered
 
     def _lift(self, index: int) -> None:
-        self._mask |= 1 << index
-        if self._timeline.returned[index]:
+        self._flip(index)
+        if index < self._answered:
             self._timeline.lift(index)
             self._answers_left -= 1
 
+    def _flip(self, index: int) -> None:
+        if index < self._answered:
+            self._mask ^= 1 << index
+        else:
+            self._mask_of_unanswered ^= 1 << (index - self._answered)
+
     def _undo(self, frame: _Frame) -> None:
         for index in (*reversed(frame.reads), frame.operation):
-            if self._timeline.returned[index]:
+            self._flip(index)
+            if index < self._answered:
                 self._timeline.put_back(index)
                 self._answers_left += 1
-        self._mask, self._state, self._without = frame.mask, frame.state, frame.without
+        self._state, self._without = frame.state, frame.without
         self._place, self._next_unanswered = frame.place, frame.unanswered
 
     def _step_back(self) -> None:
@@ -199,14 +212,10 @@ class Search:
 
     def _note_attempt(self) -> None:
         """Remember the order that got furthest in time, the longest of those."""
-        if (reached := (self._place, self._mask.bit_count())) > self._furthest:
+        count = self._answered - self._answers_left + self._mask_of_unanswered.bit_count()
+        if (reached := (self._place, count)) > self._furthest:
             order = [*self._first_reads]
             for frame in self._frames:
                 order += [frame.operation, *frame.reads]
             self._furthest = reached
             self._attempt = (order, self._state, self._timeline.owner[self._place])
-
-
-def _matters(operation: Operation, model: Model) -> bool:
-    """A read without an answer neither tells nor changes anything."""
-    return operation.outcome == "ok" or not model.is_read(operation)
