@@ -244,6 +244,20 @@ def test_what_was_not_answered_may_happen_late_but_once_and_never_early():
     assert checkers.linearizable([early, write], models.Register()).status == "invalid"
     twice = checkers.linearizable([write, other, late, *again], models.Register())
     assert twice.status == "invalid"
+    assert twice.witness == (write, late, *again)
+
+
+def test_an_order_that_spares_an_unanswered_write_is_not_taken_for_one_that_does_not():
+    # Both orders of the first two leave 1 before the first read; only one keeps the lost write.
+    history = [
+        done("a", "write", 1, None, 0, 3),
+        done("b", "write", 2, None, 1, 4),
+        lost("c", "write", 1, 2),
+        done("a", "read", None, 1, 5, 6),
+        done("a", "write", 5, None, 7, 8),
+        done("a", "read", None, 1, 9, 10),
+    ]
+    assert checkers.linearizable(history, models.Register()).is_valid
 
 
 def test_a_stale_read_is_shown_with_the_write_that_it_came_from():
