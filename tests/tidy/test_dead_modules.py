@@ -11,12 +11,13 @@ PUBLIC_MODULES = {
     "tierstore",
     "tierstore.errors",
     "tierstore.testing",
-<<<<<<< HEAD
-    "tierstore.testing.history",
-=======
+    "tierstore.testing.checkers",
     "tierstore.testing.conformance",
     "tierstore.testing.conformance.models",
->>>>>>> conform
+    "tierstore.testing.edn",
+    "tierstore.testing.history",
+    "tierstore.testing.models",
+    "tierstore.testing.simulation",
 }
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 

@@ -14,7 +14,7 @@ bob read city → 'Turin' [1, 3]
 from __future__ import annotations
 
 from tierstore.testing.history.errors import HistoryError
-from tierstore.testing.history.events import Event, Kind, Operation, Outcome
+from tierstore.testing.history.events import Event, Kind, Operation, Outcome, by_key
 from tierstore.testing.history.recorder import History, Invocation
 from tierstore.testing.history.values import FrozenDict, freeze
 
@@ -27,5 +27,6 @@ __all__ = [
     "Kind",
     "Operation",
     "Outcome",
+    "by_key",
     "freeze",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Kind = Literal["invoke", "ok", "fail", "info"]
 Outcome = Literal["ok", "fail", "info"]
@@ -61,3 +64,11 @@ class Operation:
             return "ok" if self.result is None and self.argument is not None else repr(self.result)
         what = "failed" if self.outcome == "fail" else "unknown"
         return f"{what} ({self.error})" if self.error else what
+
+
+def by_key(operations: Iterable[Operation]) -> dict[str | None, list[Operation]]:
+    """The operations on each key, keys in order of first use."""
+    parts: dict[str | None, list[Operation]] = {}
+    for operation in operations:
+        parts.setdefault(operation.key, []).append(operation)
+    return parts

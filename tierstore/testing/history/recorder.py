@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tierstore.testing.history.errors import HistoryError
-from tierstore.testing.history.events import Event, Kind, Operation, Outcome
+from tierstore.testing.history.events import Event, Kind, Operation, Outcome, by_key
 from tierstore.testing.history.values import freeze
 
 if TYPE_CHECKING:
@@ -107,10 +107,7 @@ class History:
 
     def by_key(self) -> dict[str | None, list[Operation]]:
         """The operations on each key, keys in order of first use."""
-        parts: dict[str | None, list[Operation]] = {}
-        for operation in self.operations():
-            parts.setdefault(operation.key, []).append(operation)
-        return parts
+        return by_key(self.operations())
 
     def filter(self, keep: Callable[[Operation], object]) -> list[Operation]:
         """The operations for which `keep` is true, in order of invocation."""
