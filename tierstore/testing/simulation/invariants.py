@@ -49,9 +49,10 @@ def _check_objects(cluster: Cluster, region: Any, pointed: dict[str, str]) -> li
         return missing
     stored = {known.name: known for known in region.objects(ROWS_MAX, TIMEOUT_S)}
     old_ms = cluster.server_clock.time_ns() // NS_PER_MS - SWEPT_AFTER_MS
+    marked = {region.marker(TIMEOUT_S)}
     orphans = [
         f"{name} is an orphan, long after the retention"
-        for name in sorted(blobs.keys() - pointed.keys())
+        for name in sorted(blobs.keys() - pointed.keys() - marked)
         if _unused_since(name, stored.get(name)) < old_ms
     ]
     lost = [f"{name} is listed, and is no more" for name in stored if name not in blobs]
