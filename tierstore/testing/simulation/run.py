@@ -73,7 +73,7 @@ def play(script: Script, *, is_told: bool = False) -> Run:
         return Run(
             script,
             workload.history,
-            violations,
+            [text.replace(folder, "(disk)") for text in violations],
             cluster.teller.digest(),
             cluster.reached,
             cluster.scheduler.now_ns / NS_PER_S,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tierstore.testing.explorer.brief import brief
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tierstore.testing.simulation.scheduler import Scheduler
 
 
@@ -20,6 +22,10 @@ class Moment:
     who: str
     what: str
     outcome: str
+    task: str = ""
+    """Which task did it, of those of `who`."""
+    after: int = 0
+    """How many events of the history came before it."""
 
 
 class Teller:
@@ -30,22 +36,30 @@ class Teller:
         self._is_told = is_told
         self._marks: list[tuple[int, str, str, str]] = []
         self.moments: list[Moment] = []
+        self.count_events: Callable[[], int] = lambda: 0
+        """How many events the history has so far."""
 
     def call(self, who: str, name: str, outcome: Any) -> None:
         """A call of a tier, with its reply or the error it raised."""
         self._mark(who, name, type(outcome).__name__)
         if self._is_told:
-            self.moments.append(Moment(self._scheduler.now_ns, who, name, brief(outcome)))
+            self._tell(who, name, brief(outcome))
 
     def note(self, who: str, what: str, outcome: str = "") -> None:
         """Anything else: an operation of a client, a fault that begins or ends."""
         self._mark(who, what, outcome)
         if self._is_told:
-            self.moments.append(Moment(self._scheduler.now_ns, who, what, outcome))
+            self._tell(who, what, outcome)
 
     def digest(self) -> str:
         """The same for two runs in which the same things happened at the same times."""
         return hashlib.sha256(repr(self._marks).encode()).hexdigest()[:16]
+
+    def _tell(self, who: str, what: str, outcome: str) -> None:
+        task = self._scheduler.current
+        name = "" if task is None else task.name
+        now_ns, after = self._scheduler.now_ns, self.count_events()
+        self.moments.append(Moment(now_ns, who, what, outcome, name, after))
 
     def _mark(self, who: str, what: str, outcome: str) -> None:
         self._marks.append((self._scheduler.now_ns, who, what, outcome))
