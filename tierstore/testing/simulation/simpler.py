@@ -102,9 +102,7 @@ def with_plainer_steps(script: Script) -> Iterator[Script]:
     """One step without something that it need not have."""
     for at, step in enumerate(script.steps):
         for plainer in _plainer_steps(step):
-            yield replace(
-                script, steps=(*script.steps[:at], plainer, *script.steps[at + 1 :])
-            )
+            yield replace(script, steps=(*script.steps[:at], plainer, *script.steps[at + 1 :]))
 
 
 def with_rounder_steps(script: Script) -> Iterator[Script]:
