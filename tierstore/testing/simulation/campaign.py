@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from tierstore.testing.simulation.run import play
 from tierstore.testing.simulation.script import draw_script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from tierstore.testing.simulation.options import Options, RegionKind
     from tierstore.testing.simulation.script import Script
@@ -137,14 +137,16 @@ def run_campaign(
     clock = Runtime()
     begun_s = clock.monotonic()
     until_s = None if minutes is None else begun_s + 60 * minutes
-    for outcomes in _rounds(campaign.world, _numbers(first_seed, seeds), jobs):
-        for outcome in outcomes:
-            campaign.add(outcome)
-            on_outcome(outcome)
-        campaign.real_s = clock.monotonic() - begun_s
-        is_late = until_s is not None and clock.monotonic() >= until_s
-        if is_late or len(campaign.failures) >= failures_max:
-            break
+    with closing(_rounds(campaign.world, _numbers(first_seed, seeds), jobs)) as rounds:
+        for outcomes in rounds:
+            for outcome in outcomes:
+                campaign.add(outcome)
+                on_outcome(outcome)
+            now_s = clock.monotonic()
+            campaign.real_s = now_s - begun_s
+            is_late = until_s is not None and now_s >= until_s
+            if is_late or len(campaign.failures) >= failures_max:
+                break
     return campaign
 
 
@@ -162,14 +164,15 @@ def _numbers(first: int, how_many: int | None) -> Iterator[int]:
     return count(first) if how_many is None else iter(range(first, first + how_many))
 
 
-def _rounds(world: World, numbers: Iterator[int], jobs: int) -> Iterator[list[Outcome]]:
+def _rounds(
+    world: World, numbers: Iterator[int], jobs: int
+) -> Generator[list[Outcome], None, None]:
     """Outcomes in the order of seeds, as many at a time as can be played between two looks."""
     if jobs == 1:
         for seed in numbers:
             yield [play_seed(world, seed)]
         return
-    with ExitStack() as stack:
-        # Fresh processes: a fork would have this one's threads, locks and half-loaded modules.
-        pool = stack.enter_context(get_context("spawn").Pool(jobs))
-        while some := [seed for seed, _ in zip(numbers, range(jobs * _ROUND))]:
+    # Fresh processes: a fork would have this one's threads, locks and half-loaded modules.
+    with get_context("spawn").Pool(jobs) as pool:
+        while some := list(islice(numbers, jobs * _ROUND)):
             yield pool.starmap(play_seed, [(world, seed) for seed in some], chunksize=1)

@@ -65,6 +65,7 @@ def main() -> None:
 @click.pass_context
 def simulate(
     context: click.Context,
+    /,
     *,
     seeds: int | None,
     minutes: float | None,
@@ -111,6 +112,7 @@ def simulate(
 @click.pass_context
 def replay(
     context: click.Context,
+    /,
     *,
     seed: int | None,
     script: Path | None,

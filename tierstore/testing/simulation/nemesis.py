@@ -73,6 +73,8 @@ class Nemesis:
         for other in ended:
             other.crash()
         if image is not None:
+            if node.machine.disk.lost_bytes:
+                self._cluster.reached["power cut took a journal's end"] += 1
             node.machine.disk.become(image)
 
         def start() -> None:

@@ -18,7 +18,7 @@ from tierstore.testing.simulation.signature import signature
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tierstore.testing.simulation.script import Fault, Script, Step
+    from tierstore.testing.simulation.script import Script, Step
 
     Item = TypeVar("Item")
     Candidates = Callable[[Script], Iterable[Script]]

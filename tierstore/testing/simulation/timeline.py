@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing else: lanes from left to right, time from top to bottom.
+"""A run as one HTML page that needs nothing else: lanes side by side, time downwards.
 
 Every row is one thing that happened, so no two texts ever meet; how much time went by is written
 beside the rows, and drawn as a gap that grows with its logarithm.
