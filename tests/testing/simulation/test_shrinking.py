@@ -12,7 +12,7 @@ from tierstore.testing.simulation import draw_script, play, shrinking
 from tierstore.testing.simulation.campaign import run_campaign
 from tierstore.testing.simulation.shrinking import ddmin, shrink, with_steps
 from tierstore.testing.simulation.signature import signature, signature_of
-from tierstore.testing.simulation.simpler import WORLDS, with_fewer_nodes
+from tierstore.testing.simulation.simpler import WORLDS, timed, with_fewer_clients, with_fewer_nodes
 
 EVENTS_MAX = 25
 LOOK = "get of j/0 by n0.1 at 12.500 to 12.500 ms → '7.0' shows (put '7.0' by n1.2 at 1.0 to ? ms)"
@@ -150,3 +150,12 @@ def test_errors_are_of_one_kind_if_they_come_from_one_place():
     assert signature_of(broken("KeyError", 1, "f")) == signature_of(broken("KeyError", 2, "f"))
     assert signature_of(broken("KeyError", 1, "f")) != signature_of(broken("OSError", 1, "f"))
     assert signature_of(broken("KeyError", 1, "f")) != signature_of(broken("KeyError", 1, "g"))
+
+
+def test_one_client_for_several_begins_each_step_when_it_did(small):
+    script = small.script(5)
+    merged = next(iter(with_fewer_clients(script)))
+    before = {step.number: at_ms for at_ms, step in timed(script.steps)}
+    after = {step.number: at_ms for at_ms, step in timed(merged.steps)}
+    assert after == pytest.approx(before)
+    assert {step.client for step in merged.steps} <= set(range(script.options.nodes))

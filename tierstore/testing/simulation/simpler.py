@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _PLAIN = Options()
 ROUND_MS = (1000, 100, 10, 1)
+_OF_NO_KEY = frozenset(("scan", "flush", "maintain"))
+"""Verbs for which a key stands for its family, or for nothing."""
 
 
 # Worlds
@@ -43,9 +45,10 @@ def of_used_keys(script: Script) -> Iterator[Script]:
     families = tuple(f for f in script.options.families if any(prefix_of(f) == k[:2] for k in used))
     if families:
         yield _with(script, families=families)
-    names: dict[str, str] = {}
-    for key in used:
-        names[key] = f"{key[:2]}{sum(other[:2] == key[:2] for other in names)}"
+    named = sorted({key for s in script.steps if s.verb not in _OF_NO_KEY for key in s.keys})
+    names = {key: f"{key[:2]}0" for key in used}
+    for at, key in enumerate(named):
+        names[key] = f"{key[:2]}{sum(other[:2] == key[:2] for other in named[:at])}"
     steps = tuple(replace(s, keys=tuple(names[key] for key in s.keys)) for s in script.steps)
     count = max((int(name[2:]) + 1 for name in names.values()), default=1)
     yield _with(replace(script, steps=steps), keys=count)
@@ -93,9 +96,10 @@ def counted(script: Script) -> Iterator[Script]:
 
 
 def renumbered(script: Script) -> Iterator[Script]:
-    """Steps numbered from 1, in the order in which they stand."""
-    steps = tuple(replace(step, number=at) for at, step in enumerate(script.steps, start=1))
-    yield replace(script, steps=steps)
+    """Steps in about the order in which they begin, numbered from 1."""
+    steps = [step for _, step in timed(script.steps)]
+    numbered = tuple(replace(step, number=at) for at, step in enumerate(steps, start=1))
+    yield replace(script, steps=numbered)
 
 
 def with_plainer_steps(script: Script) -> Iterator[Script]:
@@ -165,9 +169,26 @@ def _with(script: Script, **changes: object) -> Script:
 
 
 def _with_clients(script: Script, numbers: dict[int, int]) -> Script:
-    steps = tuple(replace(step, client=numbers[step.client]) for step in script.steps)
+    """`script` with clients renumbered; what one does for several begins about when it did."""
+    begun_ms: dict[int, float] = {}
+    steps: list[Step] = []
+    for at_ms, step in timed(script.steps):
+        client = numbers[step.client]
+        pause_ms = at_ms - begun_ms.get(client, 0.0)
+        steps.append(replace(step, client=client, pause_ms=pause_ms))
+        begun_ms[client] = at_ms
     slots = max((n // script.options.nodes + 1 for n in numbers.values()), default=1)
-    return _with(replace(script, steps=steps), clients=slots)
+    return _with(replace(script, steps=tuple(steps)), clients=slots)
+
+
+def timed(steps: tuple[Step, ...]) -> list[tuple[float, Step]]:
+    """When each step begins, if none takes time, in that order."""
+    now_ms: dict[int, float] = {}
+    found: list[tuple[float, Step]] = []
+    for step in steps:
+        now_ms[step.client] = now_ms.get(step.client, 0.0) + step.pause_ms
+        found.append((now_ms[step.client], step))
+    return sorted(found, key=lambda pair: pair[0])
 
 
 WORLDS: tuple[Callable[[Script], Iterable[Script]], ...] = (

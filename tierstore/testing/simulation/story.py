@@ -18,7 +18,8 @@ _MARKS = {"ask": "asks", "answer": "hears", "whole": "", "call": "", "more": "",
 _IN_SCRIPT = frozenset(("operations", "window_count", "windows", "rates"))
 _LEGEND = (
     'What happened (">>": a violation speaks of it; "##": a fault; a value such as 3.0 was written',
-    "by step 3 of the script):",
+    "by step 3 of the script; at the end all is healed, and every node looks at its copy of every",
+    "key, then at the final one in the region):",
 )
 
 

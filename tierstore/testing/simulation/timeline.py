@@ -47,7 +47,8 @@ def _violations(violations: list[str]) -> str:
     shown = [_violation(text.strip()) for text in violations[:VIOLATIONS_MAX]]
     if len(violations) > VIOLATIONS_MAX:
         shown.append(f"and {len(violations) - VIOLATIONS_MAX} more")
-    return "\n".join(f"<li>{text}</li>" for text in shown or ["nothing"])
+    listed = "\n".join(f"<li>{text}</li>" for text in shown)
+    return f'<ol class="wrong">{listed}</ol>' if shown else "<p>nothing</p>"
 
 
 def _violation(text: str) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _PADDING = re.compile(r"x{4,}")
 _WHOLE_REPLY = re.compile(r"\w+\((.*)\)", re.DOTALL)
 _KEYLESS = ("flush", "maintain")
-_AT_THE_END = {"copy": "last get of {}", "final": "last get of {} from the region"}
+_AT_THE_END = ("copy", "final")
+"""What `ending` does, named as violations name it."""
 WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch"))
 
 
@@ -31,7 +32,7 @@ def asked_text(operation: Operation) -> str:
     if verb in _KEYLESS:
         return verb
     if verb in _AT_THE_END:
-        return _AT_THE_END[verb].format(key)
+        return f"{verb} of {key}"
     if verb == "scan":
         return f"scan {key[:2]}*"
     if verb == "put":
@@ -91,7 +92,7 @@ def fault_text(fault: Fault, options: Options) -> str:
         "lose replies": f"replies of {way} to {node} are lost",
         "slow": f"{way} is up to {slower_ms:.0f} ms slower for {node}",
         "skew": f"clock of {machine} is off by {offset_ms:+.0f} ms",
-        "jump": f"clock of {machine} jumps by {offset_ms:+.0f} ms and stays there",
+        "jump": f"clock of {machine} jumps by {offset_ms:+.0f} ms, for good",
         "strobe": f"clock of {machine} jumps by {offset_ms:+.0f} ms and back, often",
         "disk full": f"disk of {machine} is full",
         "disk slow": f"disk of {machine} is up to {slower_ms:.0f} ms slower",
