@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -48,7 +49,10 @@ def test_a_failure_is_a_line_a_folder_and_exit_code_1(command, tmp_path):
     assert result.exit_code == 1
     [folder] = tmp_path.iterdir()
     seed = folder.name.removeprefix("seed-")
-    assert result.stdout.startswith(f"seed {seed}: ")
+    line = result.stdout.splitlines()[0]
+    assert line.startswith(f"seed {seed}: ")
+    repeated = command(*shlex.split(line.partition("tierstore.testing ")[2]))
+    assert repeated.exit_code == 1
     assert (folder / "timeline.html").is_file()
     again = command("replay", "--script", folder / "options.json")
     assert again.exit_code == 1

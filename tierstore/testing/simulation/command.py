@@ -6,6 +6,7 @@ What plays seeds is imported when a verb runs, so that `--help` needs no greenle
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,14 +85,15 @@ def simulate(
     from tierstore.testing.simulation.campaign import run_campaign
     from tierstore.testing.simulation.figures import as_dict, as_text
 
+    chosen = _world(**world)
     campaign = run_campaign(
-        _world(**world),
+        chosen,
         seeds=100 if seeds is None and minutes is None else seeds,
         minutes=minutes,
         first_seed=first_seed,
         failures_max=failures,
         jobs=jobs,
-        on_outcome=lambda outcome: _tell_failure(outcome, is_json=is_json),
+        on_outcome=lambda outcome: _tell_failure(outcome, chosen, is_json=is_json),
     )
     folders = _report_failures(campaign, out, shrink_runs, is_json=is_json)
     if is_json:
@@ -151,13 +153,21 @@ def _load(path: Path | None) -> Script:
         raise click.BadParameter(f"{path}: {error}", param_hint="--script") from error
 
 
-def _tell_failure(outcome: Outcome, *, is_json: bool) -> None:
-    if outcome.violations and not is_json:
-        lines = outcome.violations[0].strip().splitlines()
-        more = len(outcome.violations) - 1
-        also = f" (and {more} more)" if more else ""
-        told = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
-        click.echo(f"seed {outcome.seed}: {told}{also}")
+def _tell_failure(outcome: Outcome, world: World, *, is_json: bool) -> None:
+    if not outcome.violations or is_json:
+        return
+    lines = outcome.violations[0].strip().splitlines()
+    told = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
+    more = len(outcome.violations) - 1
+    also = f" (and {more} more)" if more else ""
+    click.echo(f"seed {outcome.seed}: {told}{also}; {_how_to_repeat(outcome.seed, world)}")
+
+
+def _how_to_repeat(seed: int, world: World) -> str:
+    words = ["replay", "--seed", str(seed), "--operations", str(world.operations)]
+    words += ["--region", world.region] if world.region else []
+    words += [word for fault in world.faults for word in ("--fault", fault)]
+    return f"repeat it: python -m tierstore.testing {shlex.join(words)}"
 
 
 def _report_failures(
