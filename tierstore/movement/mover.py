@@ -201,6 +201,8 @@ class Mover:
             self._put_off(lease, pack, holds.fail(exc), str(exc))
             return
         holds.succeed()
+        if moved < len(pack):
+            self._runtime.sometimes("move raced by a write")
         self._ground.tally.raced += len(pack) - moved
         self._budget.spend(len(pack), sum(candidate.row.size for candidate in pack))
 
@@ -229,6 +231,8 @@ class Mover:
         verify(ground.objects, packed, ground.cold_s)
         moved = self._switch_to(lease, packed, pack)
         self._unsettled.remove(name)
+        if moved:
+            self._runtime.sometimes("key went cold")
         ground.tally.demoted += len(moved)
         return len(moved)
 
@@ -258,6 +262,8 @@ class Mover:
             if payload is not None:
                 switches.append(candidate.switch(payload=payload))
         moved = ground.directory.switch(lease.epoch, None, switches, ground.regional_s)
+        if moved:
+            self._runtime.sometimes("key came back from cold")
         ground.tally.promoted += len(moved)
         missing = dict.fromkeys(reply.missing, "its object is missing")
         self._note_unread(lease, pack, missing | reply.corrupt)

@@ -200,16 +200,20 @@ class Flusher:
     def _settle(self, frozen: Frozen, reply: BatchReply, sent_at_s: float) -> None:
         """Do what each outcome means here. Needs the lock."""
         state = self._state
+        if reply.repeated:
+            state.runtime.sometimes("batch answered as repeated")
         for delta, outcome in zip(frozen.deltas.values(), reply.outcomes, strict=False):
             if outcome == APPLIED:
                 if not reply.repeated:
                     self._confirm(delta, sent_at_s)
             elif outcome == HELD:
+                state.runtime.sometimes("write held by the region")
                 state.outbox.hold(delta)
                 self.notes.hold(delta.key, journaled=frozen.journaled)
             else:
                 self._forget(delta)
                 if outcome == SUPERSEDED:
+                    state.runtime.sometimes("write lost to a newer one")
                     state.tally.lost_races += 1
                 else:
                     self._quarantine(delta, OUTCOME_NAMES[outcome])

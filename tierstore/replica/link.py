@@ -182,6 +182,7 @@ class RegionLink:
 
     def _unanswered(self, exc: OutcomeUnknownError) -> UnavailableError:
         """What a lost answer means here: whatever a link sends is idempotent and sent again."""
+        self._runtime.sometimes("reply of the region lost")
         self._note(str(exc))
         return UnavailableError(str(exc))
 

@@ -36,10 +36,12 @@ class Negatives:
         entry = self._fetched_at_s.get(key)
         return None if entry is None else entry[0]
 
-    def discard(self, key: str) -> None:
-        """The key may exist now."""
-        if key in self._fetched_at_s:
-            self._fetched_at_s.pop(key, None)
+    def discard(self, key: str) -> bool:
+        """The key may exist now. Whether it was taken for absent."""
+        if key not in self._fetched_at_s:
+            return False
+        self._fetched_at_s.pop(key, None)
+        return True
 
     def clear(self) -> None:
         """Every key may exist now."""

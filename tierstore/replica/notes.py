@@ -114,6 +114,8 @@ class Notes:
         """(What is held, which keys no longer are) of all that changed since the journal knew."""
         outbox = self._state.outbox
         with self._state.lock:
+            if outbox.settled:
+                self._state.runtime.sometimes("held write settled")
             for key in outbox.settled:
                 self._moved.setdefault(key, True)
             outbox.settled.clear()
@@ -126,6 +128,7 @@ class Notes:
 
     def _note_failure(self, exc: Exception) -> None:
         if not self._is_behind:
+            self._state.runtime.sometimes("acknowledgement not noted")
             from tierstore.replica.log import log
 
             log("warning", "an acknowledgement was not noted: %s", exc)

@@ -89,8 +89,8 @@ class Puller:
         state = self._state
         key = change.key
         state.clock.merge_admitted(max(change.stamp, change.touch))
-        if state.negatives is not None:
-            state.negatives.discard(key)
+        if state.negatives is not None and state.negatives.discard(key):
+            state.runtime.sometimes("absence ended by the feed")
         if state.outbox.held:
             state.outbox.settle_held(key, change)
         entry = state.edge.resident.get(key)
@@ -140,6 +140,7 @@ class Puller:
         state.outbox.settle_held(key, record)
         shown = state.outbox.overlay(key, record, reply.applied)
         if not landed and (shown is None or _is_newer(entry, shown)):
+            state.runtime.sometimes("refresh outdone by a write")
             return
         if shown is not None and state.outbox.frozen:
             state.outbox.note_shown(key, shown)

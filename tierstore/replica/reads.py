@@ -295,6 +295,7 @@ class Reader:
                 age_s = state.age_s(entry)
                 if age_s <= bound_s + (rule.read.stale_if_error_s or 0.0):
                     entry.reads += 1
+                    state.runtime.sometimes("stale copy answered")
                     state.tally.stale += 1
                     return Answer(entry.outline(), entry.value, "edge", age_s, stale=True)
             state.tally.unavailable += 1

@@ -39,6 +39,8 @@ class Disk:
         self.is_full = 0
         """How many faults under way fill it."""
         self.slow_ms = 0.0
+        self.lost_bytes = 0
+        """How much power cuts have taken away that was written and not synced."""
         self._synced_bytes: dict[str, int] = {}
 
     def heal(self) -> None:
@@ -60,6 +62,7 @@ class Disk:
                 size = len(image[name])
                 synced = min(self._synced_bytes.get(name, 0), size)
                 image[name] = image[name][: self._chance.randint(synced, size)]
+                self.lost_bytes += size - len(image[name])
             elif name.endswith("-lock"):
                 image[name] = b""  # marks of the last boot mean nothing in the next
         return image

@@ -69,11 +69,14 @@ class Nemesis:
             ended = [other for other in self._cluster.nodes if other.machine is node.machine]
             self.power_cuts.append((self._cluster.scheduler.now_ns, node.machine.name))
         ended = [other for other in ended if other.is_up]
-        image = node.machine.disk.after_power_cut() if power else None
+        disk, lost_bytes = node.machine.disk, node.machine.disk.lost_bytes
+        image = disk.after_power_cut() if power else None
         for other in ended:
             other.crash()
         if image is not None:
-            node.machine.disk.become(image)
+            if disk.lost_bytes > lost_bytes:
+                self._cluster.reached["power cut took a journal's end"] += 1
+            disk.become(image)
 
         def start() -> None:
             for other in ended:

@@ -72,6 +72,7 @@ class Wire:
         self._chance = chance
         self._latency_ms_max = latency_ms_max
         self._teller = teller
+        self.asks = teller.asks
 
     def carry(
         self,
@@ -188,6 +189,7 @@ class RemoteTier:
         def call(*arguments: Any, **keywords: Any) -> Any:
             timeout_s = arguments[place] if len(arguments) > place else keywords["timeout_s"]
             sent = tuple(_held(argument) for argument in arguments)
+            wire.asks(sent)
             return wire.carry(
                 name,
                 verb,

@@ -74,7 +74,7 @@ def play(script: Script, *, policy: Policy | None = None, is_told: bool = False)
         return Run(
             script,
             workload.history,
-            violations,
+            [text.replace(folder, "(disk)") for text in violations],
             cluster.teller.digest(),
             cluster.reached,
             cluster.scheduler.now_ns / NS_PER_S,

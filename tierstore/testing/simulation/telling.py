@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tierstore.testing.explorer.brief import brief
 
 if TYPE_CHECKING:
-    from tierstore.testing.simulation.scheduler import Scheduler
+    from collections.abc import Callable
+
+    from tierstore.testing.simulation.scheduler import Scheduler, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,12 @@ class Moment:
     who: str
     what: str
     outcome: str
+    task: str = ""
+    """Which task did it, of those of `who`."""
+    asked: str = ""
+    """What a call was given."""
+    after: int = 0
+    """How many events of the history came before it."""
 
 
 class Teller:
@@ -30,22 +38,38 @@ class Teller:
         self._is_told = is_told
         self._marks: list[tuple[int, str, str, str]] = []
         self.moments: list[Moment] = []
+        self.count_events: Callable[[], int] = lambda: 0
+        """How many events the history has so far."""
+        self._asked: dict[Task | None, tuple[Any, ...]] = {}
+
+    def asks(self, arguments: tuple[Any, ...]) -> None:
+        """What the running task gives to the call of which is told next."""
+        if self._is_told:
+            self._asked[self._scheduler.current] = arguments
 
     def call(self, who: str, name: str, outcome: Any) -> None:
         """A call of a tier, with its reply or the error it raised."""
         self._mark(who, name, type(outcome).__name__)
         if self._is_told:
-            self.moments.append(Moment(self._scheduler.now_ns, who, name, brief(outcome)))
+            given = self._asked.pop(self._scheduler.current, ())
+            told = ", ".join(brief(item) for item in given if not isinstance(item, float))
+            self._tell(who, name, brief(outcome), told)
 
     def note(self, who: str, what: str, outcome: str = "") -> None:
         """Anything else: an operation of a client, a fault that begins or ends."""
         self._mark(who, what, outcome)
         if self._is_told:
-            self.moments.append(Moment(self._scheduler.now_ns, who, what, outcome))
+            self._tell(who, what, outcome)
 
     def digest(self) -> str:
         """The same for two runs in which the same things happened at the same times."""
         return hashlib.sha256(repr(self._marks).encode()).hexdigest()[:16]
+
+    def _tell(self, who: str, what: str, outcome: str, asked: str = "") -> None:
+        task = self._scheduler.current
+        name = "" if task is None else task.name
+        now_ns, after = self._scheduler.now_ns, self.count_events()
+        self.moments.append(Moment(now_ns, who, what, outcome, name, asked, after))
 
     def _mark(self, who: str, what: str, outcome: str) -> None:
         self._marks.append((self._scheduler.now_ns, who, what, outcome))

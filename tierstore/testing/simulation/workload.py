@@ -34,6 +34,7 @@ class Workload:
 
     def __init__(self, cluster: Cluster, script: Script) -> None:
         self.history = History(lambda: cluster.scheduler.now_ns)
+        cluster.teller.count_events = self.history.__len__
         self._cluster = cluster
         self._left = len(script.steps)
         self._waiting: dict[int, list[Step]] = {}

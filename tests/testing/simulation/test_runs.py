@@ -1,0 +1,66 @@
+"""A run is a function of its script: in this process, in the next one, whatever hashes are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tierstore.testing.simulation import draw_script, play
+from tierstore.testing.simulation.campaign import run_campaign
+
+SEEDS = range(2)
+TELL_DIGESTS = """\
+from tierstore.testing.simulation import play
+from tierstore.testing.simulation.campaign import World
+for seed in range(2):
+    print(play(World(operations=60).script(seed)).digest)
+"""
+
+
+@pytest.fixture(scope="module")
+def digests():
+    """The digests of a few seeds, as this process plays them."""
+    from tierstore.testing.simulation.campaign import World
+
+    return [play(World(operations=60).script(seed)).digest for seed in SEEDS]
+
+
+def test_a_seed_plays_the_same_again(small, digests):
+    assert [play(small.script(seed), is_told=True).digest for seed in SEEDS] == digests
+    assert len(set(digests)) == len(digests)
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "4242"])
+def test_a_seed_plays_the_same_in_another_process(digests, hash_seed):
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    told = subprocess.run(
+        [sys.executable, "-c", TELL_DIGESTS],
+        env=environment, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert told.split() == digests
+
+
+def test_a_few_seeds_violate_nothing(small):
+    campaign = run_campaign(small, seeds=25)
+    assert [(f.seed, f.violations[0]) for f in campaign.failures] == []
+    assert (campaign.seeds, campaign.operations) == (25, 25 * 60)
+
+
+@pytest.mark.campaign
+def test_many_seeds_violate_nothing_and_reach_every_goal():
+    campaign = run_campaign(seeds=400, jobs=os.cpu_count() or 1)
+    assert [(f.seed, f.violations[0]) for f in campaign.failures] == []
+    assert campaign.missed == []
+
+
+def test_what_is_told_of_a_run_is_told_in_order(small):
+    run = play(draw_script(3, small.options(3)), is_told=True)
+    times = [moment.at_ns for moment in run.moments]
+    assert times == sorted(times)
+    counts = [moment.after for moment in run.moments]
+    assert counts == sorted(counts)
+    assert counts[-1] <= len(run.history)
+    assert set(run.dumps) >= {"region", "cold"}
