@@ -37,10 +37,12 @@ class Family:
 def families_of(policy: Policy, count: int) -> tuple[Family, ...]:
     """A family of `count` keys, or fewer, for each rule whose keys are eventual registers.
 
-    None for a rule that no simple key falls under, as its patterns are hidden by earlier ones.
+    None for a rule that no simple key falls under, as its patterns are hidden by earlier ones;
+    nor for the implicit last one, where others are declared.
     """
     matcher = Matcher(policy.rules)
-    made = (_family(rule, matcher, count) for rule in policy.rules if is_simulated(rule))
+    declared = policy.rules[:-1] or policy.rules
+    made = (_family(rule, matcher, count) for rule in declared if is_simulated(rule))
     return tuple(family for family in made if family.keys)
 
 

@@ -146,3 +146,8 @@ def policy_of(options: Options) -> dict[str, object]:
         "cold": {"retain": f"{RETAIN_S}s"},
         "limits": {"unflushed": options.unflushed, "value": "1KiB"},
     }
+
+
+def prefix_of(family: str) -> str:
+    """What the keys of one of FAMILIES begin with."""
+    return f"{family[0]}/"
