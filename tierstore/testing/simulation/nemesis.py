@@ -115,6 +115,9 @@ class Nemesis:
         if fault.kind == "flip":
             cluster.objects.flip_bit()
             return None
+        if fault.kind == "cold torn":
+            cluster.objects.is_torn += 1
+            return cluster.objects.mend
         spoiled = cluster.objects if fault.kind.startswith("cold") else disk
         if fault.kind.endswith("full"):
             spoiled.is_full += 1

@@ -24,13 +24,19 @@ class ColdDisk(MemoryObjects):
         self._chance = chance
         self.is_full = 0
         """How many faults under way fill it."""
+        self.is_torn = 0
+        """How many faults under way let it keep the first half of what is put, and say nothing."""
         self.slow_ms = 0.0
         self.flipped: list[str] = []
         """Names of objects in which a bit was flipped."""
 
     def heal(self) -> None:
         """There is room again, and it is fast. Damage stays."""
-        self.is_full, self.slow_ms = 0, 0.0
+        self.is_full, self.is_torn, self.slow_ms = 0, 0, 0.0
+
+    def mend(self) -> None:
+        """One fault less that tears what is put."""
+        self.is_torn -= 1
 
     def put(self, name: str, parts: Iterable[bytes], timeout_s: float) -> None:
         """Keep a new object of these parts."""
@@ -38,7 +44,7 @@ class ColdDisk(MemoryObjects):
         self._take_time()
         if self.is_full:
             raise UnavailableError("no space is left in the cold tier")
-        super().put(name, [whole], timeout_s)
+        super().put(name, [whole[: len(whole) // 2] if self.is_torn else whole], timeout_s)
 
     def flip_bit(self) -> bool:
         """Flip one bit of one object, if there is any."""

@@ -28,6 +28,7 @@ FRESH_NS = {"fresh": 1_000_000_000, "final": 0}
 MAX_AGE_NS = {"age": 2_000_000_000}
 MEMORY = frozenset(("memory", "ttl", "hot"))
 REGIONAL = frozenset(("regional", "never"))
+JOURNALED = frozenset(("journal", "regional", "cold", "age"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Facts:
     """Names of the nodes that were healed."""
     power_cuts: dict[str, list[int]] = field(default_factory=dict)
     """When the power of each node's machine was cut."""
+    is_inherited: bool = False
+    """Whether a new life of a node has the journal of the last one: each has its own machine."""
 
     @classmethod
     def of(cls, history: History, cluster: Cluster, nemesis: Nemesis, core: list[str]) -> Facts:
@@ -56,7 +59,8 @@ class Facts:
         }
         skew_ns = cluster.options.skew_ms_max * NS_PER_MS
         observed = Observed.of(history.operations(), families)
-        return cls(observed, skew_ns, families, lives, frozenset(core), cuts)
+        is_inherited = len(cluster.machines) >= len(cluster.nodes)
+        return cls(observed, skew_ns, families, lives, frozenset(core), cuts, is_inherited)
 
 
 def check(facts: Facts) -> list[str]:
@@ -149,7 +153,7 @@ class Judge:
     def _is_known(self, put: Put, look: Look) -> bool:
         if put.completed is None:
             return False
-        if put.life == look.life and put.completed < look.invoked:
+        if put.completed < look.invoked and self._is_in_session(put, look.life):
             return True
         bound_ns = FRESH_NS.get(look.verb, MAX_AGE_NS.get(self._family))
         if bound_ns is None:
@@ -160,6 +164,18 @@ class Judge:
         if in_region_ns is None:
             return False
         return in_region_ns + bound_ns + 2 * self._facts.skew_ns + TICK_NS < look.invoked_ns
+
+    def _is_in_session(self, put: Put, life: str) -> bool:
+        """Whether `life` is that of `put`, or a later one which has taken over its journal."""
+        if put.life == life:
+            return True
+        if not self._facts.is_inherited or self._family not in JOURNALED:
+            return False
+        node, _, number = put.life.partition(".")
+        later_node, _, later_number = life.partition(".")
+        if node != later_node or int(number) > int(later_number):
+            return False
+        return not any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[node])
 
     def _in_region_ns(self, put: Put) -> int | None:
         """When a write had reached the region for sure."""
@@ -188,7 +204,7 @@ class Judge:
         margin_ns = 2 * self._facts.skew_ns + TICK_NS
         if put.completed_ns + margin_ns < newer.invoked_ns:
             return True
-        if put.life == newer.life and put.completed < newer.invoked:
+        if put.completed < newer.invoked and self._is_in_session(put, newer.life):
             return True
         seen = self._seen.get(newer.life, [])
         return any(known is put and at < newer.invoked for at, known in seen)
@@ -205,6 +221,9 @@ class Judge:
         """Until when a put can be read at most."""
         if put.ttl_ns is None or put.completed_ns is None:
             return 1 << 62
-        if self._facts.observed.touches.get(self._key):
-            return 1 << 62
-        return put.completed_ns + put.ttl_ns + 2 * self._facts.skew_ns + TICK_NS
+        deaths = [put.completed_ns + put.ttl_ns]
+        for touch in self._facts.observed.touches.get(self._key, []):
+            if touch.completed_ns is None:
+                return 1 << 62  # nobody knows when it was stamped
+            deaths.append(touch.completed_ns + touch.ttl_ns)
+        return max(deaths) + 2 * self._facts.skew_ns + TICK_NS
