@@ -12,6 +12,8 @@ PUBLIC_MODULES = {
     "tierstore.errors",
     "tierstore.testing",
     "tierstore.testing.history",
+    "tierstore.testing.mutants",
+    "tierstore.testing.mutants.command",
 }
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 
