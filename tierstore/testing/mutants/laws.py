@@ -6,10 +6,11 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from tierstore.crdt import register
-from tierstore.errors import UnavailableError
+from tierstore.errors import FencedError, UnavailableError
 from tierstore.record import Record
 from tierstore.region import apply
 from tierstore.region.batch import PUT, TOUCH, Delta, Poisoned, freeze
+from tierstore.region.moves import StoredObject
 from tierstore.region.outcomes import APPLIED, SUPERSEDED
 from tierstore.region.rows import ReplicaState, Row
 from tierstore.runtime.manual import ManualRuntime
@@ -20,13 +21,15 @@ from tierstore.testing.mutants.mutant import Law
 from tierstore.testing.stores import memory_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tierstore.region.batch import Batch
     from tierstore.runtime.chance import Chance
 
 TIMEOUT_S = 1.0
 KEY = "k"
+MADE = "made"
+"""The name of an object."""
 TIERED = {
     "rules": [
         {
@@ -225,6 +228,51 @@ def _a_move_that_fails_loses_nothing(chance: Chance) -> Iterator[str]:
             store.close()
 
 
+def _who_lost_the_lease_is_refused(chance: Chance) -> Iterator[str]:
+    """No call of a former holder does anything, whoever has the lease now."""
+    region, runtime = _region_with_a_move_begun()
+    runtime.advance(100)
+    epoch = region.lease(2, 60_000, None, TIMEOUT_S).epoch
+    call: Callable[[int], object] = chance.choice(
+        (
+            lambda held: region.review_all(held, 0, 10, TIMEOUT_S),
+            lambda held: region.settle_reviews(held, [], TIMEOUT_S),
+            lambda held: region.begin_move(held, "another", TIMEOUT_S),
+            lambda held: region.switch(held, None, [], TIMEOUT_S),
+            lambda held: region.abandon(held, [MADE], TIMEOUT_S),
+            lambda held: region.forget_objects(held, [], TIMEOUT_S),
+        )
+    )
+    try:
+        call(epoch - 1)
+    except FencedError:
+        return
+    yield "a mover that has lost the lease was let on"
+
+
+def _an_ended_intent_is_over(chance: Chance) -> Iterator[str]:
+    """An object is known from its intent on, and nothing is switched to it once that was ended."""
+    region, runtime = _region_with_a_move_begun()
+    if MADE not in region.known_objects([MADE], TIMEOUT_S):
+        yield "nobody would know of an object that is about to be written"
+    made = StoredObject(MADE, 1, 1, 0, 0, None)
+    runtime.advance(chance.randint(0, 10))
+    region.abandon(1, [MADE], TIMEOUT_S)
+    try:
+        region.switch(1, made, [], TIMEOUT_S)
+    except FencedError:
+        return
+    yield "a switch to an object was made whose intent had been ended"
+
+
+def _region_with_a_move_begun() -> tuple[MemoryRegion, ManualRuntime]:
+    runtime = ManualRuntime()
+    region = MemoryRegion(runtime, apply.Limits(is_tiered=True))
+    lease = region.lease(1, 60_000, None, TIMEOUT_S)
+    region.begin_move(lease.epoch, MADE, TIMEOUT_S)
+    return region, runtime
+
+
 def _fail(*_: object) -> list[str]:
     raise UnavailableError("the switch was not made")
 
@@ -236,5 +284,7 @@ RETIRED = Law("retired replicas", _retired_stay_out)
 OUTCOMES = Law("nothing vanishes", _nothing_vanishes)
 COLLECTION = Law("nothing comes back", _nothing_comes_back)
 TOLD = Law("every copy is told", _every_copy_hears_of_the_end)
+LEASE = Law("lost leases", _who_lost_the_lease_is_refused)
+INTENTS = Law("ended intents", _an_ended_intent_is_over)
 MOVES = Law("failing moves", _a_move_that_fails_loses_nothing)
 CLOSING = Law("closing", _closing_keeps_writes)

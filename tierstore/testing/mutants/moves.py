@@ -9,7 +9,7 @@ from tierstore.record import Record
 from tierstore.region import moves
 from tierstore.region.pointer import decode_pointer
 from tierstore.testing.memory_moves import MemoryMoves
-from tierstore.testing.mutants.laws import MOVES
+from tierstore.testing.mutants.laws import INTENTS, LEASE, MOVES
 from tierstore.testing.mutants.mutant import Mutant
 from tierstore.testing.mutants.planting import both, plants
 from tierstore.testing.mutants.worlds import MOVING, ROTTEN, TORN
@@ -63,12 +63,12 @@ def fenced_mover_goes_on(right: Any) -> Any:
 
 
 @plants(MemoryMoves, "begin_move")
-def _intent_not_logged(right: Any) -> Any:
+def intent_not_logged(right: Any) -> Any:
     return lambda self, epoch, name, timeout_s: self._check(epoch)
 
 
 @plants(MemoryMoves, "switch")
-def _switch_without_intent(right: Any) -> Any:
+def ended_intent_switched(right: Any) -> Any:
     def switch(
         self: MemoryMoves, epoch: int, made: Any, switches: Any, timeout_s: float
     ) -> list[str]:
@@ -164,6 +164,30 @@ MUTANTS = (
         expiry_lost_by_a_move,
         (MOVING,),
         4,
+    ),
+    Mutant(
+        "fenced mover goes on",
+        "The region does not compare the epoch of the lease.",
+        "a paused holder that goes on",
+        fenced_mover_goes_on,
+        (LEASE,),
+        0,
+    ),
+    Mutant(
+        "intent not logged",
+        "An object is written without a logged intent.",
+        "objects that nobody knows of",
+        intent_not_logged,
+        (INTENTS,),
+        0,
+    ),
+    Mutant(
+        "ended intent switched",
+        "A switch needs no intent any more.",
+        "rows that point at swept objects",
+        ended_intent_switched,
+        (INTENTS,),
+        0,
     ),
     Mutant(
         "released not told",
