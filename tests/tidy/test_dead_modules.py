@@ -18,6 +18,8 @@ PUBLIC_MODULES = {
     "tierstore.testing.history",
     "tierstore.testing.models",
     "tierstore.testing.simulation",
+    "tierstore.testing.mutants",
+    "tierstore.testing.mutants.command",
 }
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 

@@ -17,7 +17,7 @@ from tierstore.testing.simulation.families import families_of
 from tierstore.testing.simulation.node import Node
 from tierstore.testing.simulation.objects import ColdDisk
 from tierstore.testing.simulation.options import policy_of
-from tierstore.testing.simulation.read_committed import ReadCommittedRegion
+from tierstore.testing.simulation.read_committed import Pace, ReadCommittedRegion
 from tierstore.testing.simulation.runtime import Clock, SimulatedRuntime
 from tierstore.testing.simulation.scheduler import Process, Scheduler
 from tierstore.testing.simulation.sqlite import Errors, SqliteSite
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 _NOT_CONTENT = frozenset(
-    ("_runtime", "_scheduler", "_limits", "_lock", "_locks", "_of_replica", "_under_way")
+    ("_runtime", "_scheduler", "_pace", "_limits", "_lock", "_locks", "_of_replica", "_under_way")
 )
 """What of a region in memory is not in its database."""
 
@@ -147,7 +147,8 @@ class Cluster:
 
     def _make_region(self) -> MemoryRegion:
         if self.options.region == "read committed":
-            return ReadCommittedRegion(self._server_runtime, self.scheduler, self._limits)
+            pace = Pace(Chance(self.seed, "pace"), self.options.statement_ms_max)
+            return ReadCommittedRegion(self._server_runtime, self.scheduler, self._limits, pace)
         return MemoryRegion(self._server_runtime, self._limits)
 
     def _make_server_runtime(self) -> Runtime:

@@ -48,7 +48,7 @@ def settle_and_check(
     if left:
         return left
     facts = registers.Facts.of(workload.history, cluster, nemesis, core_names)
-    return [*registers.check(facts), *invariants.check(cluster, core)]
+    return [*registers.check(facts), *invariants.check(cluster, core), *workload.excesses]
 
 
 def _do_finally(cluster: Cluster, workload: Workload, core: list[Node], what: str) -> list[str]:

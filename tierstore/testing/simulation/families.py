@@ -24,6 +24,8 @@ class Family:
     prefix: str
     """What all of them begin with, up to a `/`."""
     durability: Durability
+    is_journaled: bool
+    """Whether a later process of the machine finds what one has written."""
     ttl_ms: int | None
     """The lifetime that the rule gives."""
     ttl_jitter: float
@@ -97,6 +99,7 @@ def _family(rule: Rule, matcher: Matcher, count: int) -> Family:
         keys,
         _common_prefix(keys),
         rule.durability,
+        rule.durability != "memory" and rule.place.allows("edge"),
         None if rule.ttl_s is None else int(rule.ttl_s * MS_PER_S),
         rule.ttl_jitter,
         None if bound_s is None else int(bound_s * MS_PER_S),

@@ -61,6 +61,7 @@ class Touch:
     """A new lifetime for whatever value a key had."""
 
     invoked_ns: int
+    completed_ns: int | None
     ttl_ns: int
 
 
@@ -100,7 +101,7 @@ class Observed:
         elif verb == "touch":
             if operation.outcome != "fail":
                 ttl_ns = operation.argument * NS_PER_MS
-                touch = Touch(operation.invoked_ns, ttl_ns)
+                touch = Touch(operation.invoked_ns, operation.completed_ns, ttl_ns)
                 self.touches.setdefault(operation.key or "", []).append(touch)
         elif operation.outcome == "ok":
             self._take_answer(operation)

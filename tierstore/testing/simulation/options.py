@@ -24,6 +24,9 @@ WINDOWS = (
 )  # fmt: skip
 """Faults that begin at a time and last; see `nemesis`."""
 
+OWN_FAULTS = ("cold torn",)
+"""Faults that no seed draws by itself: only where a world asks for them by name."""
+
 STRONGER_FAULTS = ("clone", "restore", "drift")
 """Faults outside of what is promised so far: only where they are asked for by name."""
 
@@ -84,6 +87,8 @@ class Options:
     """By all clients together."""
     pause_ms_max: int = 300
     """The longest pause of a client between two operations."""
+    lulls: float = 0.02
+    """How often a client pauses for so long that keys go cold, where any can."""
     rates: Rates = field(default_factory=Rates)
     latency_ms_max: int = 0
     """Of a call in either direction, when nothing is wrong."""
@@ -95,6 +100,8 @@ class Options:
     capacity: str = "64MiB"
     unflushed: str = "64MiB"
     flush_ms: int = 200
+    statement_ms_max: int = 0
+    """How long a statement of the "read committed" region takes: batches overlap meanwhile."""
     is_liveness: bool = False
     """Whether at the end only a core is healed, and has to get on without the others."""
 
@@ -124,6 +131,7 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
         unflushed=chance.choice(("64MiB", "64MiB", "8KiB")),
         flush_ms=chance.choice((100, 200, 1000)),
         is_liveness=chance.random() < 0.25,
+        statement_ms_max=chance.choice((0, 2, 20)),
     )
 
 

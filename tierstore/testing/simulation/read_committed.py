@@ -8,10 +8,11 @@ under way, as PostgreSQL's transaction ids do below `pg_snapshot_xmin`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tierstore.testing.memory_region import MemoryRegion
+from tierstore.testing.simulation.scheduler import NS_PER_MS
 
 if TYPE_CHECKING:
     from tierstore.region.apply import Limits
@@ -19,14 +20,28 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import BatchReply, Upkeep
     from tierstore.region.rows import Row
     from tierstore.runtime import Lock, Runtime
+    from tierstore.runtime.chance import Chance
     from tierstore.testing.simulation.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long statements take."""
+
+    chance: Chance
+    most_ms: int
+
+    def draw_ns(self) -> int:
+        """The time of one statement."""
+        return int(self.chance.random() * self.most_ms * NS_PER_MS)
 
 
 class ReadCommittedRegion(MemoryRegion):
     """A region whose batches overlap."""
 
-    def __init__(self, runtime: Runtime, scheduler: Scheduler, limits: Limits) -> None:
+    def __init__(self, runtime: Runtime, scheduler: Scheduler, limits: Limits, pace: Pace) -> None:
         super().__init__(runtime, limits)
+        self._pace = pace
         self._scheduler = scheduler
         self._locks: dict[str, Lock] = {}
         self._drawn = 0
@@ -87,4 +102,4 @@ class ReadCommittedRegion(MemoryRegion):
 
     def _statement(self) -> None:
         if self._scheduler.current is not None:
-            self._scheduler.sleep(0)
+            self._scheduler.sleep(self._pace.draw_ns())

@@ -40,6 +40,8 @@ class Facts:
     """Names of the nodes that were healed."""
     power_cuts: dict[str, list[int]] = field(default_factory=dict)
     """When the power of each node's machine was cut."""
+    is_inherited: bool = False
+    """Whether a new life of a node has the journal of the last one: each has its own machine."""
 
     @classmethod
     def of(cls, history: History, cluster: Cluster, nemesis: Nemesis, core: list[str]) -> Facts:
@@ -52,7 +54,8 @@ class Facts:
         }
         skew_ns = cluster.options.skew_ms_max * NS_PER_MS
         observed = Observed.of(history.operations(), families)
-        return cls(observed, skew_ns, lives, frozenset(core), cuts)
+        is_inherited = len(cluster.machines) >= len(cluster.nodes)
+        return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited)
 
 
 def check(facts: Facts) -> list[str]:
@@ -153,7 +156,7 @@ class Judge:
     def _is_known(self, put: Put, look: Look) -> bool:
         if put.completed is None:
             return False
-        if put.life == look.life and put.completed < look.invoked:
+        if put.completed < look.invoked and self._is_in_session(put, look.life):
             return True
         bound_ns = FRESH_NS.get(look.verb, self._age_ns_max)
         if bound_ns is None:
@@ -164,6 +167,18 @@ class Judge:
         if in_region_ns is None:
             return False
         return in_region_ns + bound_ns + 2 * self._facts.skew_ns + TICK_NS < look.invoked_ns
+
+    def _is_in_session(self, put: Put, life: str) -> bool:
+        """Whether `life` is that of `put`, or a later one which has taken over its journal."""
+        if put.life == life:
+            return True
+        if not self._facts.is_inherited or not self._family.is_journaled:
+            return False
+        node, _, number = put.life.partition(".")
+        later_node, _, later_number = life.partition(".")
+        if node != later_node or int(number) > int(later_number):
+            return False
+        return not any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[node])
 
     def _in_region_ns(self, put: Put) -> int | None:
         """When a write had reached the region for sure."""
@@ -192,7 +207,7 @@ class Judge:
         margin_ns = 2 * self._facts.skew_ns + TICK_NS
         if put.completed_ns + margin_ns < newer.invoked_ns:
             return True
-        if put.life == newer.life and put.completed < newer.invoked:
+        if put.completed < newer.invoked and self._is_in_session(put, newer.life):
             return True
         seen_at = self._first_seen.get((newer.life, id(put)))
         return seen_at is not None and seen_at < newer.invoked
@@ -209,7 +224,10 @@ class Judge:
         """Until when a put can be read at most."""
         if put.ttl_ns is None or put.completed_ns is None:
             return 1 << 62
-        if self._facts.observed.touches.get(self._key):
-            return 1 << 62
         longest_ns = int(put.ttl_ns * (1 + self._family.ttl_jitter))
-        return put.completed_ns + longest_ns + 2 * self._facts.skew_ns + TICK_NS
+        deaths = [put.completed_ns + longest_ns]
+        for touch in self._facts.observed.touches.get(self._key, []):
+            if touch.completed_ns is None:
+                return 1 << 62  # nobody knows when it was stamped
+            deaths.append(touch.completed_ns + touch.ttl_ns)
+        return max(deaths) + 2 * self._facts.skew_ns + TICK_NS

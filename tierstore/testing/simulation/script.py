@@ -117,7 +117,7 @@ def _draw_step(
 
 
 def _draw_pause_ms(chance: Chance, options: Options, families: tuple[Family, ...]) -> float:
-    if any(family.is_tiered for family in families) and chance.random() < 0.02:
+    if any(family.is_tiered for family in families) and chance.random() < options.lulls:
         return LULL_MS * (1 + chance.random())
     return chance.choice((0.0, 0.0, chance.random())) * options.pause_ms_max
 

@@ -11,6 +11,7 @@ from tierstore.errors import (
     OverloadedError,
     UnavailableError,
 )
+from tierstore.replica.outbox import HEAT_BYTES
 from tierstore.testing.history import History
 from tierstore.testing.simulation.scheduler import NS_PER_MS
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.script import Script, Step
 
 NOTHING_HAPPENED = (UnavailableError, OverloadedError, FencedError)
+WRITE_BYTES_MAX = 512
+"""What a write counts for in the queue, at most."""
+SCANNED_KEYS = 2
+"""How many keys a page of a scan has."""
 FRESH_S = 1.0
 """The age that a "fresh" read allows."""
 TIMEOUT_S = 1.0
@@ -36,6 +41,8 @@ class Workload:
         self.history = History(lambda: cluster.scheduler.now_ns)
         cluster.teller.count_events = self.history.__len__
         self._cluster = cluster
+        self.excesses: list[str] = []
+        """When more waited for the region than the policy allows."""
         self._left = len(script.steps)
         self._waiting: dict[int, list[Step]] = {}
         for step in reversed(script.steps):
@@ -86,6 +93,18 @@ class Workload:
         else:
             asked.ok(result)
             self._cluster.teller.note(name, step.verb, repr(result))
+            if step.verb in WRITES:
+                self._watch(store, name)
+
+    def _watch(self, store: Store, name: str) -> None:
+        """Note if the queue is longer than allowed, give or take a write of every client."""
+        limits = self._cluster.policy.limits
+        outbox = store._core.replica.state.outbox
+        heat_bytes = sum(len(n.key) + HEAT_BYTES for f in outbox.frozen for n in f.heat)
+        waiting_bytes = outbox.unflushed_bytes - heat_bytes
+        spare_bytes = self._cluster.options.clients * self._cluster.options.keys * WRITE_BYTES_MAX
+        if waiting_bytes > limits.unflushed_bytes + spare_bytes:
+            self.excesses.append(f"{name} has {waiting_bytes} bytes that wait for the region")
 
 
 def _argument_of(step: Step) -> Any:
@@ -114,7 +133,8 @@ def _put_many(store: Store, step: Step, argument: Any) -> None:
 
 def _scan(store: Store, step: Step, argument: Any) -> list[list[Any]]:
     prefix = step.keys[0][: step.keys[0].rfind("/") + 1]
-    return [[entry.key, entry.value] for entry in store.scan(prefix, timeout=TIMEOUT_S)]
+    pages = store.scan(prefix, timeout=TIMEOUT_S).pages(SCANNED_KEYS)
+    return [[entry.key, entry.value] for page in pages for entry in page.entries]
 
 
 _VERBS: dict[str, Callable[[Store, Step, Any], Any]] = {

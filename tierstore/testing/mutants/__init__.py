@@ -1,0 +1,38 @@
+"""Known mistakes, planted on purpose, and the proof that the kit notices every one.
+
+A test suite that has found nothing says little until it is known what it would find. Each mutant
+is one wrong behaviour that a store like this could have, or that one did have.
+"""
+
+from __future__ import annotations
+
+from tierstore.testing.mutants import (
+    batches,
+    bounds,
+    feed,
+    fills,
+    journal,
+    moves,
+    registers,
+    sweeping,
+)
+from tierstore.testing.mutants.mutant import Law, Mutant, Scenario, World
+from tierstore.testing.mutants.planting import both, patched, plants
+from tierstore.testing.mutants.score import Caught, Missed, hunt, score
+
+FAMILIES = {
+    "Batches": batches.MUTANTS,
+    "Journal": journal.MUTANTS,
+    "Fills, absences, ages": fills.MUTANTS,
+    "Feed": feed.MUTANTS,
+    "Registers, stamps, deletes, lifetimes": registers.MUTANTS,
+    "Moves": moves.MUTANTS,
+    "Sweeping": sweeping.MUTANTS,
+    "Bounds": bounds.MUTANTS,
+}
+MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in FAMILIES.values() for mutant in family)
+
+__all__ = [
+    "Caught", "FAMILIES", "Law", "MUTANTS", "Missed", "Mutant", "Scenario", "World", "both",
+    "hunt", "patched", "plants", "score",
+]  # fmt: skip
