@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from tierstore.errors import PolicyError, UnavailableError
@@ -25,6 +26,8 @@ WAITS_S = (0.25, 1.0, 4.0, 16.0)
 POOL_MAX = 16
 """Connections that one client keeps; more are opened and closed again."""
 
+_loader: Any = None
+"""What the driver read of its descriptions of S3, which takes it most of the time of a client."""
 _inherited: list[object] = []
 """Clients of a parent process: their locks may be held for ever, so they are left alone."""
 
@@ -89,15 +92,20 @@ class Connections:
 
 
 def _session(location: Location) -> Any:
+    global _loader
+    inner = botocore.session.Session(profile=location.profile)
+    if _loader is None:
+        _loader = inner.get_component("data_loader")
+    inner.register_component("data_loader", _loader)
     who = location.credentials
-    if who is None:
-        return boto3.session.Session(region_name=location.region, profile_name=location.profile)
-    return boto3.session.Session(
-        aws_access_key_id=who.access_key,
-        aws_secret_access_key=who.secret_key,
-        aws_session_token=who.session_token,
-        region_name=location.region,
-    )
+    keys = {}
+    if who is not None:
+        keys = {
+            "aws_access_key_id": who.access_key,
+            "aws_secret_access_key": who.secret_key,
+            "aws_session_token": who.session_token,
+        }
+    return boto3.session.Session(botocore_session=inner, region_name=location.region, **keys)
 
 
 def _config(wait_s: float, location: Location) -> Any:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from typing import ClassVar
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from tcp_proxy import Proxy
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
@@ -45,7 +49,9 @@ class FaultyHttp:
 class S3Harness(ObjectHarness):
     """A cold tier under a prefix of its own, reached through a proxy."""
 
-    cannot = {"full": "a bucket has no end; a quota that is used up is tested with a stub"}
+    cannot: ClassVar = {
+        "full": "a bucket has no end; a quota that is used up is tested with a stub"
+    }
 
     def __init__(self, server, prefix, client):
         self.server, self.prefix, self.client = server, prefix, client
@@ -72,8 +78,7 @@ class S3Harness(ObjectHarness):
     def raw_object(self, name):
         try:
             return self.client.get_object(**self.where(name))["Body"].read()
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "NoSuchKey"
+        except self.client.exceptions.NoSuchKey:
             return None
 
     def raw_names(self):
@@ -81,6 +86,10 @@ class S3Harness(ObjectHarness):
 
     def plant(self, name, content):
         self.client.put_object(**self.where(name), Body=content)
+
+    def plant_many(self, names, content):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda name: self.plant(name, content), names))
 
     def plant_leftover(self, name):
         upload = self.client.create_multipart_upload(**self.where(name))["UploadId"]
@@ -138,8 +147,6 @@ class S3Harness(ObjectHarness):
 
 
 def _is_connected_to(descriptor, port):
-    import socket
-
     try:
         copied = socket.socket(fileno=os.dup(descriptor))
     except OSError:
@@ -175,7 +182,7 @@ class TestS3Objects(ObjectConformance):
         for _ in range(5):
             name = hand.mint()
             wholes = [bytes([number]) * 50_000 for number in range(8)]
-            told = outcomes_of([lambda w=w: objects.put(name, [w], TIMEOUT_S) for w in wholes])
+            told = outcomes_of([partial(objects.put, name, [whole], TIMEOUT_S) for whole in wholes])
             winners = [whole for whole, found in zip(wholes, told, strict=True) if found is None]
             assert [harness.raw_object(name)] == winners
             assert sum(type(found) is ObjectExistsError for found in told) == 7

@@ -15,7 +15,7 @@ from tierstore.runtime import Runtime
 from tierstore.testing.plan import FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -128,6 +128,11 @@ class ObjectHarness(Harness):
     def plant(self, name: str, content: bytes) -> None:
         """Store any bytes under any name that the backend takes, by the driver."""
         raise CannotError("plant")
+
+    def plant_many(self, names: Sequence[str], content: bytes) -> None:
+        """Store the same bytes under many names, by the driver; override it where that is slow."""
+        for name in names:
+            self.plant(name, content)
 
     def plant_leftover(self, name: str) -> str:
         """Leave what a put of `name` that was cut off leaves; the name by which it is listed."""
