@@ -20,8 +20,6 @@ from botocore.exceptions import (
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
-    NoCredentialsError,
-    PartialCredentialsError,
     ReadTimeoutError,
     ResponseStreamingError,
 )
@@ -59,7 +57,15 @@ TABLE: dict[str, str] = {
     "BadDigest": "it received other bytes than were sent",
     "SlowDown": "it asks to be asked less often",
 }
-_CREDENTIALS = "no credentials were found: see how boto3 looks for them"
+_UNSENT = {
+    "NoCredentialsError": "no credentials were found: see how boto3 looks for them",
+    "PartialCredentialsError": "half of the credentials is missing: see how boto3 looks for them",
+    "NoRegionError": "no region is known: name it in the url",
+    "ProfileNotFound": "there is no such profile: check the url and the configuration of boto3",
+    "SSLError": "its certificate is not trusted: check the endpoint, or AWS_CA_BUNDLE",
+    "ProxyConnectionError": "the proxy cannot be reached: check HTTPS_PROXY",
+}
+"""By the class of the driver's error: what is wrong before anything is sent."""
 _UNREACHABLE = "it cannot be reached"
 _SILENT = "it did not answer in time, or broke off"
 _BUSY = "it has a fault of its own, or is busy"
@@ -93,10 +99,11 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
         return refusal_of(str(error.response.get("Error", {}).get("Code", "")), int(status))
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return Failure("NoCredentials", _CREDENTIALS, False, False)
     if isinstance(error, FlexibleChecksumError):
         return Failure(DAMAGED, "what came fails its checksum", False, False)
+    kind = type(error).__name__
+    if kind in _UNSENT:  # first, since some of them are errors of connections, too
+        return Failure(kind, _UNSENT[kind], False, False)
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
         return Failure("Unreachable", _UNREACHABLE, True, False)
     broken = (
@@ -105,7 +112,7 @@ def failure_of(error: BaseException) -> Failure:
     )  # fmt: skip
     if isinstance(error, broken):
         return Failure("Silent", _SILENT, True, True)
-    return Failure(type(error).__name__, "the driver could not make the request", False, False)
+    return Failure(kind, "the driver could not send the request", False, False)
 
 
 def refusal_of(code: str, status: int = 0) -> Failure:

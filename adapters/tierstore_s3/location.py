@@ -22,7 +22,7 @@ EXAMPLE = "s3://bucket/prefix?region=eu-central-1"
 PREFIX_BYTES_MAX = 900  # a key has at most 1,024 bytes, of which a minted name takes 115
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9!_.*'()~=-]+")
+_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9!_.*'()-]+")  # "=" would let an option pass for one
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _VALUES = {
     "access_key": _TOKEN,
@@ -151,7 +151,7 @@ def _checked_prefix(prefix: str) -> str:
     if len(prefix) > PREFIX_BYTES_MAX:
         raise _fault(f"its prefix is longer than {PREFIX_BYTES_MAX} characters")
     if not all(map(_SEGMENT.fullmatch, prefix.split("/"))):
-        raise _fault("its prefix may have letters, digits and !_.*'()~=- between single slashes")
+        raise _fault("its prefix may have letters, digits and !_.*'()- between single slashes")
     return f"{prefix}/"
 
 
