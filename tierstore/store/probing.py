@@ -26,7 +26,8 @@ def probe(core: Core, timeout_s: float | None) -> str:
     objects, deadline, info = _reach(core, timeout_s)
     name = mint_name(core.runtime, info.region, info.incarnation, VALUE)
     core.replica.state.cold.observed(lambda: _write_and_read(objects, name, deadline))
-    return "an object can be written, read and deleted"
+    told = getattr(objects, "told", str)()
+    return "an object can be written, read and deleted" + (f"; {told}" if told else "")
 
 
 def find_foreign(core: Core, timeout_s: float | None) -> str:
