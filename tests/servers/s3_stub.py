@@ -24,7 +24,8 @@ class Fault:
     """Answered at once, with nothing done; 0: see `then`."""
     code: str = ""
     then: str = ""
-    """`hang up` before or after (`do and hang up`) doing it, `cut` the body in the middle."""
+    """`hang up` before or after (`do and hang up`) doing it, `cut` the body in the middle, `say
+    nothing` until the client goes, `refuse each` name of a delete."""
     times: int = 1
 
 
@@ -118,6 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(fault.status, fault.code)
         elif fault.then == "hang up":
             self._hang_up()
+        elif fault.then == "say nothing":
+            self.rfile.read(1)
+            self.close_connection = True
         else:
             act(key, body, fault)
 
@@ -172,7 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status, code):
         quoted = f"<Error><Code>{code}</Code><Message>of {self.path} by c4n4ry</Message></Error>"
-        self._answer(status, {}, quoted.encode())
+        moved = {"Location": "/elsewhere"} if status // 100 == 3 else {}
+        self._answer(status, moved, quoted.encode())
 
     def _answer(self, status, headers=None, body=b"", *, is_cut=False):
         self.send_response(status)

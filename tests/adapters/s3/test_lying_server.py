@@ -89,6 +89,30 @@ def test_retries_end_with_the_time(open_objects, mint, stub):
         objects.read(mint(), [ByteRange(0, 1)], 0.05)
 
 
+def test_a_server_that_says_nothing_is_given_up(open_objects, mint, stub):
+    """By the time of the system, on which sockets wait; without a bound this would not end."""
+    objects = open_objects(stub.url(), Runtime())
+    name = put(objects, mint)
+    stub.fail("GET", then="say nothing", times=ALWAYS)
+    stub.fail("PUT", then="say nothing", times=ALWAYS)
+    with pytest.raises(UnavailableError, match="did not answer"):
+        objects.read(name, [ByteRange(0, 1)], 0.4)
+    with pytest.raises(OutcomeUnknownError):
+        objects.put(mint(), [b"x"], 0.4)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_nobody_is_sent_elsewhere(objects, mint, stub, status):
+    """An endpoint that redirects could lead anywhere inside a network."""
+    name = put(objects, mint)
+    before = stub.count("GET")
+    stub.fail("GET", status, "TemporaryRedirect", times=ALWAYS)
+    with pytest.raises(UnavailableError):
+        objects.read(name, [ByteRange(0, 1)], TIMEOUT_S)
+    assert stub.count("GET") <= before + 2
+    assert all(one["path"].startswith("/stub") for one in stub.headers)
+
+
 # Answers that get lost
 
 
