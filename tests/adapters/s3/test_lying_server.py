@@ -128,6 +128,9 @@ def test_a_lost_answer_is_no_excuse_for_the_object_of_another(objects, mint, stu
     put(objects, mint)
     name = mint()
     stub.objects[f"p/{name}"], stub.metadata[f"p/{name}"] = b"of another", {}
+    with pytest.raises(ObjectExistsError):
+        objects.put(name, [b"mine"], TIMEOUT_S)
+    assert stub.count("HEAD") == 0  # nothing was lost yet, so nothing is asked
     stub.fail("PUT", then="hang up")
     with pytest.raises(ObjectExistsError):
         objects.put(name, [b"mine"], TIMEOUT_S)
