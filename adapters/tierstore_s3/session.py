@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX = 6
 PAUSE_S, PAUSE_MAX_S = 0.05, 2.0
-"""The mean pause before the first repetition is half of the first; each may last twice as long."""
+"""The longest pause before the first repetition, doubled for each one after it, and its bound."""
 
 _CHANGING = {"put_object", "complete_multipart_upload", "delete_objects"}
 """Operations after which something is there that was not, or the other way round."""
