@@ -125,7 +125,7 @@ def test_other_urls_are_refused(url):
 
 
 def test_an_unknown_scheme_is_refused():
-    with pytest.raises(PolicyError, match=r"serves tape: as a cold tier \(known: file\)"):
+    with pytest.raises(PolicyError, match=r"serves tape: as a cold tier \(known: file, s3\)"):
         load_objects("tape")
 
 

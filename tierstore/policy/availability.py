@@ -5,8 +5,6 @@ Compiled policies meet this table too, because another version may have compiled
 
 from __future__ import annotations
 
-from tierstore.policy.model import is_tiered
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,11 +36,6 @@ POLICY: tuple[PolicyRow, ...] = (
         "tiers.regional.url",
         lambda policy: policy.regional.url.scheme not in ("", "sqlite"),
         f"a region other than sqlite:///… is {_NOT_YET}",
-    ),
-    (
-        "tiers.cold.url",
-        lambda policy: is_tiered(policy) and policy.cold.url.scheme == "s3",
-        f"s3:// is {_NOT_YET}; write file:… or let no key go cold",
     ),
     (
         "coordinator.url",

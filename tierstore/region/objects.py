@@ -117,7 +117,10 @@ class Listing:
 
 
 class ObjectTier(Protocol):
-    """A cold tier. Safe to use from several threads and across forks."""
+    """A cold tier. Safe to use from several threads and across forks.
+
+    A method `told()` may say in words what was found out about the server; `check` shows it.
+    """
 
     @property
     def capabilities(self) -> Capabilities:

@@ -36,7 +36,8 @@ def probe(core: Core, timeout_s: float | None) -> str:
         require_mark(seen, mark, deadline.remaining_s())
     name = mint_name(core.runtime, info.region, info.incarnation, VALUE)
     core.replica.state.cold.observed(lambda: _write_and_read(objects, name, deadline))
-    return "an object can be written, read and deleted"
+    told = getattr(objects, "told", str)()
+    return "an object can be written, read and deleted" + (f"; {told}" if told else "")
 
 
 def find_foreign(core: Core, timeout_s: float | None) -> str:

@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 REGIONS = {"sqlite": "tierstore_sql.region:SqlRegion"}
-OBJECTS = {"file": "tierstore.tiers.files:FileObjects"}
+OBJECTS = {
+    "file": "tierstore.tiers.files:FileObjects",
+    "s3": "tierstore_s3.objects:S3Objects",
+}
 
-EXTRAS = {"tierstore_sql": ""}
+EXTRAS = {"tierstore_s3": "s3", "tierstore_sql": ""}
 """The extra that installs an adapter's driver; empty if the base install has it."""
 
 

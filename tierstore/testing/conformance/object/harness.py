@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tierstore.testing.conformance.harness import CannotError, Harness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from tierstore.region.objects import ObjectTier
@@ -48,6 +48,11 @@ class ObjectHarness(Harness):
     def plant(self, name: str, content: bytes) -> None:
         """Store any bytes under any name that the backend takes, by the driver."""
         raise CannotError("plant")
+
+    def plant_many(self, names: Sequence[str], content: bytes) -> None:
+        """Store the same bytes under many names, by the driver; override it where that is slow."""
+        for name in names:
+            self.plant(name, content)
 
     def plant_leftover(self, name: str) -> str:
         """Leave what a put of `name` that was cut off leaves; the name by which it is listed."""

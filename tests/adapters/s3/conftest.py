@@ -1,0 +1,50 @@
+"""A cold tier on a server that lies and fails as it is told to, on virtual time."""
+
+from __future__ import annotations
+
+import pytest
+from s3_stub import running_stub
+
+from tierstore.region.objects import SEGMENT, mint_name
+from tierstore.runtime.manual import ManualRuntime
+
+TIMEOUT_S = 5.0
+REGION = "00c0ffee00c0ffee"
+
+pytest.importorskip("boto3", reason="no driver: pip install boto3")
+
+
+@pytest.fixture
+def runtime():
+    return ManualRuntime(seed=1)
+
+
+@pytest.fixture
+def stub():
+    with running_stub() as stub:
+        yield stub
+
+
+@pytest.fixture
+def open_objects(runtime):
+    from tierstore_s3.objects import S3Objects
+
+    opened = []
+
+    def open_one(url, runtime=runtime):
+        opened.append(S3Objects(url, runtime=runtime, base_dir="/"))
+        return opened[-1]
+
+    yield open_one
+    for objects in opened:
+        objects.close()
+
+
+@pytest.fixture
+def objects(open_objects, stub):
+    return open_objects(stub.url())
+
+
+@pytest.fixture
+def mint(runtime):
+    return lambda: mint_name(runtime, REGION, 1, SEGMENT)
