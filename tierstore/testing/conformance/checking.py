@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 _PLUGIN = "tierstore.testing.conformance.reporting"
-_SUBJECT = Path(__file__).with_name("subject.py")
+_SUBJECT = "tierstore.testing.conformance.subject"
 _KINDS: Mapping[TierName, tuple[type[Harness], str]] = {
     "edge": (EdgeHarness, "TestEdge"),
     "regional": (RegionHarness, "TestRegional"),
@@ -107,8 +107,8 @@ def check(
         for told in suite.lines():
             if "tests" in told:
                 tests, found.behaviours = told["tests"], told["behaviours"]
-                continue
-            found.add(told)
+            else:
+                found.add(told)
             done = found.passed + found.skipped.total() + len(found.broken)
             progress(subject.tier, done, tests)
     found.unchecked = suite.complaint()
@@ -174,7 +174,7 @@ class _Suite:
 
 def _command(subject: Subject, folder: Path, behaviour: str | None) -> list[str]:
     _, name = _KINDS[subject.tier]
-    command = [sys.executable, "-m", "pytest", f"{_SUBJECT}::{name}", *_OPTIONS]
+    command = [sys.executable, "-m", "pytest", "--pyargs", f"{_SUBJECT}::{name}", *_OPTIONS]
     command += [f"--rootdir={folder}", f"--basetemp={folder / 'tiers'}"]
     command += [f"--tier-scheme={subject.scheme}"]
     command += ["--tier-journal"] if subject.has_journal else []
