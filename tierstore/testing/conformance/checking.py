@@ -178,11 +178,14 @@ def _command(subject: Subject, folder: Path, behaviour: str | None) -> list[str]
     command += [f"--rootdir={folder}", f"--basetemp={folder / 'tiers'}"]
     command += [f"--tier-scheme={subject.scheme}"]
     command += ["--tier-journal"] if subject.has_journal else []
-    return [*command, "-k", behaviour] if behaviour else command
+    return [*command, f"--tier-behaviour={behaviour or ''}"]
 
 
 def _environment() -> dict[str, str]:
-    """This process's, with its import path, and without other plugins of pytest."""
+    """This process's, with its import path, and without plugins of pytest but ours."""
     ours = {name: text for name, text in os.environ.items() if name not in _FOREIGN}
-    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
-    return {**ours, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return {
+        **ours,
+        "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }

@@ -19,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tierstore")
     group.addoption("--tier-scheme", help="The URL scheme of the tier to check.")
     group.addoption("--tier-journal", action="store_true", help="The edge has a journal.")
+    group.addoption("--tier-behaviour", default="", help="Only those with this in their name.")
     group.addoption("--tell", type=int, metavar="FD", help="Tell results on this descriptor.")
 
 
@@ -26,6 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell results if that was asked for."""
     if config.option.tell is not None:
         config.pluginmanager.register(Reporter(config.option.tell))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave those that are asked for."""
+    items[:] = [item for item in items if config.option.tier_behaviour in _name(item)]
 
 
 class Reporter:
