@@ -8,7 +8,7 @@ from tierstore import policy as policies
 from tierstore.frozen import replace
 from tierstore.policy.model import Policy
 from tierstore.testing.simulation.families import families_of, hastened
-from tierstore.testing.verification import Extent, verify
+from tierstore.testing.verification import Extent, verification, verify
 from tierstore.testing.verification.figures import as_dict
 from tierstore.testing.verification.hastening import changes
 from tierstore.testing.verification.telling import render
@@ -115,9 +115,10 @@ def test_without_any_rule_to_simulate_the_verdict_is_incomplete():
     assert "not simulated: the simulator knows no set\n" in render(found, str)
 
 
-def test_where_nothing_has_the_name_asked_for_the_verdict_is_incomplete():
-    policy = policies.load({"tiers": {"edge": {"journal": "none"}}, "rules": [MEMORY]})
-    found = verify(policy, Extent(seeds=0, behaviour="no such behaviour"))
+def test_where_nothing_has_the_name_asked_for_the_verdict_is_incomplete(monkeypatch):
+    regional = verification.TierCheck("regional", "sqlite", has_journal=False)
+    monkeypatch.setattr(verification, "_tiers_of", lambda *_: [regional])
+    found = verify(Policy(), Extent(seeds=0, behaviour="no such behaviour"))
     assert found.verdict == "incomplete"
     assert 'no behaviour of it has "no such behaviour" in its name' in render(found, str)
 
