@@ -29,6 +29,7 @@ VERBS = {
     "maintain": "tierstore.cli.inspection:maintain",
     "outcome": "tierstore.cli.inspection:outcome",
     "policy": "tierstore.cli.policies:policy",
+    "verify": "tierstore.cli.verifying:verify",
     "replay": "tierstore.cli.replaying:replay",
     "demo": "tierstore.cli.replaying:demo",
 }

@@ -7,6 +7,7 @@ skipped with that reason, and one test checks that nothing is missing that is no
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
+    from typing import Self
 
     from tierstore.runtime.manual import ManualRuntime
     from tierstore.testing.plan import FaultPlan
@@ -38,6 +40,17 @@ class Harness:
     """What a harness of this kind may leave out, and what that is."""
     cannot: Mapping[str, str] = {}
     """What this harness does not offer, and why: names of `ABILITIES`."""
+
+    @contextmanager
+    def entered(self) -> Iterator[Self]:
+        """While entered, handles can be opened; afterwards the tier is closed.
+
+        Override it where something of the driver is replaced meanwhile.
+        """
+        try:
+            yield self
+        finally:
+            self.close()
 
     def restart(self) -> None:
         """End every process that uses the tier, without a word, and the tier's own, too.

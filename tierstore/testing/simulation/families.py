@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tierstore.frozen import replace
 from tierstore.policy.match import ANY, MANY, Matcher, parse_pattern
 from tierstore.policy.model import Hotness, ReadBounds
 
 if TYPE_CHECKING:
-    from tierstore.policy.model import Durability, Policy, Rule
+    from tierstore.policy.model import Durability, Limits, Movement, Policy, Replication, Rule
+
+T = TypeVar("T")
 
 MS_PER_S = 1000
+VALUE_BYTES = 1024
+"""No value of a simulation is larger."""
+UNFLUSHED_BYTES = 8 * VALUE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,12 @@ def families_of(policy: Policy, count: int) -> tuple[Family, ...]:
     """A family of `count` keys, or fewer, for each rule whose keys are eventual registers.
 
     None for a rule that no simple key falls under, as its patterns are hidden by earlier ones;
-    nor for the implicit last one, where others are declared.
+    nor for the implicit last one, where others are declared or keys must have one of their own.
     """
     matcher = Matcher(policy.rules)
-    declared = policy.rules[:-1] or policy.rules
-    made = (_family(rule, matcher, count) for rule in declared if is_simulated(rule))
+    declared = policy.rules[:-1]
+    rules = declared if declared or policy.strict_keys else policy.rules
+    made = (_family(rule, matcher, count) for rule in rules if is_simulated(rule))
     return tuple(family for family in made if family.keys)
 
 
@@ -56,12 +62,44 @@ def is_simulated(rule: Rule) -> bool:
 def hastened(policy: Policy) -> Policy:
     """`policy` with its times cut down to seconds, so that a short run sees what takes days.
 
-    Promises are the same; only how long something takes is less.
+    Promises are the same; only how long something takes is less. Bounds that would let nothing
+    get through in a run with slow tiers, clocks that are off and values of 400 bytes are widened.
     """
-    rules = tuple(_hasten(rule) for rule in policy.rules)
-    movement = replace(policy.movement, interval_s=min(policy.movement.interval_s, 1.0))
-    cold = replace(policy.cold, retain_s=min(policy.cold.retain_s, 8.0))
-    return replace(policy, rules=rules, movement=movement, cold=cold)
+    return replace(
+        policy,
+        rules=tuple(_hasten(rule) for rule in policy.rules),
+        movement=_hasten_movement(policy.movement),
+        cold=replace(policy.cold, retain_s=min(policy.cold.retain_s, 8.0)),
+        replication=_hasten_replication(policy.replication),
+        timeouts=_at_least_default(policy.timeouts, "regional_s", "cold_s"),
+        limits=_at_least_value(policy.limits),
+    )
+
+
+def _hasten_movement(movement: Movement) -> Movement:
+    roomy = _at_least_default(movement, "operations_per_s", "bytes_per_s")
+    return replace(roomy, interval_s=min(movement.interval_s, 1.0))
+
+
+def _hasten_replication(replication: Replication) -> Replication:
+    patient = _at_least_default(replication, "horizon_s", "max_drift_s")
+    return replace(
+        patient, flush_s=min(replication.flush_s, 1.0), pull_s=min(replication.pull_s, 1.0)
+    )
+
+
+def _at_least_default(record: T, *names: str) -> T:
+    default = type(record)()
+    most = {name: max(getattr(record, name), getattr(default, name)) for name in names}
+    return replace(record, **most)
+
+
+def _at_least_value(limits: Limits) -> Limits:
+    return replace(
+        limits,
+        value_bytes=max(limits.value_bytes, VALUE_BYTES),
+        unflushed_bytes=max(limits.unflushed_bytes, UNFLUSHED_BYTES),
+    )
 
 
 def _hasten(rule: Rule) -> Rule:

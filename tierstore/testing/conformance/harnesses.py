@@ -1,0 +1,47 @@
+"""Which harness checks the tiers of which URL scheme, as strings: none is imported before use.
+
+Other distributions name theirs by entry points in the group `tierstore.conformance`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeVar
+
+    from tierstore.testing.conformance.harness import Harness
+
+    H = TypeVar("H", bound=Harness)
+
+HARNESSES = {
+    "file": "tierstore.testing.conformance.files:FileHarness",
+    "memory": "tierstore.testing.conformance.models:MemoryEdgeHarness",
+    "sqlite": "tierstore.testing.conformance.sqlite:SqliteHarness",
+}
+"""Each is made with a folder of its own, that of an edge with `has_journal` too, and raises
+CannotError where what it needs is not there, such as a server."""
+GROUP = "tierstore.conformance"
+
+
+def find_harness(kind: type[H], scheme: str) -> type[H] | None:
+    """The harness of this kind for tiers of this scheme; None if nobody has named one.
+
+    Raises ImportError if the one that is named cannot be imported.
+    """
+    for target in _targets(scheme):
+        module, _, name = target.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, type) and issubclass(found, kind):
+            return found
+    return None
+
+
+def _targets(scheme: str) -> Iterator[str]:
+    if scheme in HARNESSES:
+        yield HARNESSES[scheme]
+    for point in entry_points(group=GROUP, name=scheme):
+        yield point.value

@@ -1,0 +1,194 @@
+"""What of a policy is checked, and what came of it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from tierstore.policy.match import Matcher
+from tierstore.policy.model import is_tiered
+from tierstore.policy.url import Url
+from tierstore.testing.simulation.families import families_of, hastened, is_simulated
+from tierstore.testing.verification.hastening import changes
+from tierstore.tiers.registry import load_objects, load_region
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Literal
+
+    from tierstore.policy.model import Policy, Rule, TierName
+    from tierstore.testing.conformance.checking import Conformance
+    from tierstore.testing.verification.hastening import Change
+    from tierstore.testing.verification.seeds import Simulated
+
+    Progress = Callable[[str, int, int], None]
+    Word = Literal["ok", "refuted", "incomplete"]
+
+KEYS = 5
+"""So many keys of a rule a simulation uses at most."""
+SIMULATION = "simulation"
+MEMORY_BACKED = "/dev/shm"  # noqa: S108  # only a place, names in it are minted
+ROOM_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is checked."""
+
+    seeds: int | None = 100
+    """None: as many as there is time for. 0: no simulation."""
+    minutes: float | None = None
+    """Of simulation. None: as long as it takes."""
+    first_seed: int = 0
+    has_conformance: bool = True
+    behaviour: str | None = None
+    """Only behaviours whose name contains this."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierCheck:
+    """A tier of the policy, and what its suite found; None if it was left out, for a reason."""
+
+    tier: TierName
+    scheme: str
+    has_journal: bool
+    found: Conformance | None = None
+    left_out: str = ""
+
+    @property
+    def status(self) -> Literal["ok", "refuted", "not checked", "left out"]:
+        """What is to be said of it."""
+        if self.found is None:
+            return "left out"
+        if self.found.broken:
+            return "refuted"
+        return "ok" if self.found.unchecked is None else "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """A rule, and the keys under it that are used; none for a `reason`."""
+
+    rule: str
+    keys: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was found."""
+
+    tiers: list[TierCheck] = field(default_factory=list)
+    rules: tuple[RuleCheck, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """What is different in the simulation."""
+    simulated: Simulated | None = None
+    """None if that was left out, or no rule could be simulated."""
+    is_simulation_wanted: bool = True
+
+    @property
+    def verdict(self) -> Word:
+        """Whether what was to be checked was checked, and holds."""
+        states = {tier.status for tier in self.tiers}
+        if "refuted" in states or (self.simulated is not None and self.simulated.refuted):
+            return "refuted"
+        is_missing = self.simulated is None and (self.is_simulation_wanted or "ok" not in states)
+        return "incomplete" if is_missing or "not checked" in states else "ok"
+
+
+def verify(
+    policy: Policy,
+    extent: Extent,
+    progress: Progress = lambda stage, done, total: None,
+) -> Verification:
+    """Check `policy` on scratch tiers and in simulation; data of its own tiers are not touched.
+
+    Raises PolicyError if a url that only the environment knows cannot be used, UnavailableError
+    if the driver of an adapter is missing.
+    """
+    tiers = _tiers_of(policy, extent)
+    played = hastened(policy)
+    found = Verification(is_simulation_wanted=extent.seeds != 0)
+    found.rules, found.changes = tuple(_rules_of(played)), changes(policy, played)
+    with TemporaryDirectory(prefix="tierstore-", dir=_roomy_memory()) as folder:
+        for tier in tiers:
+            found.tiers.append(_check(tier, folder, extent, progress))
+    if found.is_simulation_wanted and any(rule.keys for rule in found.rules):
+        from tierstore.testing.verification.seeds import simulate
+
+        found.simulated = simulate(
+            played,
+            seeds=extent.seeds,
+            minutes=extent.minutes,
+            first_seed=extent.first_seed,
+            progress=lambda done, total: progress(SIMULATION, done, total),
+        )
+    return found
+
+
+def _roomy_memory() -> str | None:
+    """A place in memory for scratch tiers, which sync much; None if there is none or it is small.
+
+    What a suite has to know of a disk, such as that it is full, it makes itself.
+    """
+    try:
+        free_bytes = shutil.disk_usage(MEMORY_BACKED).free
+    except OSError:
+        return None
+    return MEMORY_BACKED if free_bytes >= ROOM_BYTES else None
+
+
+def _tiers_of(policy: Policy, extent: Extent) -> list[TierCheck]:
+    reason = "" if extent.has_conformance else "--no-conformance"
+    has_journal = policy.edge.journal is not None
+    edge, regional = _scheme(policy.edge.url), _scheme(policy.regional.url)
+    load_region(regional)
+    tiers = [
+        TierCheck("edge", edge, has_journal, left_out=reason),
+        TierCheck("regional", regional, has_journal=False, left_out=reason),
+    ]
+    if not is_tiered(policy):
+        unused = "no rule lets keys go cold"
+        return [*tiers, TierCheck("cold", policy.cold.url.scheme, False, left_out=unused)]
+    cold = _scheme(policy.cold.url)
+    load_objects(cold)
+    return [*tiers, TierCheck("cold", cold, has_journal=False, left_out=reason)]
+
+
+def _scheme(url: Url) -> str:
+    """The scheme, perhaps only known to the environment."""
+    return Url(url.reveal()).scheme
+
+
+def _check(tier: TierCheck, folder: str, extent: Extent, progress: Progress) -> TierCheck:
+    if tier.left_out:
+        return tier
+    from tierstore.testing.conformance.checking import Subject, check
+
+    subject = Subject(tier.tier, tier.scheme, tier.has_journal)
+    found = check(subject, folder, behaviour=extent.behaviour, progress=progress)
+    if not found.behaviours and found.unchecked is None:
+        unnamed = f'no behaviour of it has "{extent.behaviour}" in its name'
+        return replace(tier, left_out=unnamed)
+    return replace(tier, found=found)
+
+
+def _rules_of(policy: Policy) -> Iterator[RuleCheck]:
+    """Each rule; the implicit one only where keys of it are used, for nobody wrote it."""
+    matcher = Matcher(policy.rules)
+    families = [family.keys for family in families_of(policy, KEYS)]
+    keys_of = {matcher.rule_for(keys[0]).index: keys for keys in families}
+    for rule in policy.rules:
+        keys = keys_of.get(rule.index, ())
+        if keys or rule is not policy.rules[-1]:
+            yield RuleCheck(rule.name, keys, "" if keys else _why_not(rule))
+
+
+def _why_not(rule: Rule) -> str:
+    if is_simulated(rule):
+        return "earlier rules take the keys that a simulation would use"
+    if rule.consistency == "strong":
+        return "the simulator knows no strong keys"
+    return f"the simulator knows no {rule.type}"
