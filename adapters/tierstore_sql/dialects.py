@@ -1,6 +1,7 @@
-"""What differs between databases: opening a connection, transactions, lists of keys.
+"""What differs between databases: transactions, locks, lists of keys, the feed, some statements.
 
-Everything else is in `statements`, in SQL that all of them understand.
+Everything else is in `statements`, in SQL that all of them understand. Nothing here imports the
+driver of PostgreSQL; `postgres` does.
 """
 
 from __future__ import annotations
@@ -8,11 +9,38 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from tierstore.errors import PolicyError, UnavailableError
+from tierstore.errors import (
+    DeadlineExceededError,
+    InvalidArgumentError,
+    PolicyError,
+    UnavailableError,
+)
+from tierstore_sql import statements
+from tierstore_sql.arrays import pack_bytes, pack_numbers
+from tierstore_sql.directory import PAGE_BYTES_MAX
+from tierstore_sql.errors import (
+    DRIVER_ERRORS,
+    STATES_BUSY,
+    RaceLostError,
+    is_busy,
+    is_connection_lost,
+    sqlstate,
+    translate,
+    translate_state,
+)
+from tierstore_sql.rows import COLUMNS, encode_row, encode_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
+    from collections.abc import Callable, Collection
+    from typing import Any, ClassVar
+
+    from sqlalchemy.engine import Dialect as Compiler
+
+    from tierstore.errors import TierStoreError
+    from tierstore.region.rows import Row
+    from tierstore_sql.address import Address
+    from tierstore_sql.arrays import PackedArray
 
 _PREFIX = "sqlite:///"
 _STATEMENTS_CACHED = 256
@@ -25,15 +53,19 @@ _OF_A_ROW = ("NULL value in ", "NUMERIC value in ", "TEXT value in ", "non-")
 class Sqlite:
     """SQLite by the driver of the standard library, in WAL mode with full synchronisation."""
 
-    begin_read = "BEGIN"
-    begin_write = "BEGIN IMMEDIATE"
+    errors = DRIVER_ERRORS
+    connections_max = 1_000_000  # as many as are in use at once
     keys_max = 512  # below 999, the limit on parameters that old builds have
+    locking = ""  # there is one writer
+    counts_in_region = True
+    additions = ()
+    scan_page = statements.SCAN_PAGE
 
     def __init__(self, url: str, base_dir: str) -> None:
         self.path = os.path.join(base_dir, _path_of(url))
         self.place = f"the regional tier at {self.path!r}"
 
-    def open(self) -> sqlite3.Connection:
+    def open(self, timeout_s: float) -> sqlite3.Connection:
         """A connection in autocommit mode that never waits for a lock by itself."""
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         connection = sqlite3.connect(
@@ -49,6 +81,54 @@ class Sqlite:
             connection.close()
             raise
         return connection
+
+    def limit(self, connection: sqlite3.Connection, timeout_s: float) -> None:
+        """Nothing: no statement of ours waits."""
+
+    def begin_read(self, connection: sqlite3.Connection, timeout_s: float) -> None:
+        """Begin a transaction that reads one snapshot."""
+        connection.execute("BEGIN")
+
+    def begin_write(self, connection: sqlite3.Connection, timeout_s: float) -> None:
+        """Begin a transaction beside which no other writes.
+
+        So feed positions, drawn from the row of the region, commit in the order of their numbers.
+        """
+        connection.execute("BEGIN IMMEDIATE")
+
+    begin_alone = begin_write
+
+    def begin_creating(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction beside which no other writes."""
+        connection.execute("BEGIN IMMEDIATE")
+
+    def put_rows(
+        self, connection: sqlite3.Connection, rows: Collection[Row], position: int
+    ) -> None:
+        """Write rows at consecutive feed positions from `position` on."""
+        encoded = encode_rows(rows, position)
+        for statement, stored in (
+            (statements.PUT_PLAIN_ROW, encoded.plain),
+            (statements.PUT_TIERED_ROW, encoded.tiered),
+            (statements.PUT_ROW, encoded.full),
+        ):
+            if stored:
+                connection.executemany(statement, stored)
+
+    def is_busy(self, error: BaseException) -> bool:
+        """Whether nothing happened because of another's lock, so trying again may help."""
+        return is_busy(error)
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether the connection is gone: there is none to a file."""
+        return False
+
+    def translate(self, error: BaseException, *, committing: bool = False) -> TierStoreError:
+        """The error of tierstore that one of the driver means."""
+        return translate(error, self.place, committing=committing)
+
+    def continue_feed(self, connection: sqlite3.Connection) -> None:
+        """Nothing: the last position lies in the database."""
 
     def list_tables(self, connection: sqlite3.Connection) -> set[str]:
         """The names of the tables that the database has."""
@@ -70,20 +150,22 @@ class Sqlite:
         hiding = [line for line in lines if line != "ok" and not line.startswith(_OF_A_ROW)]
         return hiding[0] if hiding else None
 
-    def compiler(self) -> Dialect:
+    def compiler(self) -> Compiler:
         """The SQLAlchemy dialect that writes data definitions for this database."""
         from sqlalchemy.dialects import sqlite
 
         return sqlite.dialect()
 
-    def in_keys(self, count: int) -> tuple[str, int]:
-        """(A condition that is true of the keys given, how many parameters it takes).
+    def select_keys(self, names: Collection[bytes]) -> tuple[str, list[Any]]:
+        """(A condition that is true of these keys, its parameters).
 
-        Takes at least `count` parameters and comes in few sizes, so that its statement stays
-        prepared: repeat a key to fill it up.
+        The last name stands again until the condition's width is full, so that few statements
+        exist and stay prepared.
         """
-        width = 1 << max(count - 1, 0).bit_length()
-        return f"key IN ({', '.join('?' * width)})", width
+        parameters = [*map(bytearray, names)]
+        width = 1 << max(len(names) - 1, 0).bit_length()
+        condition = f"key IN ({', '.join('?' * width)})"
+        return condition, parameters + parameters[-1:] * (width - len(parameters))
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         # A damaged database may hold TEXT where BLOB is declared; bytes never fail to decode.
@@ -100,6 +182,209 @@ class Sqlite:
         execute("PRAGMA wal_autocheckpoint = 4000")
         execute("PRAGMA journal_size_limit = 16777216")
         execute("PRAGMA temp_store = MEMORY")
+
+
+# Places of the feed are (transaction id, number within the transaction), as one integer; ids count
+# from the region's birth. 2^47 transactions are 44 years at 100,000 a second.
+_ROW_BITS = 16
+ROWS_MAX = (1 << _ROW_BITS) - 1
+"""How many rows one transaction may write."""
+_HORIZON = f"((pg_snapshot_xmin(pg_current_snapshot())::text::bigint - r.xid_base) << {_ROW_BITS})"
+_TOP = "greatest((SELECT coalesce(max(position), 0) FROM ts_directory), r.forgotten)"
+_POSITION = f"greatest(least({_TOP}, {_HORIZON} - 1), 0)"
+_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
+_DRAWN_ID = "pg_current_xact_id()::text::bigint"
+_DRAWN = f"(({_DRAWN_ID} - r.xid_base) << {_ROW_BITS})"
+_IS_SOLE = "(pg_snapshot_xmin(pg_current_snapshot()) = pg_current_xact_id())::int"
+_NUMBERS = ("position", "dead_at_ms", "due_ms")
+_FIELDS = ", ".join(COLUMNS)
+_ARRAYS = ", ".join("?" * len(COLUMNS))
+_UPDATE_ROWS = (
+    "UPDATE ts_directory AS d SET "
+    + ", ".join(f"{name} = n.{name}" for name in COLUMNS if name != "key")
+    + f" FROM unnest({_ARRAYS}) AS n({_FIELDS}) WHERE d.key = n.key"
+)
+_INSERT_ROWS = (
+    f"INSERT INTO ts_directory ({_FIELDS}) SELECT * FROM unnest({_ARRAYS})"
+    " ON CONFLICT (key) DO NOTHING"
+)
+_NOTIFY = "SELECT pg_notify(?, '')"
+GRACE_S = 0.5
+"""How much longer than the server the client waits, which keeps the connection if it answers."""
+NOTICE_PAUSE_S = 0.02
+"""A process tells of its changes no more often: commits that notify wait for each other."""
+
+
+def _scan_page(bounded: bool, reverse: bool, values: bool) -> str:
+    """A page that ends where its content is too large, before the driver has fetched the rest.
+
+    One row more than the page holds tells where the next one begins.
+    """
+    plain = statements.SCAN_PAGE[bounded, reverse, values]
+    if not values:
+        return plain
+    order = "DESC" if reverse else "ASC"
+    return (
+        "SELECT key, position, header, metadata, cold, payload FROM (SELECT *, sum(length(payload))"
+        f" OVER (ORDER BY key {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS before"
+        f" FROM ({plain}) AS found) AS page WHERE coalesce(before, 0) <= {PAGE_BYTES_MAX}"
+        f" ORDER BY key {order}"
+    )
+
+
+class Postgres:
+    """PostgreSQL: many writers at READ COMMITTED, rows locked in the order of their keys.
+
+    A row that is not there cannot be locked. Whoever finds on writing that another has written it
+    meanwhile begins again, and then it is there.
+    """
+
+    errors: tuple[type[Exception], ...] = (RaceLostError, OSError, OverflowError, UnicodeError)
+    keys_max = 10_000
+    locking = " ORDER BY key FOR UPDATE"
+    counts_in_region = False
+    additions = ("ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",)
+    scan_page: ClassVar = {kind: _scan_page(*kind) for kind in statements.SCAN_PAGE}
+    own: ClassVar = {
+        statements.CLOCK: f"SELECT {_CLOCK}",
+        statements.READ_ONE: statements.read_one(_POSITION, _CLOCK),
+        statements.STANDING: statements.standing(_POSITION, _CLOCK),
+        statements.REGION: statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE),
+        statements.REPLICA: statements.REPLICA + " FOR UPDATE",
+        statements.DEAD_ROWS: statements.DEAD_ROWS + " FOR UPDATE SKIP LOCKED",
+        statements.CREATE_REGION: statements.CREATE_REGION.replace(
+            "guard) VALUES (1, ?, ?, ?, ?, ?)",
+            "guard, xid_base) VALUES (1, ?, ?, ?, ?, ?, pg_current_xact_id()::text::bigint)",
+        ),
+    }
+    """What stands in place of a statement of `statements`."""
+
+    def __init__(self, address: Address, monotonic: Callable[[], float]) -> None:
+        self.address = address
+        self.path = address.shown
+        self.place = f"the regional tier at {address.shown!r}"
+        self.connections_max = address.pool
+        self.channel = f"tierstore_{address.schema}_{address.prefix}"[:63]
+        self.monotonic = monotonic
+        self._next_notice_s = 0.0
+
+    def limit(self, connection: Any, timeout_s: float) -> None:
+        """Let what `connection` does next take no longer than this."""
+        connection.driver.deadline_s = self.monotonic() + timeout_s + GRACE_S
+
+    def begin_read(self, connection: Any, timeout_s: float) -> None:
+        """Begin a transaction that reads one snapshot."""
+        self._begin(connection, "REPEATABLE READ READ ONLY", timeout_s)
+
+    def begin_write(self, connection: Any, timeout_s: float) -> None:
+        """Begin a transaction that writes beside others."""
+        self._begin(connection, "READ COMMITTED READ WRITE", timeout_s)
+
+    def begin_alone(self, connection: Any, timeout_s: float) -> None:
+        """Begin a transaction that holds the row of the region; batches go on beside it."""
+        lock = "; SELECT 1 FROM ts_region FOR UPDATE"
+        self._begin(connection, "READ COMMITTED READ WRITE", timeout_s, lock)
+
+    def begin_creating(self, connection: Any) -> None:
+        """Begin a transaction that creates or migrates tables, one at a time."""
+        schema, prefix = self.address.schema, self.address.prefix
+        connection.script(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT"
+            f" pg_advisory_xact_lock(hashtextextended('tierstore {schema} {prefix}', 0))"
+        )
+        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (schema,))
+        if found.fetchone() is None:
+            connection.execute(f'CREATE SCHEMA "{schema}"')
+
+    def select_keys(self, names: Collection[bytes]) -> tuple[str, list[Any]]:
+        """(A condition that is true of these keys, its parameters)."""
+        return "key = any(?)", [pack_bytes([*names])]
+
+    def put_rows(self, connection: Any, rows: Collection[Row], position: int) -> None:
+        """Write rows at consecutive feed positions from `position` on, in the order of their keys.
+
+        Those that have a position are there, and locked; the others are new.
+        """
+        if (position & ROWS_MAX) + len(rows) > ROWS_MAX + 1:
+            raise InvalidArgumentError(f"one transaction writes at most {ROWS_MAX:,} rows")
+        ordered = sorted(rows, key=lambda row: row.key.encode())
+        for statement, is_known in ((_UPDATE_ROWS, True), (_INSERT_ROWS, False)):
+            stored = [
+                encode_row(row, at)
+                for at, row in enumerate(ordered, position)
+                if (row.position > 0) is is_known
+            ]
+            if stored and connection.execute(statement, _pack(stored)).rowcount != len(stored):
+                raise RaceLostError("another has written a new row first")
+        if self.monotonic() >= self._next_notice_s:
+            self._next_notice_s = self.monotonic() + NOTICE_PAUSE_S
+            connection.execute(_NOTIFY, (self.channel,))
+
+    def list_tables(self, connection: Any) -> set[str]:
+        """Which of tierstore's tables there are."""
+        found = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = ?", (self.address.schema,)
+        )
+        names = {bytes(name).decode().replace(self.address.prefix, "ts_", 1) for (name,) in found}
+        return names & set(statements.TABLES)
+
+    def find_damage(self, connection: Any) -> str | None:
+        """None: PostgreSQL has checksums of its own, and `amcheck`."""
+        return None
+
+    def continue_feed(self, connection: Any) -> None:
+        """Count transaction ids from elsewhere if this server is behind the rows' positions.
+
+        So it is when the region was copied from another server.
+        """
+        ids = "(pg_snapshot_xmax(pg_current_snapshot())::text::bigint - r.xid_base)"
+        is_behind = f"SELECT {_TOP} >= ({ids} << {_ROW_BITS}) FROM ts_region r"
+        if not connection.execute(is_behind).fetchone()[0]:
+            return
+        self.begin_creating(connection)
+        connection.execute(
+            f"UPDATE ts_region AS r SET xid_base = {_DRAWN_ID} - ({_TOP} >> {_ROW_BITS}) - 1"
+            f" WHERE {_TOP} >= ({ids} << {_ROW_BITS})"
+        )
+        connection.execute("COMMIT")
+
+    def compiler(self) -> Compiler:
+        """The SQLAlchemy dialect that writes data definitions for this database."""
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.dialect()
+
+    def is_busy(self, error: BaseException) -> bool:
+        """Whether nothing happened because of others, so trying again may help."""
+        return isinstance(error, RaceLostError) or sqlstate(error) in STATES_BUSY
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether the connection is gone."""
+        return is_connection_lost(error)
+
+    def translate(self, error: BaseException, *, committing: bool = False) -> TierStoreError:
+        """The error of tierstore that one of the driver means."""
+        return translate_state(error, self.place, committing=committing)
+
+    def overdue(self, error: BaseException) -> TierStoreError:
+        """The error for a server that has not answered in time, before anything happened."""
+        return DeadlineExceededError(f"{self.place}: {error}")
+
+    def _begin(self, connection: Any, kind: str, timeout_s: float, more: str = "") -> None:
+        self.limit(connection, timeout_s)
+        timeout_ms = max(1, round(timeout_s * 1000))
+        connection.script(
+            f"BEGIN ISOLATION LEVEL {kind}; SET LOCAL statement_timeout = {timeout_ms}{more}"
+        )
+
+
+def _pack(stored: list[tuple[Any, ...]]) -> list[PackedArray]:
+    """Rows as one array for each of `COLUMNS`."""
+    columns = list(zip(*stored, strict=True))
+    return [
+        (pack_numbers if name in _NUMBERS else pack_bytes)(column)
+        for name, column in zip(COLUMNS, columns, strict=True)
+    ]
 
 
 def _path_of(url: str) -> str:
