@@ -9,7 +9,6 @@ from tierstore_sql.directory import read_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from tierstore.runtime import Runtime
     from tierstore_sql.driver import Connection, Dialect
 

@@ -4,6 +4,9 @@ Everything else is in `statements`, in SQL that all of them understand. Nothing 
 driver of PostgreSQL; `postgres` does.
 """
 
+# ruff: noqa: S608
+# The parts joined here are constants and validated names; everything else is a parameter.
+
 from __future__ import annotations
 
 import os
@@ -32,7 +35,7 @@ from tierstore_sql.rows import COLUMNS, encode_row, encode_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any, ClassVar
 
     from sqlalchemy.engine import Dialect as Compiler
@@ -53,13 +56,13 @@ _OF_A_ROW = ("NULL value in ", "NUMERIC value in ", "TEXT value in ", "non-")
 class Sqlite:
     """SQLite by the driver of the standard library, in WAL mode with full synchronisation."""
 
-    errors = DRIVER_ERRORS
+    errors: tuple[type[Exception], ...] = DRIVER_ERRORS
     connections_max = 1_000_000  # as many as are in use at once
     keys_max = 512  # below 999, the limit on parameters that old builds have
     locking = ""  # there is one writer
     counts_in_region = True
-    additions = ()
-    scan_page = statements.SCAN_PAGE
+    additions: Sequence[str] = ()
+    scan_page: Mapping[tuple[bool, bool, bool], str] = statements.SCAN_PAGE
 
     def __init__(self, url: str, base_dir: str) -> None:
         self.path = os.path.join(base_dir, _path_of(url))
@@ -208,6 +211,13 @@ _INSERT_ROWS = (
     f"INSERT INTO ts_directory ({_FIELDS}) SELECT * FROM unnest({_ARRAYS})"
     " ON CONFLICT (key) DO NOTHING"
 )
+_NEXT = "(pg_snapshot_xmax(pg_current_snapshot())::text::bigint - r.xid_base)"
+_IS_BEHIND = f"{_TOP} >= ({_NEXT} << {_ROW_BITS})"
+_IS_FEED_BEHIND = f"SELECT {_IS_BEHIND} FROM ts_region r"
+_CONTINUE_FEED = (
+    f"UPDATE ts_region AS r SET xid_base = {_DRAWN_ID} - ({_TOP} >> {_ROW_BITS}) - 1"
+    f" WHERE {_IS_BEHIND}"
+)
 _NOTIFY = "SELECT pg_notify(?, '')"
 GRACE_S = 0.5
 """How much longer than the server the client waits, which keeps the connection if it answers."""
@@ -232,6 +242,9 @@ def _scan_page(bounded: bool, reverse: bool, values: bool) -> str:
     )
 
 
+SCAN_PAGE = {kind: _scan_page(*kind) for kind in statements.SCAN_PAGE}
+
+
 class Postgres:
     """PostgreSQL: many writers at READ COMMITTED, rows locked in the order of their keys.
 
@@ -243,8 +256,10 @@ class Postgres:
     keys_max = 10_000
     locking = " ORDER BY key FOR UPDATE"
     counts_in_region = False
-    additions = ("ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",)
-    scan_page: ClassVar = {kind: _scan_page(*kind) for kind in statements.SCAN_PAGE}
+    additions: Sequence[str] = (
+        "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",
+    )
+    scan_page: Mapping[tuple[bool, bool, bool], str] = SCAN_PAGE
     own: ClassVar = {
         statements.CLOCK: f"SELECT {_CLOCK}",
         statements.READ_ONE: statements.read_one(_POSITION, _CLOCK),
@@ -337,15 +352,10 @@ class Postgres:
 
         So it is when the region was copied from another server.
         """
-        ids = "(pg_snapshot_xmax(pg_current_snapshot())::text::bigint - r.xid_base)"
-        is_behind = f"SELECT {_TOP} >= ({ids} << {_ROW_BITS}) FROM ts_region r"
-        if not connection.execute(is_behind).fetchone()[0]:
+        if not connection.execute(_IS_FEED_BEHIND).fetchone()[0]:
             return
         self.begin_creating(connection)
-        connection.execute(
-            f"UPDATE ts_region AS r SET xid_base = {_DRAWN_ID} - ({_TOP} >> {_ROW_BITS}) - 1"
-            f" WHERE {_TOP} >= ({ids} << {_ROW_BITS})"
-        )
+        connection.execute(_CONTINUE_FEED)
         connection.execute("COMMIT")
 
     def compiler(self) -> Compiler:
@@ -382,7 +392,7 @@ def _pack(stored: list[tuple[Any, ...]]) -> list[PackedArray]:
     """Rows as one array for each of `COLUMNS`."""
     columns = list(zip(*stored, strict=True))
     return [
-        (pack_numbers if name in _NUMBERS else pack_bytes)(column)
+        pack_numbers(column) if name in _NUMBERS else pack_bytes(column)
         for name, column in zip(COLUMNS, columns, strict=True)
     ]
 

@@ -21,7 +21,7 @@ from tierstore.errors import (
 )
 
 TIER = "regional"
-DRIVER_ERRORS = (sqlite3.Error, OSError, OverflowError, UnicodeError)
+DRIVER_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, OSError, OverflowError, UnicodeError)
 
 _PRIMARY = 0xFF
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -129,7 +129,9 @@ def is_connection_lost(error: BaseException) -> bool:
     return state.startswith(("08", "57P"))
 
 
-def translate_state(error: BaseException, place: str, *, committing: bool = False) -> TierStoreError:
+def translate_state(
+    error: BaseException, place: str, *, committing: bool = False
+) -> TierStoreError:
     """The error of tierstore that a driver error of PostgreSQL at `place` means."""
     if isinstance(error, OverflowError):
         return InvalidArgumentError(f"{place}: a number is out of range")

@@ -68,9 +68,7 @@ class Moves:
         self, epoch: int, made: StoredObject | None, switches: Sequence[Switch], timeout_s: float
     ) -> list[str]:
         """The keys that moved, in one transaction, which ends the intent of the object `made`."""
-        return self._leased(
-            epoch, lambda ledger: placing.switch(ledger, made, switches), timeout_s
-        )
+        return self._leased(epoch, lambda ledger: placing.switch(ledger, made, switches), timeout_s)
 
     def abandon(self, epoch: int, names: Sequence[str], timeout_s: float) -> None:
         """End intents: their objects, if any were written, are garbage from now on."""

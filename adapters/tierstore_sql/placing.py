@@ -87,9 +87,7 @@ def settle(ledger: Ledger, reviews: Sequence[Review]) -> None:
             execute(statements.PUT_STAY, stay)
 
 
-def switch(
-    ledger: Ledger, made: StoredObject | None, switches: Sequence[Switch]
-) -> list[str]:
+def switch(ledger: Ledger, made: StoredObject | None, switches: Sequence[Switch]) -> list[str]:
     """Change the tier of rows that are as the mover saw them; the keys that moved."""
     execute, many = ledger.connection.execute, ledger.connection.executemany
     if made is not None and execute(statements.END_MOVE, (made.name,)).rowcount != 1:

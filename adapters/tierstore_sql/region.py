@@ -137,9 +137,7 @@ class SqlRegion(Moves):
         def work(connection: Connection) -> ReadReply:
             now = directory.read_standing(connection, replica, self.now_ms())
             rows, corrupt = directory.read_rows(connection, self._session.dialect, keys)
-            return ReadReply(
-                now.applied, now.position, now.incarnation, now.now_ms, rows, corrupt
-            )
+            return ReadReply(now.applied, now.position, now.incarnation, now.now_ms, rows, corrupt)
 
         return self._session.read(work, timeout_s)
 
@@ -311,4 +309,3 @@ class SqlRegion(Moves):
             upkeep.keep_back(ledger, batch, plan)
         state.applied, state.digest = batch.number, batch.digest
         state.answer = bytes(plan.outcomes)
-

