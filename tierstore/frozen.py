@@ -18,7 +18,7 @@ else:
         return lambda decorator: decorator
 
 
-_MISSING = object()
+_set = object.__setattr__
 
 
 @dataclass_transform(frozen_default=True, eq_default=True)
@@ -51,20 +51,29 @@ def as_dict(instance: object) -> dict[str, Any]:
 
 def _init(self: Any, *args: object, **kwargs: object) -> None:
     names = self.__slots__
+    given = dict(zip(names, args, strict=False))
+    fields = {**self._defaults, **given, **kwargs}
+    is_odd = len(args) > len(names) or len(fields) != len(names)
+    if is_odd or not given.keys().isdisjoint(kwargs):
+        raise TypeError(_fault(self, args, kwargs))
+    for name, value in fields.items():
+        try:
+            _set(self, name, value)
+        except AttributeError:  # as many as there are, but others
+            raise TypeError(_fault(self, args, kwargs)) from None
+
+
+def _fault(self: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+    """Why an instance cannot be made of these."""
+    names, cls = self.__slots__, type(self).__name__
     if len(args) > len(names):
-        raise TypeError(f"{type(self).__name__} takes at most {len(names)} fields")
-    fields = dict(zip(names, args, strict=False))
+        return f"{cls} takes at most {len(names)} fields"
     for name in kwargs:
-        if name in fields or name not in names:
-            raise TypeError(f"{type(self).__name__}: unexpected or repeated field {name!r}")
-    fields.update(kwargs)
-    for name in names:
-        value = fields.get(name, _MISSING)
-        if value is _MISSING:
-            value = self._defaults.get(name, _MISSING)
-        if value is _MISSING:
-            raise TypeError(f"{type(self).__name__}: field {name!r} is missing")
-        object.__setattr__(self, name, value)
+        if name in names[: len(args)] or name not in names:
+            return f"{cls}: unexpected or repeated field {name!r}"
+    known = {*names[: len(args)], *kwargs, *self._defaults}
+    missing = next(name for name in names if name not in known)
+    return f"{cls}: field {missing!r} is missing"
 
 
 def _values(self: Any) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tierstore.policy import Policy, PolicyLike
     from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
+    from tierstore.runtime import Watermark
     from tierstore.tiers.journal.directory import JournalDirectory
 
 
@@ -40,7 +41,8 @@ def open(
     then it raises UnavailableError if a tier does not answer. Raises PolicyError, listing every
     fault, if the policy cannot be used.
     """
-    store = wire(load(policy, base_dir), runtime or Runtime())
+    runtime = runtime or Runtime()
+    store = wire(load(policy, base_dir), runtime, issued=runtime.issued)
     if connect:
         try:
             store._core.connect()
@@ -57,8 +59,12 @@ def wire(
     region: Region | None = None,
     journals: JournalDirectory | None = None,
     objects: ObjectTier | None = None,
+    issued: Watermark | None = None,
 ) -> Store:
-    """A store made of these parts; they default to what the policy names."""
+    """A store made of these parts; they default to what the policy names.
+
+    One with an `issued` of its own knows of no other store in its process.
+    """
     matcher = Matcher(policy.rules)
     source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
     make_objects = object_source(policy, runtime) if objects is None else lambda: objects
@@ -71,6 +77,7 @@ def wire(
         matcher.rule_for,
         cold,
         make_steps(policy, runtime, source, cold, matcher),
+        issued,
     )
     fork.register(replica)
     return Store(Core(policy, runtime, replica, matcher))

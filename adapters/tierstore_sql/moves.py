@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from tierstore.region.moves import Stay
+from tierstore.region.moves import MARK_EPOCH, Stay
 from tierstore_sql import placing, statements
 from tierstore_sql.directory import Ledger, read_clock
 
@@ -101,6 +101,22 @@ class Moves:
     def known_objects(self, names: Sequence[str], timeout_s: float) -> set[str]:
         """Those of `names` that the directory knows: referred to, garbage, or about to be made."""
         return self._session.read(lambda connection: placing.known(connection, names), timeout_s)
+
+    def marker(self, timeout_s: float) -> str | None:
+        """The object by which the region recognizes its cold tier; None: it has not used one."""
+
+        def work(connection: sqlite3.Connection) -> str | None:
+            return next(iter(placing.names(connection, statements.MARK, MARK_EPOCH)), None)
+
+        return self._session.read(work, timeout_s)
+
+    def put_marker(self, epoch: int, name: str, timeout_s: float) -> None:
+        """Note that the object `name` is that, for good. It counts as known from now on."""
+
+        def work(ledger: Ledger) -> None:
+            ledger.connection.execute(statements.BEGIN_MOVE, (name, MARK_EPOCH, ledger.now_ms))
+
+        self._leased(epoch, work, timeout_s)
 
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why `key` is not in the tier where it should be, if so."""

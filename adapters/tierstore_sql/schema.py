@@ -141,7 +141,8 @@ _object = Table(
 _is_dead = _object.c.dead_ms.is_not(None)
 Index("ts_object_dead", _object.c.dead_ms, sqlite_where=_is_dead, postgresql_where=_is_dead)
 
-# Objects that a mover is about to write.
+# Objects that a mover is about to write; and, of an epoch that no lease reaches, the one by which
+# the region recognizes its cold tier.
 Table(
     "ts_intent",
     metadata,

@@ -113,6 +113,7 @@ PUT_LEASE = (
 BEGIN_MOVE = "INSERT INTO ts_intent (name, epoch, at_ms) VALUES (?, ?, ?)"
 END_MOVE = "DELETE FROM ts_intent WHERE name = ?"
 STALE_INTENTS = "SELECT name FROM ts_intent WHERE epoch < ? ORDER BY at_ms, name LIMIT ?"
+MARK = "SELECT name FROM ts_intent WHERE epoch = ? ORDER BY at_ms, name LIMIT 1"
 
 _OBJECT = "name, size_bytes, records, live, made_ms, dead_ms"
 PUT_OBJECT = f"INSERT INTO ts_object ({_OBJECT}) VALUES (?, ?, ?, ?, ?, ?)"

@@ -13,7 +13,7 @@ from tierstore.errors import PolicyError, TierStoreError
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing import FaultPlan
 from tierstore.testing.conformance import ObjectConformance
-from tierstore.testing.conformance.harness import ObjectHarness
+from tierstore.testing.conformance.object.harness import ObjectHarness
 from tierstore.tiers import files as module
 from tierstore.tiers.files import FileObjects
 

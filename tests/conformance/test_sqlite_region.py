@@ -13,7 +13,7 @@ from tierstore.region.apply import Limits
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing import FaultPlan
 from tierstore.testing.conformance import RegionConformance
-from tierstore.testing.conformance.harness import RegionHarness
+from tierstore.testing.conformance.region.harness import RegionHarness
 from tierstore_sql.region import SqlRegion
 
 CONNECT = sqlite3.connect
@@ -100,6 +100,11 @@ class SqliteHarness(RegionHarness):
         self.connections.clear()
         self.opened.clear()
 
+    def release(self):
+        for region in self.opened:
+            region.close()
+        self.opened.clear()
+
     def open_secret(self):
         with pytest.raises(PolicyError) as caught:
             SqlRegion(
@@ -137,8 +142,7 @@ class SqliteHarness(RegionHarness):
         return sum(os.path.realpath(link).startswith(str(self.folder)) for link in links)
 
     def close(self):
-        for region in self.opened:
-            region.close()
+        self.release()
         self.restart()
 
 

@@ -42,7 +42,8 @@ def failed(tmp_path_factory):
         for (file, name), kind in ADAPTERS.items()
         for behaviour in kind.caught_by
     ]
-    options = ["-q", "-p", "no:cacheprovider", "--tb=line", "-W", "ignore", f"--rootdir={BROKEN}"]
+    plain = "-q -p no:cacheprovider -p no:asyncio -p no:hypothesispytest --tb=native -W ignore"
+    options = [*plain.split(), "-c", os.devnull, f"--rootdir={BROKEN}"]
     subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"--junit-xml={report}", *tests],
         cwd=report.parent,

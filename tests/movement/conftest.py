@@ -149,7 +149,15 @@ class Site:
         return {row.key: row for row in page.rows}
 
     def blobs(self):
-        """The names of all objects."""
+        """The names of all objects but the mark."""
+        return self.names() - {self.region.marker(TIMEOUT_S)}
+
+    def marks(self):
+        """The names of all objects that no row needs."""
+        return self.names() - {item.name for item in self.region.objects(9999, TIMEOUT_S)}
+
+    def names(self):
+        """The names of all objects, and of the mark."""
         return {found.name for found in self.objects.list(f"{self.id}/", "", 9999, 9.0).objects}
 
     def cold_keys(self):

@@ -123,7 +123,8 @@ class Tiers(World):
         rule_for = lambda key: policy.rules[0 if key == KEY else 1]  # noqa: E731
         moving = Moving(policy, self.runtime, lambda: region, link, cold, rule_for)
         moving.mover._reviewer.fingerprint = "the same"
-        moving.mover._is_recognized = True
+        known = moving.mover._recognition
+        known._has_objects = known._has_mark = True
         self.movers += 1
         moving.mover._holder = self.movers
         info = self.region.connect(1.0)

@@ -11,6 +11,7 @@ from tierstore.policy import load
 from tierstore.region.apply import Limits
 
 MIB = 2**20
+INTERVAL_S = 10
 QUIET = {"replication": {"flush": "1h", "pull": "1h"}}
 
 
@@ -81,6 +82,103 @@ def test_keys_come_back_though_others_cannot_go_cold(site, monkeypatch, is_large
     stays = [site.region.stay(f"idle/{number}", 1.0) for number in range(3)]
     assert all(stay.error == "no room is left" for stay in stays)
     process.step()  # they wait: nothing is tried
+
+
+def fill_a_full_disk(site, monkeypatch, error, *, count, size=1):
+    """A process with a key that is cold and used, and others that should go cold and cannot."""
+    process = site.open(**QUIET)
+    process.store.put("used", 1)
+    process.store.flush()
+    site.runtime.sleep(120)
+    process.step()
+    assert site.cold_keys() == {"used"}
+    for start in range(0, count, 1000):
+        numbers = range(start, min(count, start + 1000))
+        process.store.put_many({f"idle/{number}": "x" * size for number in numbers})
+        process.store.flush()
+    site.runtime.sleep(120)
+
+    def refuse(*_):
+        process.refused += 1
+        raise error
+
+    process.refused = 0
+    monkeypatch.setattr(site.objects, "put", refuse)
+    process.replica.start()
+    return process
+
+
+def is_cold(site, key):
+    return site.region.read([key], 0, 1.0).rows[key].cold is not None
+
+
+ERRORS = [UnavailableError("no room is left"), OutcomeUnknownError("the answer was lost")]
+
+
+@pytest.mark.parametrize(("error", "passes"), [(ERRORS[0], 0), (ERRORS[0], 5), (ERRORS[1], 1)])
+def test_a_used_key_comes_back_soon_though_30000_others_fail(site, monkeypatch, error, passes):
+    process = fill_a_full_disk(site, monkeypatch, error, count=30_000)
+    site.runtime.advance(passes * INTERVAL_S)
+    process.heat("used")
+    site.runtime.advance(2 * INTERVAL_S)
+    assert not is_cold(site, "used")
+    assert process.refused <= 3 * (passes + 3), "a tier that refuses is asked again and again"
+    assert site.region.overview(0, 1.0).failed == 30_000
+    stay = site.region.stay("idle/29999", 1.0)
+    assert (stay.wanted, stay.error) == ("cold", str(error))
+
+
+def test_a_used_key_comes_back_soon_though_large_values_fail(site, monkeypatch):
+    """Each of them is a pack of its own."""
+    error = OutcomeUnknownError("the answer was lost")
+    process = fill_a_full_disk(site, monkeypatch, error, count=300, size=140_000)
+    site.runtime.advance(INTERVAL_S)
+    process.heat("used")
+    site.runtime.advance(2 * INTERVAL_S)
+    assert not is_cold(site, "used")
+    assert site.region.overview(0, 1.0).failed == 300
+
+
+def test_what_failed_as_a_group_goes_cold_once_there_is_room(site, monkeypatch):
+    with monkeypatch.context() as full:
+        process = fill_a_full_disk(site, full, ERRORS[0], count=3000)
+        site.runtime.advance(5 * INTERVAL_S)
+        assert site.cold_keys() == {"used"}
+    process.store.put("new", 1)
+    process.store.flush()
+    site.runtime.advance(90)
+    assert "new" in site.cold_keys(), "one that has not failed does not wait for those that have"
+    site.runtime.sleep(3600)
+    site.runtime.advance(60)
+    assert len(site.cold_keys()) == 3002
+    assert process.moving.last_error is None
+
+
+def test_objects_are_swept_though_keys_cannot_go_cold(site, monkeypatch):
+    """On a full disk, that makes the room."""
+    process = site.open(**QUIET)
+    process.store.put("old", 1)
+    process.store.flush()
+    site.runtime.sleep(120)
+    process.step()
+    process.store.delete("old")
+    process.store.flush()
+    site.runtime.sleep(3601)
+    monkeypatch.setattr(site.objects, "put", lambda *_: (_ for _ in ()).throw(ERRORS[0]))
+    for number in range(3):
+        process.store.put(f"idle/{number}", 1)
+        process.store.flush()
+        site.runtime.sleep(60)
+        with pytest.raises(UnavailableError, match="no room"):
+            process.step()
+    assert site.blobs() == set()
+
+
+def test_all_that_fails_is_told_at_the_end_of_maintain(site, monkeypatch):
+    process = fill_a_full_disk(site, monkeypatch, ERRORS[0], count=2500)
+    failures = process.store.maintain().failures
+    assert [str(failure) for failure in failures] == ["no room is left"]
+    assert site.region.overview(0, 1.0).failed == 2500
 
 
 def test_an_intent_whose_answer_was_lost_is_ended(site, monkeypatch):

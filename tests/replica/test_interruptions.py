@@ -198,9 +198,9 @@ def test_closing_lets_everything_go_though_the_journal_cannot_be_closed(new_node
     journal = node.state.journal
     close, failed = journal.close, []
 
-    def fail():
+    def fail(stamp):
         failed.append(True)
-        close()
+        close(stamp)
         raise UnavailableError("the disk is gone")
 
     journal.close = fail

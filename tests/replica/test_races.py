@@ -447,3 +447,63 @@ def test_one_who_waits_takes_over_from_a_leader_that_broke(crowd):
     reads, answers = crowd(RuntimeError("broken"))
     assert reads == 2
     assert sorted(map(repr, answers)) == ["None"] * FOLLOWERS + ["RuntimeError('broken')"]
+
+
+# What a reader was shown is never gone back on
+
+
+def test_a_scan_brings_a_copy_up_to_date(make_node):
+    reader, writer = make_node("a"), make_node("b")
+    reader.store.put("mem/k", 1)
+    reader.store.flush()
+    reader.runtime.sleep(0.01)
+    writer.store.put("mem/k", 2)
+    writer.store.flush()
+    assert reader.store.get("mem/k") == 1
+    assert [entry.value for entry in reader.store.scan("mem/")] == [2]
+    assert reader.store.get("mem/k") == 2
+
+
+@pytest.mark.parametrize("is_resident", [True, False])
+@pytest.mark.parametrize("is_frozen", [True, False])
+def test_a_scan_outdoes_an_own_write_that_has_lost(make_node, is_resident, is_frozen):
+    reader, writer = make_node("a"), make_node("b")
+    reader.store.put("mem/k", 1)
+    if is_frozen:
+        reader.store._core.replica.flusher.freeze()
+    if not is_resident:
+        with reader.state.lock:
+            reader.state.edge.drop(reader.state.edge.resident["mem/k"])
+    reader.runtime.sleep(0.01)
+    writer.store.put("mem/k", 2)
+    writer.store.flush()
+    assert reader.store.get("mem/k") == 1
+    assert [entry.value for entry in reader.store.scan("mem/")] == [2]
+    assert reader.store.get("mem/k") == 2
+    reader.store.flush()
+    assert writer.store.get("mem/k", max_age=0) == 2
+
+
+def test_what_is_written_after_a_refresh_is_ordered_after_what_it_showed(make_node, region):
+    reader, writer = make_node("a"), make_node("b")
+    reader.store.put("mem/k", 1)
+    reader.store.flush()
+    reader.runtime.sleep(0.01)
+    writer.store.put("mem/k", 2)
+    writer.store.flush()
+    read = region.read
+
+    def write_in_between(keys, replica, timeout_s):
+        if replica == reader.state.replica:
+            region.read = read
+            writer.store.put("mem/k", 3)
+            writer.store.flush()
+        return read(keys, replica, timeout_s)
+
+    region.read = write_in_between
+    writer.runtime.jump(5)  # its clock is ahead, within max_drift
+    reader.pull()
+    reader.runtime.jump(-5)
+    assert reader.store.get("mem/k") == 3
+    reader.store.put("mem/k", 4)
+    assert reader.store.get("mem/k") == 4

@@ -56,6 +56,15 @@ def test_a_step_that_fails_stops_nothing_and_is_tried_again(runtime, works, sche
     assert first.runs > 20 - 10
 
 
+def test_a_step_that_says_when_it_is_wanted_is_tried_again_within_its_interval(runtime):
+    """It has a pause of its own for what fails; the rest of its work should not wait longer."""
+    work = Work()
+    work.error = UnavailableError("full")
+    runtime.drive(Schedule(runtime, [Step("move", 1.0, work, lambda: True, lambda: 1.0)]), "test")
+    runtime.advance(100)
+    assert 99 <= work.runs <= 201
+
+
 def test_a_step_that_cannot_say_whether_it_is_needed_fails(runtime):
     schedule = Schedule(runtime, [Step("odd", 1.0, print, lambda: 1 / 0)])
     (failure,) = schedule.run_all()

@@ -11,8 +11,13 @@ PUBLIC_MODULES = {
     "tierstore",
     "tierstore.errors",
     "tierstore.testing",
+    "tierstore.testing.checkers",
     "tierstore.testing.conformance",
     "tierstore.testing.conformance.models",
+    "tierstore.testing.edn",
+    "tierstore.testing.history",
+    "tierstore.testing.models",
+    "tierstore.testing.simulation",
 }
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 

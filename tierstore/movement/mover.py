@@ -11,13 +11,14 @@ new, and a write that raced is never lost: the switch passes it by.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from tierstore.errors import FencedError, TierStoreError, UnavailableError
+from tierstore.errors import FencedError, TierStoreError
 from tierstore.movement.budget import Budget, Slice
+from tierstore.movement.hold import PAUSE_S_MAX, Holds
+from tierstore.movement.recognition import Recognition
 from tierstore.movement.review import Reviewer
-from tierstore.region.moves import StoredObject
+from tierstore.region.moves import COLD, REGIONAL, StoredObject
 from tierstore.region.objects import mint_name
 from tierstore.region.pointer import encode_pointer
 from tierstore.runtime import jitter
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 ROWS_MAX = 1000
 PAUSE_S_MIN = 0.05
-BACKOFF_S_MAX = 3600.0
 LEASE_INTERVALS = 4
 LEASE_S_MIN = 60.0
 MS_PER_S = 1000
@@ -60,18 +60,24 @@ class Mover:
         self._reviewer = Reviewer(ground)
         self._unsettled: list[str] = []  # intents of ours whose switch was not answered
         self._review_after: int | None = 0  # where to go on making all rows due; None: done
-        self._failures: Counter[Home] = Counter()
+        interval_s = ground.policy.movement.interval_s
+        self._holds: dict[Home, Holds] = {
+            home: Holds(ground.runtime, interval_s) for home in (REGIONAL, COLD)
+        }
         self._renew_at_s = float("-inf")
-        self._is_recognized = False  # that the cold tier is the one with this region's objects
+        self._recognition = Recognition(ground)
         self.lease: Lease | None = None
         self.pause_s = 0.0
         self.has_more = False
         """Whether the last step left something that is due and that the budget allows."""
+        self.failure: TierStoreError | None = None
+        """Why the first move failed that did, since `take_failure`."""
 
     def step(self) -> None:
         """Look at what is due, and move what should be elsewhere, as far as the budget allows.
 
-        Raises UnavailableError if a tier does not answer; the next step goes on from there.
+        Raises UnavailableError if the region does not answer; the next step goes on from there.
+        Of moves that fail, `failure` tells.
         """
         self.pause_s, self.has_more = self._interval_s(), False
         if not self._has_lease():
@@ -83,6 +89,13 @@ class Mover:
             self._runtime.sometimes("mover fenced")
             self._unsettled.clear()  # whoever has the lease now ends them
             self.lease = None
+
+    def take_failure(self) -> TierStoreError | None:
+        """`failure`, once, when all that was due has been looked at."""
+        if self.has_more:
+            return None
+        failure, self.failure = self.failure, None
+        return failure
 
     def release(self, timeout_s: float) -> None:
         """Give up the lease, if it is ours."""
@@ -145,7 +158,7 @@ class Mover:
     def _move(self, lease: Lease, packs: Packs) -> bool:
         """Carry out what a review decided; False if the budget was spent before the end.
 
-        What fails is told to the directory, and raised.
+        What fails is told to the directory, and kept in `failure`.
         """
         ground = self._ground
         if packs.stays:
@@ -157,74 +170,43 @@ class Mover:
             self._budget.spend(len(wanted), 0)
             return True
         slice_ = Slice(self._runtime, SLICE_BYTES, SLICE_S)
-        failures: list[TierStoreError] = []
-        is_done = True
-        for kind, move in (
-            (packs.promotions(), self._promote),  # users wait for these
-            (packs.demotions(), self._demote),
-        ):
-            try:
-                is_done &= self._move_kind(lease, list(kind), move, slice_)
-            except FencedError:
-                raise
-            except TierStoreError as exc:
-                failures.append(exc)
-        if failures:
-            raise failures[0]
-        return is_done
+        # Users wait for promotions.
+        is_done = self._move_kind(lease, list(packs.promotions()), self._promote, slice_)
+        return self._move_kind(lease, list(packs.demotions()), self._demote, slice_) and is_done
 
     def _move_kind(self, lease: Lease, kind: Sequence[Pack], move: Move, slice_: Slice) -> bool:
-        """Whether all packs of a kind were moved: neither budget nor slice ended before."""
+        """Whether all packs of a kind were moved or put off: neither budget nor slice ended."""
         for at, pack in enumerate(kind):
+            if (hold := self._holds[pack[0].wanted].current()) is not None:
+                waiting = [candidate for other in kind[at:] for candidate in other]
+                self._put_off(lease, waiting, hold.pause_s, hold.error)
+                return True
             if slice_.is_over or not self._budget.operations():
                 return False
-            self._attempt(lease, pack, move, kind[at + 1 :])
+            self._attempt(lease, pack, move)
             slice_.spend(sum(candidate.row.size for candidate in pack))
         return True
 
-    def _recognize(self) -> None:
-        """Raise UnavailableError if the cold tier has none of the objects that rows point at.
-
-        A disk that is not mounted looks like an empty folder: what went there now would be hidden
-        as soon as the disk is back.
-        """
-        if self._is_recognized:
-            return
-        ground = self._ground
-        page = ground.objects.list(f"{ground.region}/", "", 1, ground.cold_s)
-        if not (page.objects or page.next_after):
-            stored = ground.directory.objects(ROWS_MAX, ground.regional_s)
-            if any(item.live for item in stored):
-                raise UnavailableError(
-                    "the cold tier has none of the objects that this region's rows point at: check"
-                    " that tiers.cold.url names the right place, and that its disk is mounted"
-                )
-        self._is_recognized = True
-
-    def _attempt(self, lease: Lease, pack: Pack, move: Move, rest: Sequence[Pack]) -> None:
-        """Move a pack. If a tier does not answer, the `rest` of its kind waits as well."""
-        wanted = pack[0].wanted
+    def _attempt(self, lease: Lease, pack: Pack, move: Move) -> None:
+        holds = self._holds[pack[0].wanted]
         try:
-            self._recognize()
+            self._recognition.check()
             moved = move(lease, pack)
         except FencedError:
             raise
         except TierStoreError as exc:
-            is_away = isinstance(exc, UnavailableError)
             self._ground.tally.failed += len(pack)
-            self._failures[wanted] += 1
-            self._is_recognized = False
-            waiting = [*pack, *(c for other in rest for c in other if is_away)]
-            self._note_failure(lease, waiting, self._failures[wanted], exc)
-            raise
-        self._failures[wanted] = 0
+            self._recognition.forget()
+            self.failure = self.failure or exc
+            self._put_off(lease, pack, holds.fail(exc), str(exc))
+            return
+        holds.succeed()
         self._ground.tally.raced += len(pack) - moved
         self._budget.spend(len(pack), sum(candidate.row.size for candidate in pack))
 
-    def _note_failure(self, lease: Lease, pack: Pack, failures: int, exc: TierStoreError) -> None:
-        pause_s = min(BACKOFF_S_MAX, self._interval_s() * 2.0 ** min(failures, 16))
+    def _put_off(self, lease: Lease, pack: Pack, pause_s: float, error: str) -> None:
         next_ms = self._ground.now_ms() + int(pause_s * MS_PER_S)
-        notes = [candidate.wish(next_ms, str(exc)) for candidate in pack]
+        notes = [candidate.wish(next_ms, error) for candidate in pack]
         self._ground.directory.settle_reviews(lease.epoch, notes, self._ground.regional_s)
 
     # Demotion
@@ -236,6 +218,7 @@ class Mover:
         self._note_unread(lease, pack, corrupt)
         if not records:
             return 0
+        self._recognition.check_mark(lease)
         name = mint_name(ground.runtime, ground.region, ground.incarnation, _kind(pack))
         packed = (
             pack_value(name, *records[0]) if _kind(pack) == "val" else pack_segment(name, records)
@@ -284,7 +267,7 @@ class Mover:
         self, lease: Lease, pack: Sequence[Candidate], reasons: dict[str, str]
     ) -> None:
         """Note why some of `pack` cannot be read, and try those again much later."""
-        next_ms = self._ground.now_ms() + int(BACKOFF_S_MAX * MS_PER_S)
+        next_ms = self._ground.now_ms() + int(PAUSE_S_MAX * MS_PER_S)
         notes = [c.wish(next_ms, reasons[c.row.key]) for c in pack if c.row.key in reasons]
         if notes:
             self._ground.tally.failed += len(notes)

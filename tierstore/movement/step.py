@@ -93,12 +93,16 @@ class Moving:
 
     def _run(self, work: Callable[[], None]) -> None:
         with self._stepping:
+            error: TierStoreError | None = None
             try:
                 work()
             except TierStoreError as exc:
-                self.last_error = str(exc)
-                raise
-            self.last_error = None
+                error = exc
+            error = self.mover.take_failure() or error  # it came first
+            told = error or self.mover.failure
+            self.last_error = None if told is None else str(told)
+            if error is not None:
+                raise error
 
     def _step(self) -> None:
         ground = self.ground

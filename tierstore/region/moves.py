@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 REGIONAL: Final = "regional"
 COLD: Final = "cold"
 LEASE_AHEAD_MS_MIN: Final = 3_600_000
+MARK_EPOCH: Final = (1 << 63) - 1
+"""Of the intent that is the region's mark, which no lease reaches: so it is never stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,12 @@ class Directory(Region, Protocol):
 
     def known_objects(self, names: Sequence[str], timeout_s: float) -> set[str]:
         """Those of `names` that the directory knows: referred to, garbage, or about to be made."""
+
+    def marker(self, timeout_s: float) -> str | None:
+        """The object by which the region recognizes its cold tier; None: it has not used one."""
+
+    def put_marker(self, epoch: int, name: str, timeout_s: float) -> None:
+        """Note that the object `name` is that, for good. It counts as known from now on."""
 
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why `key` is not in the tier where it should be, if so."""

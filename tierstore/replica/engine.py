@@ -18,7 +18,7 @@ from tierstore.replica.schedule import Schedule, Step
 from tierstore.replica.state import ReplicaState
 from tierstore.replica.walk import Walker
 from tierstore.replica.writes import Writer
-from tierstore.runtime import fork, mint_replica_id
+from tierstore.runtime import Watermark, fork, mint_replica_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +52,12 @@ class Replica:
         rule_for: Callable[[str], Rule],
         cold: ColdLink | None = None,
         more_steps: Callable[[Replica], list[Step]] = lambda _: [],
+        issued: Watermark | None = None,
     ) -> None:
-        """`more_steps` are what else runs in the background, for each identity anew."""
+        """`more_steps` are what else runs in the background, for each identity anew.
+
+        `issued` is of the stores that one process opens, in turn or at once.
+        """
         self.policy = policy
         self._cold = cold or ColdLink(no_cold_tier, runtime)
         self._more_steps = more_steps
@@ -63,6 +67,7 @@ class Replica:
         self._source = source
         self.on_rebuilt: Callable[[], None] = lambda: None
         self._journals = journals
+        self._issued = issued or Watermark()
         self.rule_for = rule_for
         self._opening = runtime.lock()
         self._adopting = runtime.lock()
@@ -104,6 +109,7 @@ class Replica:
                 raise StoreClosedError("the store is closed")
             if not self.is_open:
                 self._open_journal()
+                self.state.clock.merge_admitted(self._issued.join(self.state.clock))
                 self.is_open = True
         if self.state.outbox.unflushed:
             self.start()  # what an earlier process left does not wait for a verb that needs this
@@ -145,6 +151,8 @@ class Replica:
         with state.lock:
             restore(state, journal, stored)
             self.writer.restore(stored.deltas, self.rule_for)
+            if self._journals is not None:
+                state.clock.merge_admitted(self._journals.last_stamp())
             state.link.become(stored.replica, is_new=stored.region is None)
         state.restored_stamp = state.clock.last
         if stored.unflushed:
@@ -299,6 +307,7 @@ class Replica:
 
     def _release(self, *, wait: bool = True) -> None:
         """Let go of journal and region, each even if the other cannot be let go."""
+        self._issued.leave(self.state.clock)
         try:
             self._close_journal(wait=wait)
         finally:
@@ -313,7 +322,7 @@ class Replica:
         is_held = lock.acquire(wait)
         try:
             if self.state.journal is not None:
-                self.state.journal.close()
+                self.state.journal.close(self.state.clock.last)
         finally:
             if is_held:
                 lock.release()
@@ -378,6 +387,7 @@ class Replica:
         self._cold.forget_inherited()
         self._driver = None
         closed = self.state.closed
+        self._issued.leave(self.state.clock)
         self._build(ReplicaState(self.policy, self.runtime, mint_replica_id(self.runtime)))
         self.state.closed = closed
         self.on_rebuilt()

@@ -122,7 +122,6 @@ class Flusher:
             )
         with state.lock:
             self._settle_up_to(known.applied, known.digest)
-            self._rebuild_lost()
 
     def _build(self) -> None:
         """Give every batch its bytes, which contain the digest of the one before."""
@@ -139,21 +138,34 @@ class Flusher:
     def _settle_up_to(self, applied: int, digest: bytes) -> None:
         """Acknowledge batches that the region applied without our seeing the answer, but for the
         last one, which is sent again for its stored answer."""
-        state = self._state
-        while state.outbox.frozen and state.outbox.frozen[0].number <= applied:
-            frozen = state.outbox.frozen[0]
-            if frozen.number == applied and frozen.batch is not None:
-                return
+        outbox = self._state.outbox
+        while outbox.frozen and outbox.frozen[0].number <= applied:
+            frozen = outbox.frozen[0]
             own = frozen.batch.digest if frozen.batch is not None else digest
-            state.outbox.acknowledge(frozen, own)
+            if frozen.number == applied and frozen.batch is not None:
+                if own == digest:
+                    outbox.digest = frozen.batch.predecessor  # the one before may be a lost one
+                    break
+                own = digest  # of the lost one: it came late, and its replacement did not come
+            outbox.acknowledge(frozen, own)
+        self._mend_chain()
 
-    def _rebuild_lost(self) -> None:
-        """Number anew what follows a batch whose content was never on disk and died in memory."""
-        frozen = self._state.outbox.frozen
-        if not any(f.batch is None and f.persisted for f in frozen):
-            return
-        for waiting in frozen:
-            waiting.batch, waiting.persisted, waiting.journaled = None, False, True
+    def _mend_chain(self) -> None:
+        """Build batches anew that do not follow the one before them any more.
+
+        An empty batch stands for one whose content was never on disk and died in memory. The
+        journal keeps the digest of the lost one, which may have been sent and come late; the
+        replacement needs no journal, for it is always the same. Whichever the region applies, its
+        digest is known.
+        """
+        outbox = self._state.outbox
+        predecessor: bytes | None = outbox.digest
+        for frozen in outbox.frozen:
+            if frozen.batch is None or frozen.batch.predecessor != predecessor:
+                frozen.batch, predecessor = None, None
+                frozen.persisted = frozen.lost_digest is not None
+            else:
+                predecessor = frozen.batch.digest
 
     def _send(self, frozen: Frozen, deadline: Deadline) -> None:
         state = self._state
@@ -163,6 +175,9 @@ class Flusher:
         reply = state.link.call(
             lambda timeout_s: state.link.region.apply(batch, timeout_s), deadline
         )
+        if reply.verdict == "fenced" and frozen.lost_digest is not None:
+            self._meet_lost(deadline)
+            return
         if reply.verdict == "fenced":
             self._fence(reply.reason)
         if reply.verdict == "retired":
@@ -173,6 +188,14 @@ class Flusher:
             self._settle(frozen, reply, sent_at_s)
         state.tally.flushed += len(frozen.deltas)
         self.notes.acknowledge(frozen, batch.digest)
+
+    def _meet_lost(self, deadline: Deadline) -> None:
+        """Go on after a lost batch that came late, before its replacement."""
+        state = self._state
+        state.runtime.sometimes("lost batch came late")
+        state.link.forget()
+        state.link.register(deadline)  # settles what the region has, or fences
+        self.freeze()
 
     def _settle(self, frozen: Frozen, reply: BatchReply, sent_at_s: float) -> None:
         """Do what each outcome means here. Needs the lock."""

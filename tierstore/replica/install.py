@@ -42,6 +42,35 @@ def install(
     return entry
 
 
+def refresh(
+    state: ReplicaState, key: str, shown: Record, fetched_at_s: float, *, is_current: bool
+) -> None:
+    """Let no later read of `key` find something older than `shown`, which a reader was told.
+
+    For what was not read in order to be kept. A copy that is here is brought up to date, or
+    dropped where the feed has passed the reply that `shown` is from; a write of this replica that
+    waits and has lost to `shown` is forgotten. Needs the lock, and the caller to evict afterwards.
+    """
+    outbox = state.outbox
+    if state.negatives is not None:
+        state.negatives.discard(key)
+    if outbox.frozen:
+        outbox.note_shown(key, shown)
+    entry = state.edge.resident.get(key)
+    if entry is not None and is_current and _is_newer(shown, entry):
+        install(state, key, entry.rule, shown, fetched_at_s)
+        return
+    entry = entry or outbox.dirty.get(key)
+    if entry is not None and _is_newer(shown, entry):
+        outbox.unmark(entry)
+        state.edge.drop(entry)
+
+
+def _is_newer(shown: Record, entry: Entry) -> bool:
+    known = (entry.stamp, entry.replica, entry.touch)
+    return (shown.stamp, shown.replica, shown.touch) > known
+
+
 def _install_new(
     state: ReplicaState, key: str, rule: Rule, shown: Record, fetched_at_s: float
 ) -> Entry | None:

@@ -34,7 +34,8 @@ class Frozen:
     """A numbered batch on its way. `batch` is made, and `persisted`, outside the lock."""
 
     __slots__ = (
-        "batch", "deltas", "heat", "journaled", "number", "persisted", "size_bytes", "tick",
+        "batch", "deltas", "heat", "journaled", "lost_digest", "number", "persisted",
+        "size_bytes", "tick",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +54,8 @@ class Frozen:
         self.journaled = journaled
         self.batch: Batch | None = None
         self.persisted = False
+        self.lost_digest: bytes | None = None
+        """Of the batch of this number that may have been sent by a process that died with it."""
         self.tick = 0
 
 
@@ -85,6 +88,7 @@ class Outbox:
             known = {delta.key: delta for delta in deltas if isinstance(delta, Delta)}
             frozen = Frozen(stored.number, known, journaled=stored.batch is not None)
             frozen.batch, frozen.persisted = stored.batch, True
+            frozen.lost_digest = stored.digest if stored.batch is None else None
             outbox.frozen.append(frozen)
             outbox.frozen_bytes += frozen.size_bytes
         return outbox
@@ -186,7 +190,9 @@ class Outbox:
         if number == self.acknowledged:
             return digest == self.digest
         frozen = next((f for f in self.frozen if f.number == number), None)
-        return frozen is not None and (frozen.batch is None or frozen.batch.digest == digest)
+        if frozen is None or frozen.batch is None:
+            return frozen is not None
+        return digest in (frozen.batch.digest, frozen.lost_digest)
 
     @property
     def last_number(self) -> int:

@@ -135,6 +135,8 @@ class Puller:
             state.edge.drop(entry)  # a read that needs it will say what is wrong
             return
         record = None if row is None else row.record
+        if record is not None:  # it may be newer than the change that led to it
+            state.clock.merge_admitted(max(record.stamp, record.touch))
         state.outbox.settle_held(key, record)
         shown = state.outbox.overlay(key, record, reply.applied)
         if not landed and (shown is None or _is_newer(entry, shown)):

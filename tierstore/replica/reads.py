@@ -6,7 +6,7 @@ from tierstore.edge.entry import GONE, fold
 from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
 from tierstore.replica.cold import damage, fetch
 from tierstore.replica.exchange import read_rows
-from tierstore.replica.install import install
+from tierstore.replica.install import install, refresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -259,6 +259,8 @@ class Reader:
             entry = install(state, key, rule, shown, arrival.sent_at_s)
         else:
             state.tally.fills_voided += 1
+            if shown is not None:
+                refresh(state, key, shown, arrival.sent_at_s, is_current=False)
         if shown is None:
             state.tally.absent += 1
             return Answer(None, GONE, None, arrival.age_s)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError
 from tierstore.replica.cold import damage, elsewhere, fetch, hydrate
+from tierstore.replica.install import refresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ def scan_page(
     """
     with state.lock:
         ticket = state.outbox.begin_request()
+    sent_at_s = state.runtime.monotonic()
     try:
         page = state.link.call(
             lambda timeout_s: state.link.region.scan(
@@ -52,6 +54,9 @@ def scan_page(
             _refuse_damaged(state, page, cold, is_inside)
             merged = _overlaid(state, page, is_inside)
             now = state.now_ms()
+            if values:
+                _keep_up(state, page, merged, sent_at_s)
+                state.edge.evict(now)
     finally:
         with state.lock:
             state.outbox.end_request(ticket)
@@ -109,6 +114,15 @@ def _overlaid(
         if shown is not None:
             merged[key] = shown
     return merged
+
+
+def _keep_up(
+    state: ReplicaState, page: ScanPage, merged: dict[str, Record], sent_at_s: float
+) -> None:
+    """Let no copy be older than what the scan shows: reads of one replica never go back."""
+    is_current = page.position >= state.cursor
+    for key, record in merged.items():
+        refresh(state, key, record, sent_at_s, is_current=is_current)
 
 
 def _refuse_damaged(

@@ -122,7 +122,8 @@ class Schedule:
     def _pause_s(self, step: Step) -> float:
         if not step.failures:
             return step.interval_s if step.pause_s is None else step.pause_s()
-        longest_s = min(BACKOFF_S_MAX, step.interval_s * 2.0 ** min(step.failures, 16))
+        failures = 0 if step.pause_s is not None else min(step.failures, 16)  # it holds back itself
+        longest_s = min(BACKOFF_S_MAX, step.interval_s * 2.0**failures)
         return longest_s * (0.5 + jitter(self._runtime) / 2)
 
 

@@ -109,7 +109,7 @@ class Writer:
             with state.lock:
                 stamp = state.tick()
             raw = encoded(write, stamp)
-            state.last_seq = state.journal.append(write.key, raw)  # type: ignore[union-attr]
+            state.last_seq = state.journal.append(write.key, raw, stamp)  # type: ignore[union-attr]
             with state.lock:
                 self._show(write, stamp)
         finally:
@@ -207,7 +207,7 @@ class Writer:
             assert state.journal is not None
             delta = Delta(key, TOUCH, touched(target, stamp, ttl_ms))
             raw = encode_delta(delta, state.replica)
-            state.last_seq = state.journal.append(key, raw)
+            state.last_seq = state.journal.append(key, raw, stamp)
             with state.lock:
                 return stamp if self._show_touch(key, rule, target, stamp, ttl_ms) else None
         finally:
@@ -278,7 +278,7 @@ class Writer:
             for write, stamp in zip(writes, stamps, strict=True)
             if self.needs_journal(write.rule)
         ]
-        state.last_seq = state.journal.append_many(rows)
+        state.last_seq = state.journal.append_many(rows, stamps[-1])
 
     def _show(self, write: Write, stamp: int) -> None:
         """Make a stamped write what this replica shows. Needs the lock."""

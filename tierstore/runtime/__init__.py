@@ -44,8 +44,38 @@ if TYPE_CHECKING:
         def wake(self) -> None: ...
         def stop(self, timeout_s: float | None = None) -> None: ...
 
+    class Clock(Protocol):
+        """A clock of stamps, as far as others look at it."""
+
+        last: int
+
 
 REPLICA_ID_BITS = 53  # a replica id can also serve as a pycrdt client id, which has 53 bits
+
+
+class Watermark:
+    """The highest stamp of several clocks, those included that are not used any more.
+
+    A process that opens a store after another goes on where that was, whatever its identity.
+    """
+
+    __slots__ = ("_clocks", "_past")
+
+    def __init__(self) -> None:
+        self._clocks: list[Clock] = []
+        self._past = 0
+
+    def join(self, clock: Clock) -> int:
+        """Look at `clock` from now on; returns the highest stamp so far."""
+        if clock not in self._clocks:
+            self._clocks.append(clock)
+        return max(self._past, *[known.last for known in self._clocks])
+
+    def leave(self, clock: Clock) -> None:
+        """Look at `clock` for the last time. Idempotent."""
+        self._past = max(self._past, clock.last)
+        if clock in self._clocks:
+            self._clocks.remove(clock)
 
 
 class Runtime:
@@ -53,6 +83,8 @@ class Runtime:
 
     inline = False
     """Whether what may wait runs in its caller: there are no threads to hand it to."""
+    issued = Watermark()
+    """Of all stores that `tierstore.open` opens on the clock of this process."""
 
     time_ns = staticmethod(time.time_ns)
     monotonic = staticmethod(time.monotonic)

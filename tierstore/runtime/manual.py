@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from tierstore.runtime import Runtime
+from tierstore.runtime import Runtime, Watermark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class ManualRuntime(Runtime):
         self._wall_ns = int(start_s * NS_PER_S)
         self._elapsed_ns = 0
         self._random = random.Random(seed)
+        self.issued = Watermark()
         self._drivers: list[ManualDriver] = []
         self.reached: Counter[str] = Counter()
 

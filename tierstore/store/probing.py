@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError, TierStoreError
+from tierstore.movement.ground import observed
+from tierstore.movement.recognition import require_mark
 from tierstore.region.objects import VALUE, ByteRange, mint_name
 
 if TYPE_CHECKING:
@@ -22,8 +24,16 @@ SHOWN_MAX = 10
 
 
 def probe(core: Core, timeout_s: float | None) -> str:
-    """That an object can be written, read and deleted. Raises what the tier raises."""
+    """That an object can be written, read and deleted. Raises what the tier raises.
+
+    Nothing is written where the region does not recognize its tier: that may be a mount point.
+    """
     objects, deadline, info = _reach(core, timeout_s)
+    ask = getattr(core.replica.region, "marker", None)
+    mark = ask and core.replica.state.link.observed(lambda: ask(deadline.remaining_s()))
+    if mark:
+        seen = observed(objects, core.replica.state.cold.observed)
+        require_mark(seen, mark, deadline.remaining_s())
     name = mint_name(core.runtime, info.region, info.incarnation, VALUE)
     core.replica.state.cold.observed(lambda: _write_and_read(objects, name, deadline))
     return "an object can be written, read and deleted"

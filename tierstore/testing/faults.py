@@ -160,14 +160,14 @@ class FaultyJournalFile(JournalFile):
         """What the file holds."""
         return self._io("load", lambda: JournalFile.load(self, new_replica))
 
-    def append(self, key: str, delta: bytes) -> int:
+    def append(self, key: str, delta: bytes, stamp: int = 0) -> int:
         """Commit one delta."""
-        return self._commit("append", lambda: JournalFile.append(self, key, delta))
+        return self._commit("append", lambda: JournalFile.append(self, key, delta, stamp))
 
-    def append_many(self, deltas: Iterable[tuple[str, bytes]]) -> int:
+    def append_many(self, deltas: Iterable[tuple[str, bytes]], stamp: int = 0) -> int:
         """Commit several deltas at once."""
         rows = list(deltas)
-        return self._commit("append_many", lambda: JournalFile.append_many(self, rows))
+        return self._commit("append_many", lambda: JournalFile.append_many(self, rows, stamp))
 
     def freeze(self, batches: Sequence[FrozenBatch], last_seq: int, stamp: int) -> None:
         """Replace deltas by the batches they went into."""
@@ -199,7 +199,7 @@ class FaultyJournalFile(JournalFile):
             ),
         )
 
-    def close(self) -> None:
+    def close(self, stamp: int = 0) -> None:
         """Close the file and give up its lock, even if that is made to fail."""
         if self._plan.crashed:
             return  # a process that ended runs no `finally`: see `abandon`
@@ -207,7 +207,7 @@ class FaultyJournalFile(JournalFile):
             self._io("close", lambda: None)
         finally:
             if not self._plan.crashed:
-                JournalFile.close(self)
+                JournalFile.close(self, stamp)
 
     def discard(self) -> None:
         """Remove a new file that could not be made use of."""

@@ -97,6 +97,14 @@ class FaultyMoves(FaultyCalls):
         """Those of `names` that are known."""
         return self._read("known_objects", lambda: self._moves.known_objects(names, timeout_s))
 
+    def marker(self, timeout_s: float) -> str | None:
+        """The object by which the cold tier is recognized."""
+        return self._read("marker", lambda: self._moves.marker(timeout_s))
+
+    def put_marker(self, epoch: int, name: str, timeout_s: float) -> None:
+        """Note that object."""
+        self._write("put_marker", lambda: self._moves.put_marker(epoch, name, timeout_s))
+
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why a key is not where it should be."""
         return self._read("stay", lambda: self._moves.stay(key, timeout_s))

@@ -27,7 +27,10 @@ class MemoryMoves:
     def __init__(self) -> None:
         self._lease = Lease(0, False, 0)
         self._holder = 0
+        self._ids: dict[str, int] = {}  # by key, once they were asked for
+        self._last_id = 0
         self.intents: dict[str, int] = {}
+        self.mark: str | None = None
         self.stored: dict[str, StoredObject] = {}
         self.stays: dict[str, Stay] = {}
 
@@ -53,15 +56,18 @@ class MemoryMoves:
             return [_bare(row) for row in found[:limit]]
 
     def review_all(self, epoch: int, after: int, limit: int, timeout_s: float) -> int | None:
-        """Make rows due, in the order of their keys."""
+        """Make rows due, `limit` ids of them from the first one above `after` on."""
         with self._lock:
             self._check(epoch)
-            now_ms = self._now_ms()
-            for key in sorted(self.rows)[after : after + limit]:
+            left = {key: at for key, at in self._number_rows().items() if at > after}
+            if not left:
+                return None
+            now_ms, until = self._now_ms(), min(left.values()) - 1 + limit
+            for key in (key for key, at in left.items() if at <= until):
                 row = self.rows[key]
                 if row.due_ms is None or row.due_ms > now_ms:
                     self.rows[key] = replace(row, due_ms=now_ms)
-            return after + limit if after + limit < len(self.rows) else None
+            return until if max(left.values()) > until else None
 
     def settle_reviews(self, epoch: int, reviews: Sequence[Review], timeout_s: float) -> None:
         """Note what became of rows that were due."""
@@ -132,7 +138,19 @@ class MemoryMoves:
     def known_objects(self, names: Sequence[str], timeout_s: float) -> set[str]:
         """Those of `names` that are known."""
         with self._lock:
-            return {name for name in names if name in self.stored or name in self.intents}
+            known = self.stored.keys() | self.intents.keys()
+            return {name for name in names if name in known or name == self.mark}
+
+    def marker(self, timeout_s: float) -> str | None:
+        """The object by which the cold tier is recognized."""
+        with self._lock:
+            return self.mark
+
+    def put_marker(self, epoch: int, name: str, timeout_s: float) -> None:
+        """Note that object."""
+        with self._lock:
+            self._check(epoch)
+            self.mark = name
 
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why `key` is not where it should be."""
@@ -164,6 +182,14 @@ class MemoryMoves:
     def _check(self, epoch: int) -> None:
         if self._lease.epoch != epoch:
             raise FencedError("another mover has the lease of this region now")
+
+    def _number_rows(self) -> dict[str, int]:
+        """The id of each row: higher than any before, when it came, and its own while it stays."""
+        for key in self.rows:  # in the order in which they came
+            if key not in self._ids:
+                self._last_id += 1
+                self._ids[key] = self._last_id
+        return self._ids
 
     def _note(self, review: Review) -> None:
         if review.wanted is None:

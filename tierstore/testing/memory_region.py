@@ -126,7 +126,7 @@ class MemoryRegion(MemoryMoves):
         with self._lock:
             gap = cursor < self._floor or cursor > self._position
             later = sorted(
-                (row for row in self.rows.values() if row.position > cursor),
+                (row for row in self.rows.values() if cursor < row.position <= self._position),
                 key=lambda row: row.position,
             )
             changes = [_change(row) for row in later[:limit]]
@@ -205,6 +205,7 @@ class MemoryRegion(MemoryMoves):
             dead = [row for row in self.rows.values() if is_collectable(row, floor, terms)]
             for row in dead[:limit]:
                 del self.rows[row.key]
+                self._ids.pop(row.key, None)
                 if row.cold is not None:
                     self._release([decode_pointer(row.cold, key=row.key).name])
                 self._floor = max(self._floor, row.position)
@@ -247,8 +248,7 @@ class MemoryRegion(MemoryMoves):
 
     def _store(self, plan: Plan) -> None:
         for row in plan.writes.values():
-            self._position += 1
-            self.rows[row.key] = replace(row, position=self._position)
+            self.rows[row.key] = self._place(row)
         self.rows.update(plan.heated)
         self._release(plan.released)
 
@@ -261,6 +261,11 @@ class MemoryRegion(MemoryMoves):
     def _see(self, state: ReplicaState) -> None:
         """Note that a replica is alive; a clock that is set back makes nobody look silent."""
         state.seen_ms = max(state.seen_ms, self._now_ms())
+
+    def _place(self, row: Row) -> Row:
+        """`row` at the next position of the feed."""
+        self._position += 1
+        return replace(row, position=self._position)
 
     def _keep(self, kind: str, batch: Batch, index: int, key: str, reason: str) -> None:
         self._aside.setdefault(

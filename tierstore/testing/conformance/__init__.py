@@ -29,14 +29,12 @@ pytest.register_assert_rewrite(
 )
 
 from tierstore.testing.conformance.edge import EdgeConformance  # noqa: E402
-from tierstore.testing.conformance.harness import (  # noqa: E402
-    CannotError,
-    EdgeHarness,
-    ObjectHarness,
-    RegionHarness,
-)
+from tierstore.testing.conformance.edge.harness import EdgeHarness  # noqa: E402
+from tierstore.testing.conformance.harness import CannotError  # noqa: E402
 from tierstore.testing.conformance.object import ObjectConformance  # noqa: E402
+from tierstore.testing.conformance.object.harness import ObjectHarness  # noqa: E402
 from tierstore.testing.conformance.region import RegionConformance  # noqa: E402
+from tierstore.testing.conformance.region.harness import RegionHarness  # noqa: E402
 
 __all__ = [
     "CannotError",

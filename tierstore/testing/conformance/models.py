@@ -15,8 +15,10 @@ from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.region.apply import Limits
 from tierstore.runtime.manual import ManualRuntime
+from tierstore.testing.conformance.edge.harness import EdgeHarness
 from tierstore.testing.conformance.edge.observed import ObservedRegion
-from tierstore.testing.conformance.harness import EdgeHarness, ObjectHarness, RegionHarness
+from tierstore.testing.conformance.object.harness import ObjectHarness
+from tierstore.testing.conformance.region.harness import RegionHarness
 from tierstore.testing.faults import FaultyJournalDirectory, FaultyRegion
 from tierstore.testing.memory_objects import FaultyObjects, MemoryObjects
 from tierstore.testing.memory_region import MemoryRegion

@@ -10,6 +10,8 @@ from tierstore.runtime import Runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tierstore.runtime.manual import ManualRuntime
+
 ENDS_WITHIN_S = 60.0
 
 
@@ -52,3 +54,14 @@ def outcomes_of(calls: Sequence[Callable[[], object]]) -> list[object]:
 
     together(*[partial(note, index) for index in range(len(calls))])
     return found
+
+
+class Waiting(Runtime):
+    """The real runtime with the wall clock of another: for threads that wait for each other."""
+
+    def __init__(self, clock: ManualRuntime) -> None:
+        self._clock = clock
+
+    def time_ns(self) -> int:
+        """The wall clock of the harness."""
+        return self._clock.time_ns()

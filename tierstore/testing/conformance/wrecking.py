@@ -24,9 +24,10 @@ def wrecked(
 ) -> Iterator[TierStoreError | None]:
     """Repeat `call`, each time with a later I/O of it going wrong, until none does.
 
-    Before each, `prepare` runs unharmed. Yields after each what was raised, with the plan disarmed
-    and, after a crash, the tier restarted. Only "unavailable" and "unknown" may be raised: errors
-    of tierstore that say whether something may have happened.
+    Before each, `prepare` runs unharmed; it and `call` have to open the handles that they use.
+    Yields after each what was raised, with the plan disarmed and, after a crash, the tier
+    restarted. Only "unavailable" and "unknown" may be raised: errors of tierstore that say whether
+    something may have happened.
     """
     plan = harness.plan
     for n in range(1, IOS_MAX):
@@ -48,4 +49,5 @@ def wrecked(
             assert n > 1, "the call did no I/O that the plan knows of"
             return
         yield error
+        harness.release()
     raise AssertionError(f"a call did more than {IOS_MAX} I/Os")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tierstore.tiers.journal.file import JournalFile
 
 SUFFIX = ".journal"
+LOCK_SUFFIX = f"{SUFFIX}-lock"
 NETWORK_FILE_SYSTEMS = frozenset(
     "nfs nfs4 cifs smb3 smbfs afs ceph glusterfs fuse.glusterfs fuse.sshfs lustre beegfs".split()
 )
@@ -66,6 +67,19 @@ class JournalDirectory:
         self._prepare()
         return self._create(replica)
 
+    def last_stamp(self) -> int:
+        """The highest stamp that any user of this directory is known to have reached.
+
+        As far as it can be read, and not quite to the last one of a process that was killed.
+        """
+        from tierstore.tiers.journal.lock import read_stamp
+
+        try:
+            names = [name for name in os.listdir(self.path) if name.endswith(LOCK_SUFFIX)]
+        except OSError:
+            return 0
+        return max((read_stamp(os.path.join(self.path, name)) for name in names), default=0)
+
     def orphans(self) -> Iterator[JournalFile]:
         """Each file that no process holds, locked; the caller closes it."""
         if os.path.isdir(self.path):
@@ -101,7 +115,7 @@ class JournalDirectory:
         from tierstore.tiers.journal.lock import FileLock
 
         with translated(path):
-            lock = FileLock.try_acquire(path + "-lock")
+            lock = FileLock.try_acquire(path.removesuffix(SUFFIX) + LOCK_SUFFIX)
         return None if lock is None else JournalFile(path, lock, sync_always=self._sync_always)
 
     def _prepare(self) -> None:

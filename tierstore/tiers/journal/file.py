@@ -102,8 +102,8 @@ class JournalFile:
             self._keep_damaged(connection, state)
         return state
 
-    def append(self, key: str, delta: bytes) -> int:
-        """Commit one delta; returns its sequence number."""
+    def append(self, key: str, delta: bytes, stamp: int = 0) -> int:
+        """Commit one delta, made at `stamp`; returns its sequence number."""
         try:
             connection = self._connection or self._connect()
             seq = self._seq + 1 or self._next()
@@ -114,13 +114,13 @@ class JournalFile:
             with translated(self.path):
                 raise
         self._seq = seq
-        self._lock.move_mark(seq)
+        self._lock.move_mark(seq, stamp)
         if self._damaged:
             self._heal([key])
         return seq
 
-    def append_many(self, deltas: Iterable[tuple[str, bytes]]) -> int:
-        """Commit several deltas at once; returns the last sequence number."""
+    def append_many(self, deltas: Iterable[tuple[str, bytes]], stamp: int = 0) -> int:
+        """Commit several deltas at once, the last made at `stamp`; returns the last number."""
         with translated(self.path):
             connection = self._connect()
             seq = self._next()
@@ -129,7 +129,7 @@ class JournalFile:
             with _Transaction(connection):
                 connection.executemany(_APPEND, rows)
             self._seq = seq + len(rows) - 1
-        self._lock.move_mark(self._seq)
+        self._lock.move_mark(self._seq, stamp)
         if self._damaged:
             self._heal([key for _, key, _, _ in rows])
         return self._seq
@@ -141,6 +141,8 @@ class JournalFile:
             connection.executemany(_FREEZE, rows)
             connection.execute("DELETE FROM deltas WHERE seq <= ?", (last_seq,))
             _set(connection, stamp=stamp, seq=last_seq, **_last_number(rows))
+        if self._seq >= 0:
+            self._lock.move_mark(self._seq, stamp)
 
     def bind(self, region: str) -> None:
         """Note the region that these deltas belong to, for ever, and sync."""
@@ -220,13 +222,13 @@ class JournalFile:
         if connection is not None:
             connection.close()
 
-    def close(self) -> None:
-        """Close the file and give up its lock. Idempotent."""
+    def close(self, stamp: int = 0) -> None:
+        """Close the file and give up its lock, noting the last `stamp` reached. Idempotent."""
         try:
             with translated(self.path):
                 self.close_connection()
                 if self._seq >= 0:
-                    self._lock.begin_mark(self._seq, durable=True)
+                    self._lock.begin_mark(self._seq, stamp, durable=True)
         finally:
             self._lock.release()
 

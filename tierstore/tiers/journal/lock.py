@@ -1,9 +1,12 @@
-"""Locks that end with the process that holds them, and the mark in their files.
+"""Locks that end with the process that holds them, and the mark and stamp in their files.
 
 SQLite takes a WAL that was cut off or damaged for one that ends there, and says nothing. The mark
 is the number of the last delta that was committed, kept where no damage to the database reaches.
 It is not synced: after a power cut it may be ahead of what the disk got, so it holds only within
 one boot of the machine, or once the file was closed.
+
+The stamp is the last one that the owner of the journal is known to have reached. Others may read
+it while the lock is held, unlike the database.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-# How long the mark holds, and that inverted; the mark, and that inverted.
+# How long the mark holds, and that inverted; the mark and the stamp, each and that inverted.
 _TERM = struct.Struct("<QQ")
 _MARK = struct.Struct("<QQ")
-_TERM_AT, _MARK_AT = 16, 32  # Windows locks the first byte
+_MARK_AND_STAMP = struct.Struct("<QQQQ")
+_TERM_AT, _MARK_AT, _STAMP_AT = 16, 32, 48  # Windows locks the first byte
 _ONES = (1 << 64) - 1
 _DURABLE = 1
 
@@ -36,19 +40,24 @@ class FileLock:
         self._descriptor: int | None = descriptor
         self.path = path
         self._boot = boot_id()
+        os.lseek(descriptor, _STAMP_AT, os.SEEK_SET)
+        self._stamp = _unpack_stamp(os.read(descriptor, _MARK.size))
 
-    def begin_mark(self, seq: int, *, durable: bool = False) -> None:
+    def begin_mark(self, seq: int, stamp: int = 0, *, durable: bool = False) -> None:
         """Note that the deltas up to `seq` are committed; with `durable`, a power cut spares them.
 
         Without it the mark holds within this boot of the machine.
         """
         term = _DURABLE if durable else self._boot
         self._write_at(_TERM_AT, _TERM.pack(term, term ^ _ONES))
-        self.move_mark(seq)
+        self.move_mark(seq, stamp)
 
-    def move_mark(self, seq: int) -> None:
-        """Note that the delta `seq` was committed, too."""
-        self._write_at(_MARK_AT, _MARK.pack(seq, seq ^ _ONES))
+    def move_mark(self, seq: int, stamp: int = 0) -> None:
+        """Note that the delta `seq` was committed, too, and that `stamp` was reached."""
+        if stamp > self._stamp:
+            self._stamp = stamp
+        last = self._stamp
+        self._write_at(_MARK_AT, _MARK_AND_STAMP.pack(seq, seq ^ _ONES, last, last ^ _ONES))
 
     def read_mark(self) -> int:
         """The number of the last delta known to be committed; 0 if none is known."""
@@ -99,6 +108,22 @@ class FileLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+def read_stamp(path: str) -> int:
+    """The stamp in the lock file at `path`, whoever holds it; 0 if none can be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(_STAMP_AT)
+            found = file.read(_MARK.size)
+    except OSError:
+        return 0
+    return _unpack_stamp(found)
+
+
+def _unpack_stamp(found: bytes) -> int:
+    stamp, inverted = _MARK.unpack(found) if len(found) == _MARK.size else (0, 0)
+    return int(stamp) if stamp ^ inverted == _ONES else 0
 
 
 def _lock(descriptor: int) -> None:

@@ -12,8 +12,8 @@ from tierstore.testing.conformance.edge.bench import EdgeBench
 if TYPE_CHECKING:
     from tierstore.runtime.manual import ManualRuntime
     from tierstore.store.store import Store
+    from tierstore.testing.conformance.edge.harness import EdgeHarness
     from tierstore.testing.conformance.edge.observed import ObservedRegion
-    from tierstore.testing.conformance.harness import EdgeHarness
 
 
 NEGATIVES_MAX = 65_536

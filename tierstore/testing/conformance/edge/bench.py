@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tierstore.testing.conformance.harness import CannotError, EdgeHarness
+from tierstore.testing.conformance.edge.harness import EdgeHarness
+from tierstore.testing.conformance.harness import CannotError
 
 if TYPE_CHECKING:
     from tierstore.runtime.manual import ManualRuntime

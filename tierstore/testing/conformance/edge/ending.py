@@ -12,17 +12,17 @@ import pytest
 from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
 from tierstore.testing.conformance.edge.bench import EdgeBench
 from tierstore.testing.conformance.edge.flushing import check_chain
-from tierstore.testing.conformance.harness import Waiting, need, undeclared
+from tierstore.testing.conformance.harness import need, undeclared
 from tierstore.testing.conformance.telling import told
-from tierstore.testing.conformance.together import together
+from tierstore.testing.conformance.together import Waiting, together
 from tierstore.values import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.store.store import Store
+    from tierstore.testing.conformance.edge.harness import EdgeHarness
     from tierstore.testing.conformance.edge.observed import ObservedRegion
-    from tierstore.testing.conformance.harness import EdgeHarness
 
 THREADS, EACH = 4, 40
 

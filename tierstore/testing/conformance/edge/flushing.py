@@ -14,8 +14,8 @@ from tierstore.values import encode
 
 if TYPE_CHECKING:
     from tierstore.store.store import Store
+    from tierstore.testing.conformance.edge.harness import EdgeHarness
     from tierstore.testing.conformance.edge.observed import ObservedRegion
-    from tierstore.testing.conformance.harness import EdgeHarness
 
 
 def check_chain(region: ObservedRegion) -> None:

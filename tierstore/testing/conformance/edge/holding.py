@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.store.store import Store
+    from tierstore.testing.conformance.edge.harness import EdgeHarness
     from tierstore.testing.conformance.edge.observed import ObservedRegion
-    from tierstore.testing.conformance.harness import EdgeHarness
 
 CAPACITY_BYTES = 64 << 10
 

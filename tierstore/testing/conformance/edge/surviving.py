@@ -16,8 +16,8 @@ from tierstore.values import encode
 if TYPE_CHECKING:
     from tierstore.runtime.manual import ManualRuntime
     from tierstore.store.store import Store
+    from tierstore.testing.conformance.edge.harness import EdgeHarness
     from tierstore.testing.conformance.edge.observed import ObservedRegion
-    from tierstore.testing.conformance.harness import EdgeHarness
     from tierstore.testing.plan import Kind
 
 IOS_MAX = 60

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tierstore.region.objects import SEGMENT, ByteRange, mint_name
-from tierstore.testing.conformance.harness import TIMEOUT_S, CannotError, ObjectHarness
+from tierstore.testing.conformance.harness import TIMEOUT_S, CannotError
+from tierstore.testing.conformance.object.harness import ObjectHarness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,12 +13,12 @@ from tierstore.region.objects import (
     ObjectMissingError,
     ObjectTier,
 )
-from tierstore.testing.conformance.harness import TIMEOUT_S, Waiting
+from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.object.bench import Hand, ObjectBench
-from tierstore.testing.conformance.together import outcomes_of, together
+from tierstore.testing.conformance.together import Waiting, outcomes_of, together
 
 if TYPE_CHECKING:
-    from tierstore.testing.conformance.harness import ObjectHarness
+    from tierstore.testing.conformance.object.harness import ObjectHarness
 
 THREADS, EACH = 4, 15
 

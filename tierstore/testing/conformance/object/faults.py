@@ -29,7 +29,7 @@ from tierstore.testing.plan import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tierstore.testing.conformance.harness import ObjectHarness
+    from tierstore.testing.conformance.object.harness import ObjectHarness
     from tierstore.testing.plan import Kind
 
 

@@ -16,7 +16,7 @@ from tierstore.testing.conformance.telling import told
 
 if TYPE_CHECKING:
     from tierstore.region.objects import ObjectTier
-    from tierstore.testing.conformance.harness import ObjectHarness
+    from tierstore.testing.conformance.object.harness import ObjectHarness
 
 
 class ObjectHygiene(ObjectBench):

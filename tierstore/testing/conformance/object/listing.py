@@ -12,8 +12,8 @@ from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.object.bench import OTHER, REGION, ObjectBench, put_many
 
 if TYPE_CHECKING:
-    from tierstore.testing.conformance.harness import ObjectHarness
     from tierstore.testing.conformance.object.bench import Hand
+    from tierstore.testing.conformance.object.harness import ObjectHarness
 
 FOREIGN = [f"{REGION}/{leaf}" for leaf in ("!", "0-x", "1-018bcfe56800-x.seg", "zzz", "ünlist")]
 

@@ -19,8 +19,8 @@ from tierstore.testing.conformance.object.bench import (
 )
 
 if TYPE_CHECKING:
-    from tierstore.testing.conformance.harness import ObjectHarness
     from tierstore.testing.conformance.object.bench import Hand
+    from tierstore.testing.conformance.object.harness import ObjectHarness
 
 LEAF = "1-018bcfe56800-0123456789abcdef.seg"
 UNMINTED = [

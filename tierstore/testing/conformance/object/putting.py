@@ -22,7 +22,7 @@ from tierstore.testing.conformance.object.bench import OTHER, PARTS, WHOLE, Hand
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tierstore.testing.conformance.harness import ObjectHarness
+    from tierstore.testing.conformance.object.harness import ObjectHarness
 
 SIZES = [0, 1, 4095, 64 << 10, (64 << 10) + 1, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX + 1, 8 << 20]
 

@@ -13,8 +13,8 @@ from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.object.bench import WHOLE, ObjectBench
 
 if TYPE_CHECKING:
-    from tierstore.testing.conformance.harness import ObjectHarness
     from tierstore.testing.conformance.object.bench import Hand
+    from tierstore.testing.conformance.object.harness import ObjectHarness
 
 BEYOND = [(0, 9), (8, 1), (9, 0), (7, 2), (1 << 62, 1), (0, 1 << 62)]
 

@@ -14,7 +14,7 @@ from tierstore.testing.conformance.region.sender import Sender
 if TYPE_CHECKING:
     from tierstore.region.protocol import Region
     from tierstore.runtime.manual import ManualRuntime
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
 
 
 class Applying(RegionBench):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tierstore.testing.conformance.harness import CannotError, RegionHarness
+from tierstore.testing.conformance.harness import CannotError
+from tierstore.testing.conformance.region.harness import RegionHarness
 from tierstore.testing.conformance.region.mover import Mover
 from tierstore.testing.conformance.region.sender import Sender
 

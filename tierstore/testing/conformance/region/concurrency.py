@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tierstore.testing.conformance.harness import TIMEOUT_S, Waiting
+from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.region.bench import RegionBench
 from tierstore.testing.conformance.region.mover import TTL_MS
 from tierstore.testing.conformance.region.sender import Sender
-from tierstore.testing.conformance.together import outcomes_of, together
+from tierstore.testing.conformance.together import Waiting, outcomes_of, together
 
 if TYPE_CHECKING:
     from tierstore.region.moves import Directory, Lease
     from tierstore.region.protocol import BatchReply, Change, Region, Registration, Upkeep
     from tierstore.runtime.manual import ManualRuntime
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
 
 WRITERS, BATCHES = 4, 12
 

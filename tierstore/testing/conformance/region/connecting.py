@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tierstore.region.protocol import Region
     from tierstore.runtime.manual import ManualRuntime
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
 
 
 class Connecting(RegionBench):

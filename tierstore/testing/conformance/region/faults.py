@@ -20,7 +20,7 @@ from tierstore.testing.plan import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
     from tierstore.testing.plan import Kind
 
 
@@ -117,15 +117,13 @@ class Faults(RegionBench):
             sender.write(*keys)
             name = mover.begin()
 
-        prepared()
-        for error in wrecked(frail, kind, switch):
+        for error in wrecked(frail, kind, switch, prepared):
             mover.region = frail.open()  # type: ignore[assignment]
             moved = {mover.row(key).cold is not None for key in keys}
             assert len(moved) == 1
             has_happened = moved == {True}
             assert (name in mover.objects()) == has_happened
             assert not (has_happened and isinstance(error, UnavailableError))
-            prepared()
 
     def test_upkeep_happens_whole_or_not_at_all(self, frail: RegionHarness, kind: Kind) -> None:
         """What is held is let in, or still held: never neither, never both."""

@@ -10,8 +10,9 @@ import pytest
 
 from tierstore.errors import UnavailableError
 from tierstore.region.batch import Batch
-from tierstore.testing.conformance.harness import TIMEOUT_S, RegionHarness, need, undeclared
+from tierstore.testing.conformance.harness import TIMEOUT_S, need, undeclared
 from tierstore.testing.conformance.region.bench import RegionBench
+from tierstore.testing.conformance.region.harness import RegionHarness
 from tierstore.testing.conformance.region.sender import Sender
 from tierstore.testing.conformance.telling import told
 

@@ -97,6 +97,7 @@ class Leasing(RegionBench):
             lambda: mover.region.review_all(mover.epoch, 0, 10, TIMEOUT_S),
             lambda: mover.region.abandon(mover.epoch, [name], TIMEOUT_S),
             lambda: mover.region.forget_objects(mover.epoch, [name], TIMEOUT_S),
+            lambda: mover.region.put_marker(mover.epoch, name, TIMEOUT_S),
         ]
         for call in calls:
             with pytest.raises(FencedError):
@@ -105,6 +106,20 @@ class Leasing(RegionBench):
         assert mover.due()["k"] == due
         assert mover.region.stay("k", TIMEOUT_S) is None
         assert mover.region.stale_intents(other.epoch, 10, TIMEOUT_S) == [name]
+
+    def test_a_mark_is_known_for_good_and_never_stale(
+        self, mover: Mover, clock: ManualRuntime
+    ) -> None:
+        """By it the region recognizes its cold tier, however long ago it was put there."""
+        assert mover.region.marker(TIMEOUT_S) is None
+        mover.region.put_marker(mover.epoch, UNKNOWN_NAME, TIMEOUT_S)
+        assert mover.region.marker(TIMEOUT_S) == UNKNOWN_NAME
+        clock.advance(365 * DAY_S)
+        later = mover.other()
+        assert later.region.marker(TIMEOUT_S) == UNKNOWN_NAME
+        assert later.region.stale_intents(later.epoch, 10, TIMEOUT_S) == []
+        assert later.region.known_objects([UNKNOWN_NAME], TIMEOUT_S) == {UNKNOWN_NAME}
+        assert later.objects() == {}
 
     def test_intents_of_earlier_holders_are_stale(self, mover: Mover, clock: ManualRuntime) -> None:
         """The next holder finds what the last one meant to write."""

@@ -16,7 +16,7 @@ from tierstore.testing.conformance.region.mover import UNKNOWN_NAME
 
 if TYPE_CHECKING:
     from tierstore.runtime.manual import ManualRuntime
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
     from tierstore.testing.conformance.region.mover import Mover
     from tierstore.testing.conformance.region.sender import Sender
 

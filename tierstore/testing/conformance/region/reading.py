@@ -9,7 +9,7 @@ from tierstore.testing.conformance.harness import need
 from tierstore.testing.conformance.region.bench import RegionBench
 
 if TYPE_CHECKING:
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
     from tierstore.testing.conformance.region.sender import Sender
 
 

@@ -144,6 +144,25 @@ class Reviewing(RegionBench):
         assert parts == sorted(parts)
         assert set(mover.due()) == set(keys)
 
+    def test_a_review_of_all_misses_no_row_while_rows_come_and_go(
+        self, mover: Mover, sender: Sender, clock: ManualRuntime
+    ) -> None:
+        """Where it goes on does not move when rows are collected, or new keys sort first."""
+        gone, kept = [f"a{n}" for n in range(5)], [f"b{n:02}" for n in range(20)]
+        sender.send(*[sender.put(key, b"1") for key in [*gone, *kept]])
+        sender.send(*[sender.put(key, None) for key in gone])
+        for row in mover.due().values():
+            mover.settle(row, None)
+        after = mover.region.review_all(mover.epoch, 0, 10, TIMEOUT_S)
+        clock.advance(30 * DAY_S)
+        mover.region.acknowledge(sender.replica, sender.read("0").position, TIMEOUT_S)
+        assert mover.region.maintain(100, TIMEOUT_S).collected == len(gone)
+        mover.lease()
+        sender.send(*[sender.put(key, b"2") for key in ("0", gone[0], kept[0])])
+        while after is not None:
+            after = mover.region.review_all(mover.epoch, after, 10, TIMEOUT_S)
+        assert set(mover.due()) == {"0", gone[0], *kept}
+
     def test_a_stay_is_told_until_the_key_moves(
         self, mover: Mover, sender: Sender, clock: ManualRuntime
     ) -> None:

@@ -13,7 +13,7 @@ from tierstore.testing.conformance.region.bench import RegionBench
 from tierstore.testing.conformance.region.sender import scanned
 
 if TYPE_CHECKING:
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
     from tierstore.testing.conformance.region.sender import Sender
 
 SOME = ["a", "a\0", "a/b", "a/c", "b", "é", "\ue000", "\U00010000"]  # in byte order

@@ -12,7 +12,7 @@ from tierstore.testing.conformance.nasty import KEY_PAIRS, NASTY_KEYS
 from tierstore.testing.conformance.region.bench import RegionBench
 
 if TYPE_CHECKING:
-    from tierstore.testing.conformance.harness import RegionHarness
+    from tierstore.testing.conformance.region.harness import RegionHarness
     from tierstore.testing.conformance.region.sender import Sender
 
 SIZES = [1, 2, 127, 128, 255, 256, 4095, 65_535, 65_536, 1 << 20, 5 << 20]

@@ -1,0 +1,113 @@
+"""A batch whose content died with its process may still be on its way to the region."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.values import encode
+
+
+@pytest.fixture
+def swallowed(region, monkeypatch):
+    """A region that hears nothing until `deliver` is called: what it was sent."""
+    sent = []
+
+    def swallow(batch, timeout_s):
+        sent.append(batch)
+        raise OutcomeUnknownError("no answer came")
+
+    monkeypatch.setattr(region, "apply", swallow)
+    yield sent
+    monkeypatch.undo()
+
+
+@pytest.fixture
+def lost(node, swallowed):
+    """The batch of "far/k", sent by a process that died before the region heard of it."""
+    with pytest.raises(OutcomeUnknownError):
+        node.store.put("far/k", "late")
+    restart(node)
+    return swallowed[0]
+
+
+def restart(node):
+    node.crash()
+    node.open()
+
+
+def write_on(node):
+    """Writes enough for two batches after the lost one."""
+    for number, name in enumerate("abc"):
+        node.store.put(f"jrn/{name}", number)
+
+
+def check_written(region):
+    assert [region.value(f"jrn/{name}") for name in "abc"] == [encode(n) for n in range(3)]
+    region.check_once()
+
+
+def test_it_comes_before_the_next_process_has_sent_anything(node, region, lost, monkeypatch):
+    monkeypatch.undo()
+    region.apply(lost, 1.0)
+    write_on(node)
+    node.store.flush()
+    assert region.value("far/k") == encode("late")
+    check_written(region)
+
+
+@pytest.mark.parametrize("restarts", [0, 1, 2])
+def test_it_comes_before_its_replacement_does(node, region, lost, swallowed, monkeypatch, restarts):
+    write_on(node)
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    replacement = swallowed[-1]
+    assert (replacement.number, replacement.deltas) == (lost.number, [])
+    for _ in range(restarts):
+        restart(node)
+    monkeypatch.undo()
+    region.apply(lost, 1.0)
+    node.store.flush()
+    node.store.put("jrn/d", "after")
+    node.store.flush()
+    assert (region.value("far/k"), region.value("jrn/d")) == (encode("late"), encode("after"))
+    check_written(region)
+
+
+@pytest.mark.parametrize("restarts", [0, 1, 2])
+def test_it_comes_after_its_replacement(node, region, lost, swallowed, monkeypatch, restarts):
+    write_on(node)
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    replacement = swallowed[-1]
+    for _ in range(restarts):
+        restart(node)
+    monkeypatch.undo()
+    assert region.apply(replacement, 1.0).verdict == "applied"
+    assert region.apply(lost, 1.0).verdict == "fenced"
+    node.store.flush()
+    assert region.value("far/k") is None
+    check_written(region)
+
+
+def test_what_follows_it_is_applied_and_not_answered_before_the_next_crash(
+    node, region, lost, monkeypatch
+):
+    monkeypatch.undo()
+    region.apply(lost, 1.0)
+    node.store.put("jrn/a", 0)
+    right = region.apply
+
+    def apply_unheard(batch, timeout_s):
+        right(batch, timeout_s)
+        raise OutcomeUnknownError("no answer came")
+
+    monkeypatch.setattr(region, "apply", apply_unheard)
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    monkeypatch.undo()
+    restart(node)  # its journal knows neither that the lost batch came nor that the next one did
+    write_on(node)
+    node.store.flush()
+    assert region.value("far/k") == encode("late")
+    check_written(region)

@@ -1,0 +1,126 @@
+"""The end of a run: what was broken works again, things settle, and everything is checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tierstore.errors import CorruptionError, TierStoreError
+from tierstore.testing.simulation import invariants, registers
+from tierstore.testing.simulation.options import RETAIN_S
+from tierstore.testing.simulation.scheduler import NS_PER_S
+
+if TYPE_CHECKING:
+    from tierstore.store.store import Store
+    from tierstore.testing.history import History
+    from tierstore.testing.simulation.cluster import Cluster
+    from tierstore.testing.simulation.nemesis import Nemesis
+    from tierstore.testing.simulation.node import Node
+    from tierstore.testing.simulation.workload import Workload
+
+SETTLE_S = 40
+"""Longer than the longest back-off of background steps."""
+SWEEP_S = 30 + 3 * RETAIN_S
+"""With it, longer than the lease of a mover that died, and than the retention after that."""
+PATIENCE_S = 30
+"""Within which everything that is asked for at the end has to be done."""
+
+
+def settle_and_check(
+    cluster: Cluster, workload: Workload, nemesis: Nemesis, core_names: list[str]
+) -> list[str]:
+    """What must not be, after healing the nodes of `core_names`; empty if all is well."""
+    core = [node for node in cluster.nodes if node.name in core_names]
+    cluster.stop_faults()
+    for node in core:
+        nemesis.restart(node)
+        _spawn_final(cluster, workload, node, "open")
+    _pass_time(cluster, SETTLE_S)
+    if any(family.is_tiered for family in cluster.families):
+        _pass_time(cluster, SWEEP_S)
+    left = sorted(
+        f"{node.name} still has {unflushed} writes that did not reach the region"
+        for node in core
+        if (unflushed := _unflushed(node))
+    )
+    for round_name in ("flush", "look"):
+        violations = _do_finally(cluster, workload, core, round_name)
+        left += violations
+    if left:
+        return left
+    facts = registers.Facts.of(workload.history, cluster, nemesis, core_names)
+    return [*registers.check(facts), *invariants.check(cluster, core)]
+
+
+def _do_finally(cluster: Cluster, workload: Workload, core: list[Node], what: str) -> list[str]:
+    """Let every node of the core do its last; says who did not get it done."""
+    tasks = [_spawn_final(cluster, workload, node, what) for node in core]
+    until_ns = cluster.scheduler.now_ns + PATIENCE_S * NS_PER_S
+    cluster.scheduler.run(until_ns, lambda: all(task.is_over for task in tasks))
+    return [
+        f"{node.name} did not get through its last {what!r} in {PATIENCE_S} s"
+        for node, task in zip(core, tasks, strict=True)
+        if not task.is_over
+    ]
+
+
+def _spawn_final(cluster: Cluster, workload: Workload, node: Node, what: str) -> Any:
+    name = f"{node.life}/final"
+    history, store = workload.history, node.store
+
+    def open_store() -> None:
+        try:
+            store.flush(PATIENCE_S)
+        except TierStoreError as error:
+            cluster.teller.note(name, "flush", repr(error))
+
+    def flush() -> None:
+        asked = history.invoke(name, "flush")
+        store.flush(PATIENCE_S)
+        asked.ok()
+
+    def look() -> None:
+        for family in cluster.families:
+            for key in family.keys:
+                _look(cluster, history, store, name, key)
+
+    work = {"open": open_store, "flush": flush, "look": look}[what]
+    return cluster.scheduler.spawn(node.process, name, work)
+
+
+def _look(cluster: Cluster, history: History, store: Store, name: str, key: str) -> None:
+    """Look at `key` as it is here, then as it is in the region."""
+    for verb, bound in (("copy", {}), ("final", {"max_age": 0.0})):
+        asked = history.invoke(name, verb, key)
+        try:
+            asked.ok(store.get(key, timeout=PATIENCE_S, **bound))
+        except CorruptionError:
+            if not cluster.objects.flipped:
+                raise
+            asked.fail("CorruptionError")
+
+
+def _pass_time(cluster: Cluster, duration_s: float) -> None:
+    cluster.scheduler.run(cluster.scheduler.now_ns + int(duration_s * NS_PER_S))
+
+
+def _unflushed(node: Node) -> int:
+    return node.store._core.replica.state.outbox.unflushed
+
+
+def dump(cluster: Cluster) -> dict[str, str]:
+    """What each node, the region and the cold tier hold, for people."""
+    texts = {node.name: _dump_node(node) for node in cluster.nodes if node.is_up}
+    page = cluster.inspect("region").scan("", None, 1000, False, True, 0, 10.0)
+    texts["region"] = "\n".join(map(repr, page.rows))
+    blobs = cluster.objects.blobs
+    texts["cold"] = "\n".join(f"{name} {len(blob)} bytes" for name, blob in sorted(blobs.items()))
+    return texts
+
+
+def _dump_node(node: Node) -> str:
+    state = node.store._core.replica.state
+    lines = [f"replica {state.replica}, cursor {state.cursor}, clock {state.clock.last}"]
+    for key, entry in sorted(state.edge.resident.items()):
+        told = f"{entry.value!r:.60} stamp {entry.stamp} of {entry.replica} until"
+        lines.append(f"{key}: {told} {entry.expires_at}, dirty {entry.dirty}")
+    return "\n".join(lines)

@@ -1,0 +1,124 @@
+"""Families of keys: for each rule of a policy, some keys under it and what is promised of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tierstore.frozen import replace
+from tierstore.policy.match import ANY, MANY, Matcher, parse_pattern
+from tierstore.policy.model import Hotness, ReadBounds
+
+if TYPE_CHECKING:
+    from tierstore.policy.model import Durability, Policy, Rule
+
+MS_PER_S = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The keys of one rule that a simulation uses."""
+
+    name: str
+    keys: tuple[str, ...]
+    prefix: str
+    """What all of them begin with, up to a `/`."""
+    durability: Durability
+    ttl_ms: int | None
+    """The lifetime that the rule gives."""
+    ttl_jitter: float
+    """By what part of it a lifetime may differ from it."""
+    age_ms_max: int | None
+    """How old an answer may be at most, a region that is away included."""
+    is_tiered: bool
+    """Whether keys may go cold."""
+
+
+def families_of(policy: Policy, count: int) -> tuple[Family, ...]:
+    """A family of `count` keys, or fewer, for each rule whose keys are eventual registers.
+
+    None for a rule that no simple key falls under, as its patterns are hidden by earlier ones.
+    """
+    matcher = Matcher(policy.rules)
+    made = (_family(rule, matcher, count) for rule in policy.rules if is_simulated(rule))
+    return tuple(family for family in made if family.keys)
+
+
+def is_simulated(rule: Rule) -> bool:
+    """Whether keys of `rule` are what the simulator knows."""
+    return rule.type == "register" and rule.consistency == "eventual"
+
+
+def hastened(policy: Policy) -> Policy:
+    """`policy` with its times cut down to seconds, so that a short run sees what takes days.
+
+    Promises are the same; only how long something takes is less.
+    """
+    rules = tuple(_hasten(rule) for rule in policy.rules)
+    movement = replace(policy.movement, interval_s=min(policy.movement.interval_s, 1.0))
+    cold = replace(policy.cold, retain_s=min(policy.cold.retain_s, 8.0))
+    return replace(policy, rules=rules, movement=movement, cold=cold)
+
+
+def _hasten(rule: Rule) -> Rule:
+    heat = rule.hotness
+    hotness = Hotness(
+        heat.hot_per_s if isinstance(heat.hot_per_s, str) else 2.0,
+        heat.cold_per_s if isinstance(heat.cold_per_s, str) else 1.0,
+        2.0,
+        min(heat.hysteresis, 1.5),
+    )
+    read = rule.read
+    bounds = ReadBounds(
+        _at_most(read.max_age_s, 2.0), _at_most(read.stale_if_error_s, 2.0), read.negative_ttl_s
+    )
+    return replace(
+        rule,
+        hotness=hotness,
+        read=bounds,
+        ttl_s=_at_most(rule.ttl_s, 3.0),
+        min_residency_edge_s=min(rule.min_residency_edge_s, 0.3),
+        min_residency_regional_s=min(rule.min_residency_regional_s, 0.3),
+    )
+
+
+def _at_most(duration_s: float | None, most_s: float) -> float | None:
+    return None if duration_s is None else min(duration_s, most_s)
+
+
+def _family(rule: Rule, matcher: Matcher, count: int) -> Family:
+    keys = _sample(rule, matcher, count)
+    age_s = rule.read.max_age_s
+    bound_s = None if age_s is None else age_s + (rule.read.stale_if_error_s or 0.0)
+    return Family(
+        rule.name,
+        keys,
+        _common_prefix(keys),
+        rule.durability,
+        None if rule.ttl_s is None else int(rule.ttl_s * MS_PER_S),
+        rule.ttl_jitter,
+        None if bound_s is None else int(bound_s * MS_PER_S),
+        rule.hotness.cold_per_s != "never",
+    )
+
+
+def _sample(rule: Rule, matcher: Matcher, count: int) -> tuple[str, ...]:
+    keys: dict[str, None] = {}
+    for number in range(count):
+        pattern = rule.match[number % len(rule.match)]
+        key = "/".join(_fill(segment, number) for segment in parse_pattern(pattern))
+        if matcher.rule_for(key).index == rule.index:
+            keys[key] = None
+    return tuple(keys)
+
+
+def _fill(segment: object, number: int) -> str:
+    return str(number) if segment is ANY or segment is MANY else str(segment)
+
+
+def _common_prefix(keys: tuple[str, ...]) -> str:
+    if not keys:
+        return ""
+    low, high = min(keys), max(keys)
+    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    return low[: low.rfind("/", 0, same) + 1]

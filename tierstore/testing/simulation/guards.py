@@ -1,0 +1,67 @@
+"""Nothing real inside a simulation: no clock, chance, thread or socket of the machine.
+
+What reads them would make a run depend on more than its seed. Within `sealed()` they raise.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_REAL = {
+    "time": ("time", "time_ns", "monotonic", "monotonic_ns", "sleep"),
+    "random": ("random", "randrange", "randint", "choice", "shuffle", "getrandbits"),
+    "os": ("urandom", "fork"),
+    "uuid": ("uuid1", "uuid4"),
+    "secrets": ("token_bytes", "token_hex", "randbits"),
+    "threading": ("Thread.start",),
+    "_thread": ("start_new_thread",),
+    "socket": ("socket", "create_connection"),
+}
+
+
+class EscapeError(BaseException):
+    """Code under simulation reached for the real world. Not an Exception: nobody may hide it."""
+
+
+@contextmanager
+def sealed() -> Iterator[None]:
+    """Let every use of a real clock, chance, thread or socket raise EscapeError.
+
+    For modules that are loaded; what code has imported by name before is out of reach. Nothing is
+    logged meanwhile: a log line has the time.
+    """
+    before: list[tuple[Any, str, Any]] = []
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        for module_name, paths in _REAL.items():
+            module = sys.modules.get(module_name)
+            for path in paths if module is not None else ():
+                owner, name = _find(module, path)
+                before.append((owner, name, getattr(owner, name)))
+                setattr(owner, name, _forbidden(f"{module_name}.{path}"))
+        yield
+    finally:
+        logging.disable(level)
+        for owner, name, real in reversed(before):
+            setattr(owner, name, real)
+
+
+def _find(module: Any, path: str) -> tuple[Any, str]:
+    *owners, name = path.split(".")
+    for owner in owners:
+        module = getattr(module, owner)
+    return module, name
+
+
+def _forbidden(name: str) -> Callable[..., Any]:
+    def forbidden(*arguments: object, **keywords: object) -> Any:
+        raise EscapeError(f"{name} was called inside a simulation: go through the Runtime")
+
+    return forbidden

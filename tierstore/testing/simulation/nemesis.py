@@ -1,0 +1,163 @@
+"""Faults that begin and end: each kind is how it begins, and how it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.testing.simulation.cluster import Cluster
+    from tierstore.testing.simulation.network import Weather
+    from tierstore.testing.simulation.node import Node
+    from tierstore.testing.simulation.script import Fault
+    from tierstore.testing.simulation.workload import Workload
+
+STROBES = 20
+SLOW_MS_MAX = 3000.0
+
+
+class Nemesis:
+    """Plays the faults of a script, until it is told that they are over."""
+
+    def __init__(self, cluster: Cluster, workload: Workload, faults: tuple[Fault, ...]) -> None:
+        self._cluster = cluster
+        self._workload = workload
+        self.is_over = False
+        self.power_cuts: list[tuple[int, str]] = []
+        """When power was cut, and of which machine."""
+        for fault in faults:
+            cluster.scheduler.spawn(
+                cluster.server,
+                f"nemesis {fault.kind}",
+                self._make(fault),
+                int(fault.at_ms * NS_PER_MS),
+            )
+
+    def _make(self, fault: Fault) -> Callable[[], None]:
+        def play() -> None:
+            if self.is_over:
+                return
+            node = self._cluster.nodes[fault.node % len(self._cluster.nodes)]
+            self._cluster.teller.note("nemesis", fault.kind, node.name)
+            end = self._begin(fault, node)
+            self._cluster.scheduler.sleep(int(fault.lasts_ms * NS_PER_MS))
+            if end is not None and not self.is_over:
+                self._cluster.teller.note("nemesis", f"end of {fault.kind}", node.name)
+                end()
+
+        return play
+
+    def _begin(self, fault: Fault, node: Node) -> Callable[[], None] | None:
+        """Begin a fault; returns what ends it."""
+        if fault.kind in ("crash", "power cut"):
+            return self._crash(node, power=fault.kind == "power cut")
+        if fault.kind in ("refuse", "lose requests", "lose replies", "slow"):
+            return _disturb(node.to_cold if fault.amount < 0.3 else node.to_region, fault)
+        if fault.kind in ("skew", "jump", "strobe", "drift"):
+            return self._shift_clock(node, fault)
+        if fault.kind in ("clone", "restore"):
+            return self._go_beyond(node, fault)
+        return self._spoil(node, fault)
+
+    def _crash(self, node: Node, *, power: bool) -> Callable[[], None] | None:
+        """End a process, or all of its machine; they start again when the fault is over."""
+        ended = [node]
+        if power:
+            ended = [other for other in self._cluster.nodes if other.machine is node.machine]
+            self.power_cuts.append((self._cluster.scheduler.now_ns, node.machine.name))
+        ended = [other for other in ended if other.is_up]
+        image = node.machine.disk.after_power_cut() if power else None
+        for other in ended:
+            other.crash()
+        if image is not None:
+            node.machine.disk.become(image)
+
+        def start() -> None:
+            for other in ended:
+                self.restart(other)
+
+        return start
+
+    def restart(self, node: Node) -> None:
+        """Begin a new life of a node that is down, and let its clients go on."""
+        if not node.is_up:
+            node.start()
+            self._workload.start(node)
+
+    def _shift_clock(self, node: Node, fault: Fault) -> Callable[[], None]:
+        clock, scheduler = node.machine.clock, self._cluster.scheduler
+        most_ns = self._cluster.options.skew_ms_max * NS_PER_MS
+        if fault.kind == "drift":
+            most_ns = 100 * NS_PER_S
+        offset_ns = int((2 * fault.amount - 1) * most_ns)
+        clock.offset_ns = offset_ns
+        if fault.kind == "strobe":
+            for turn in range(STROBES):
+                scheduler.sleep(int(fault.lasts_ms * NS_PER_MS / STROBES))
+                clock.offset_ns = 0 if turn % 2 else offset_ns
+
+        def set_right() -> None:
+            clock.offset_ns = 0
+
+        return set_right if fault.kind != "jump" else lambda: None
+
+    def _spoil(self, node: Node, fault: Fault) -> Callable[[], None] | None:
+        """Faults of disks, and of a process that is stopped for a while."""
+        cluster, disk = self._cluster, node.machine.disk
+        if fault.kind == "pause":
+            node.process.paused_until_ns = cluster.scheduler.now_ns + int(
+                fault.lasts_ms * 10 * NS_PER_MS
+            )
+            return None
+        if fault.kind == "flip":
+            cluster.objects.flip_bit()
+            return None
+        if fault.kind == "cold torn":
+            return _raise(cluster.objects, "is_torn", 1)
+        spoiled = cluster.objects if fault.kind.startswith("cold") else disk
+        if fault.kind.endswith("full"):
+            return _raise(spoiled, "is_full", 1)
+        return _raise(spoiled, "slow_ms", fault.amount * SLOW_MS_MAX)
+
+    def _go_beyond(self, node: Node, fault: Fault) -> Callable[[], None] | None:
+        """What is outside of the promises so far: see STRONGER_FAULTS."""
+        cluster = self._cluster
+        if fault.kind == "clone":
+            cluster.clone(node)
+            return None
+        backup = cluster.back_up()
+
+        def restore() -> None:
+            running = [other for other in cluster.nodes if other.is_up]
+            for other in running:
+                other.crash()
+            cluster.restore(backup)
+            for other in running:
+                self.restart(other)
+
+        return restore
+
+
+def _disturb(weather: Weather, fault: Fault) -> Callable[[], None]:
+    """Make the way to a tier worse; returns what makes it better again."""
+    field = {
+        "refuse": "refuses",
+        "lose requests": "loses_requests",
+        "lose replies": "loses_replies",
+        "slow": "slow_ms",
+    }[fault.kind]
+    amount = fault.amount * SLOW_MS_MAX if fault.kind == "slow" else 1
+    return _raise(weather, field, amount)
+
+
+def _raise(thing: Any, field: str, amount: float) -> Callable[[], None]:
+    """Make a figure higher; returns what takes that back. Several faults may do so at once."""
+    setattr(thing, field, getattr(thing, field) + amount)
+
+    def take_back() -> None:
+        setattr(thing, field, getattr(thing, field) - amount)
+
+    return take_back

@@ -1,0 +1,108 @@
+"""A simulated edge process: it starts, ends where it stands, and starts again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tierstore.opening import wire
+from tierstore.runtime import fork
+from tierstore.runtime.chance import Chance
+from tierstore.testing.faults import FaultyJournalDirectory
+from tierstore.testing.simulation.disk import DiskPlan, as_plan
+from tierstore.testing.simulation.network import RemoteTier, Weather, Wire
+from tierstore.testing.simulation.runtime import SimulatedRuntime
+from tierstore.testing.simulation.scheduler import Process
+
+if TYPE_CHECKING:
+    from tierstore.store.store import Store
+    from tierstore.testing.simulation.cluster import Cluster, Machine
+
+
+class Node:
+    """One edge process of a cluster, in all its lives."""
+
+    def __init__(self, cluster: Cluster, name: str, machine: Machine) -> None:
+        self.name = name
+        self.machine = machine
+        self.to_region = Weather(rates=cluster.options.rates)
+        self.to_cold = Weather(rates=cluster.options.rates)
+        self.lives = 0
+        self.process = Process(name)
+        self.is_lost = False
+        """Whether it stays as it is, whatever is healed."""
+        self._cluster = cluster
+        self._store: Store | None = None
+        self._journals: FaultyJournalDirectory | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store of the present life."""
+        if self._store is None:
+            raise LookupError(f"{self.name} is not running")
+        return self._store
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the process runs."""
+        return self._store is not None
+
+    @property
+    def life(self) -> str:
+        """The name of the present life."""
+        return f"{self.name}.{self.lives}"
+
+    def start(self) -> None:
+        """Begin a life, with what the last one left on the machine's disk."""
+        cluster = self._cluster
+        self.lives += 1
+        self.process = Process(self.life)
+        chance = Chance(cluster.seed, "node", self.life)
+        runtime = SimulatedRuntime(
+            cluster.scheduler, self.process, self.machine.clock, chance, cluster.reached
+        )
+        plan = DiskPlan(cluster.scheduler, self.process, self.machine.disk, cluster.teller)
+        self._journals = FaultyJournalDirectory(self.machine.disk.path, as_plan(plan))
+        self._store = wire(
+            cluster.policy,
+            runtime,
+            region=self._reach("region", cluster.open_region(self, runtime)),
+            objects=self._reach("cold", cluster.objects),
+            journals=self._journals,
+        )
+
+    def crash(self) -> None:
+        """End the process where it stands. For the program around the tasks, and other tasks."""
+        if self._store is None:
+            return
+        store, self._store = self._store, None
+        self.process.is_dead = True
+        self._cluster.close_region(self.process)
+        self._forget(store)
+        if self._journals is not None:
+            self._journals.abandon()
+        self._cluster.scheduler.end(self.process)
+
+    def stop_faults(self) -> None:
+        """Let everything of this node work again; it may still be down."""
+        self.to_region.clear()
+        self.to_cold.clear()
+        self.process.paused_until_ns = 0
+
+    def _reach(self, name: str, inner: Any) -> Any:
+        cluster = self._cluster
+        wire_there = Wire(
+            cluster.scheduler,
+            self.process,
+            cluster.server,
+            Chance(cluster.seed, "wire", self.life, name),
+            self.to_region if name == "region" else self.to_cold,
+            cluster.options.latency_ms_max,
+            cluster.teller,
+        )
+        return RemoteTier(inner, name, wire_there, cluster.inspect(name))
+
+    def _forget(self, store: Store) -> None:
+        """Nothing of an ended process runs when its objects are collected."""
+        replica = store._core.replica
+        fork.unregister(replica)
+        replica.state.closed = True

@@ -1,0 +1,148 @@
+"""What a simulation consists of: chosen by its seed, so that each seed is another world.
+
+Every seed switches features and faults on and off, for faults hide each other: a cluster in which
+everything fails all the time never gets far enough to fail in an interesting way (Groce et al.,
+"Swarm Testing", ISSTA 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tierstore.runtime.chance import Chance
+
+RegionKind = Literal["memory", "read committed", "sqlite"]
+
+FAMILIES = ("memory", "journal", "regional", "cold", "ttl", "age", "never", "hot")
+"""Families of keys, each under a rule of its own; see `policy_of`."""
+
+WINDOWS = (
+    "crash", "power cut", "pause", "refuse", "lose requests", "lose replies", "slow", "skew",
+    "jump", "strobe", "disk full", "disk slow", "cold full", "cold torn", "cold slow",
+    "flip",
+)  # fmt: skip
+"""Faults that begin at a time and last; see `nemesis`."""
+
+STRONGER_FAULTS = ("clone", "restore", "drift")
+"""Faults outside of what is promised so far: only where they are asked for by name."""
+
+_RULES: dict[str, dict[str, object]] = {
+    "memory": {"match": "m/*", "durability": "memory"},
+    "journal": {"match": "j/*"},
+    "regional": {"match": "r/*", "durability": "regional"},
+    "cold": {
+        "match": "c/*",
+        "hotness": {"cold": "60/min", "half_life": "2s", "hysteresis": 1.5},
+        "min_residency": {"edge": "0s", "regional": "300ms"},
+    },
+    "ttl": {"match": "t/*", "ttl": "3s", "durability": "memory"},
+    "age": {"match": "a/*", "read": {"max_age": "2s"}},
+    "never": {"match": "n/*", "durability": "regional", "place": {"never": ["edge"]}},
+    "hot": {
+        "match": "h/*",
+        "durability": "memory",
+        "hotness": {"hot": "30/min", "half_life": "2s"},
+        "min_residency": {"edge": "0s"},
+    },
+}
+RETAIN_S = 8
+INTERVAL_S = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often a call of a tier goes wrong by itself; each a probability."""
+
+    error: float = 0.0
+    """It fails before anything happened."""
+    lost: float = 0.0
+    """It is done, and its reply is lost."""
+    late: float = 0.0
+    """Its caller gives up, and it is done afterwards."""
+    duplicate: float = 0.0
+    """It is done once more later."""
+    statement: float = 0.0
+    """A statement of the database fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One world. Fields are what a story has to tell of it."""
+
+    nodes: int = 3
+    """Edge processes."""
+    machines: int = 3
+    """With a clock and a journal directory each; nodes share them in turn."""
+    clients: int = 2
+    """Tasks of each node that use its store."""
+    region: RegionKind = "memory"
+    families: tuple[str, ...] = ("journal",)
+    keys: int = 3
+    """Keys of each family."""
+    operations: int = 600
+    """By all clients together."""
+    pause_ms_max: int = 300
+    """The longest pause of a client between two operations."""
+    rates: Rates = field(default_factory=Rates)
+    latency_ms_max: int = 0
+    """Of a call in either direction, when nothing is wrong."""
+    windows: tuple[str, ...] = ()
+    """Kinds of faults that begin and end."""
+    window_count: int = 0
+    skew_ms_max: int = 0
+    """How far a clock may be off, in either direction."""
+    capacity: str = "64MiB"
+    unflushed: str = "64MiB"
+    flush_ms: int = 200
+    is_liveness: bool = False
+    """Whether at the end only a core is healed, and has to get on without the others."""
+
+
+def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) -> Options:
+    """The world of `seed`. `extra`: names of STRONGER_FAULTS to allow."""
+    chance = Chance(seed, "options")
+    nodes = chance.choice((1, 2, 2, 3, 3, 4))
+    windows = tuple(kind for kind in (*WINDOWS, *extra) if chance.random() < 0.35)
+    is_skewed = bool({"skew", "jump", "strobe"} & set(windows))
+    families = tuple(name for name in FAMILIES if chance.random() < 0.45)
+    return Options(
+        nodes=nodes,
+        machines=chance.randint(1, nodes),
+        clients=chance.choice((1, 2, 2, 3)),
+        region=chance.choice(("memory", "read committed", "sqlite")),
+        families=families or (chance.choice(FAMILIES),),
+        keys=chance.choice((1, 2, 3, 5)),
+        operations=operations,
+        pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
+        rates=_draw_rates(chance),
+        latency_ms_max=chance.choice((0, 0, 2, 20, 200)),
+        windows=windows,
+        window_count=chance.randint(1, 8) if windows else 0,
+        skew_ms_max=chance.choice((5, 100, 2000)) if is_skewed else 0,
+        capacity=chance.choice(("64MiB", "64MiB", "200B", "1KiB")),
+        unflushed=chance.choice(("64MiB", "64MiB", "8KiB")),
+        flush_ms=chance.choice((100, 200, 1000)),
+        is_liveness=chance.random() < 0.25,
+    )
+
+
+def _draw_rates(chance: Chance) -> Rates:
+    def rate(most: float) -> float:
+        return chance.choice((0.0, 0.0, most / 5, most))
+
+    return Rates(rate(0.1), rate(0.1), rate(0.05), rate(0.05), rate(0.01))
+
+
+def policy_of(options: Options) -> dict[str, object]:
+    """The policy of a world, as it would stand in a file."""
+    rules = [{"name": name, **_RULES[name]} for name in options.families]
+    return {
+        "version": 1,
+        "tiers": {"edge": {"url": "memory://", "capacity": options.capacity}},
+        "rules": rules,
+        "replication": {"flush": f"{options.flush_ms}ms", "pull": "1s"},
+        "movement": {"interval": f"{INTERVAL_S * 1000:.0f}ms"},
+        "cold": {"retain": f"{RETAIN_S}s"},
+        "limits": {"unflushed": options.unflushed, "value": "1KiB"},
+    }

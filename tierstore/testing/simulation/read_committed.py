@@ -1,0 +1,90 @@
+"""A model of a region in a database of many writers, at isolation level READ COMMITTED.
+
+What one writer at a time can never show: batches that overlap, commit in another order than they
+began, and find rows that appeared since they looked. Rows are locked in the order of their keys,
+present or not; feed positions are drawn early and become visible only below the oldest batch still
+under way, as PostgreSQL's transaction ids do below `pg_snapshot_xmin`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tierstore.testing.memory_region import MemoryRegion
+
+if TYPE_CHECKING:
+    from tierstore.region.apply import Limits
+    from tierstore.region.batch import Batch
+    from tierstore.region.protocol import BatchReply, Upkeep
+    from tierstore.region.rows import Row
+    from tierstore.runtime import Lock, Runtime
+    from tierstore.testing.simulation.scheduler import Scheduler
+
+
+class ReadCommittedRegion(MemoryRegion):
+    """A region whose batches overlap."""
+
+    def __init__(self, runtime: Runtime, scheduler: Scheduler, limits: Limits) -> None:
+        super().__init__(runtime, limits)
+        self._scheduler = scheduler
+        self._locks: dict[str, Lock] = {}
+        self._drawn = 0
+        self._next = 0
+        self._under_way: dict[int, int] = {}
+        self._of_replica: dict[int, Lock] = {}
+
+    def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
+        """Apply a batch once; others run between any two of its statements."""
+        taken: list[Lock] = []
+        drawn = self._begin(len(batch.deltas))
+        try:
+            own = self._of_replica.setdefault(batch.replica, self._runtime.lock())
+            for lock in (own, *self._row_locks(batch)):
+                self._statement()
+                lock.acquire()
+                taken.append(lock)
+            self._statement()
+            self._next = drawn
+            return super().apply(batch, timeout_s)
+        finally:
+            self._end(drawn)
+            for lock in taken:
+                lock.release()
+
+    def maintain(self, limit: int, timeout_s: float) -> Upkeep:
+        """Release held deltas, retire the silent, forget the long retired, collect the dead."""
+        drawn = self._begin(len(self._held))
+        try:
+            self._statement()
+            self._next = drawn
+            return super().maintain(limit, timeout_s)
+        finally:
+            self._end(drawn)
+
+    def _place(self, row: Row) -> Row:
+        """`row` with a position that was drawn when its batch began."""
+        self._next += 1
+        return replace(row, position=self._next)
+
+    def _begin(self, count: int) -> int:
+        """Draw `count` positions; the number below the first of them."""
+        drawn = self._drawn
+        self._drawn += count
+        self._under_way[drawn] = self._under_way.get(drawn, 0) + 1
+        return drawn
+
+    def _end(self, drawn: int) -> None:
+        """What was drawn is visible, unless an older batch is still under way."""
+        self._under_way[drawn] -= 1
+        if not self._under_way[drawn]:
+            del self._under_way[drawn]
+        self._position = min(self._under_way, default=self._drawn)
+
+    def _row_locks(self, batch: Batch) -> list[Lock]:
+        keys = sorted({delta.key for delta in batch.deltas})
+        return [self._locks.setdefault(key, self._runtime.lock()) for key in keys]
+
+    def _statement(self) -> None:
+        if self._scheduler.current is not None:
+            self._scheduler.sleep(0)

@@ -1,0 +1,137 @@
+"""What happens in a simulation, written down before it begins.
+
+A script is data, so that it can be shrunk: whatever operation or fault is struck out, the rest is
+played as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tierstore.policy import load
+from tierstore.runtime.chance import Chance
+from tierstore.testing.simulation.families import families_of
+from tierstore.testing.simulation.options import draw_options, policy_of
+
+if TYPE_CHECKING:
+    from tierstore.policy.model import Policy
+    from tierstore.testing.simulation.families import Family
+    from tierstore.testing.simulation.options import Options
+
+VERBS = {
+    "put": 30, "get": 30, "delete": 8, "get_many": 5, "put_many": 5, "delete_many": 2, "touch": 4,
+    "exists": 3, "read": 4, "fresh": 4, "scan": 3, "flush": 4, "maintain": 2,
+}  # fmt: skip
+"""What clients do, and how often."""
+READ_MOSTLY = "/0"
+"""How a key ends that goes cold and comes back by being read; a write brings any key back."""
+LULL_MS = 3000.0
+"""Now and then a client does nothing for that long, and keys go cold."""
+PHASE_STEPS = 60
+"""For so many operations one key is used more than the others: races, and heat that moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of one client."""
+
+    number: int
+    """Unique in the script; a put writes a value that contains it."""
+    client: int
+    pause_ms: float
+    """How long the client waits before."""
+    verb: str
+    keys: tuple[str, ...]
+    ttl_ms: int | None = None
+    size: int = 0
+    """How long a value is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong for a while."""
+
+    at_ms: float
+    kind: str
+    node: int
+    """Which node, or which machine, or -1 where it does not matter."""
+    lasts_ms: float
+    amount: float
+    """Between 0 and 1: how strong, or which, as the kind reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole run."""
+
+    seed: int
+    options: Options
+    steps: tuple[Step, ...]
+    faults: tuple[Fault, ...]
+
+
+def draw_script(seed: int, options: Options | None = None, policy: Policy | None = None) -> Script:
+    """The script of `seed`, in its own world or in another; `policy` instead of the world's."""
+    if options is None:
+        options = draw_options(seed)
+    families = families_of(policy or load(policy_of(options)), options.keys)
+    chance = Chance(seed, "script")
+    clients = options.nodes * options.clients
+    steps: list[Step] = []
+    for number in range(options.operations):
+        if number % PHASE_STEPS == 0:
+            favourite = _draw_keys(chance, families, 1)
+        steps.append(_draw_step(chance, options, families, number, favourite))
+    per_client = options.operations / clients
+    expected_ms = max(1000.0, per_client * options.pause_ms_max / 6)
+    faults = [_draw_fault(chance, options, expected_ms) for _ in range(options.window_count)]
+    return Script(seed, options, tuple(steps), tuple(sorted(faults, key=lambda f: f.at_ms)))
+
+
+def _draw_step(
+    chance: Chance,
+    options: Options,
+    families: tuple[Family, ...],
+    number: int,
+    favourite: tuple[str, ...],
+) -> Step:
+    client = number % (options.nodes * options.clients)
+    verb = chance.choices(list(VERBS), list(VERBS.values()))[0]
+    if verb.endswith("_many"):
+        keys = _draw_keys(chance, families, chance.randint(1, options.keys))
+    else:
+        keys = favourite if chance.random() < 0.5 else _draw_keys(chance, families, 1)
+    if keys[0].endswith(READ_MOSTLY) and verb in ("put", "delete") and chance.random() < 0.85:
+        verb = "get"
+    has_ttl = verb in ("put", "put_many") and chance.random() < 0.1
+    return Step(
+        number,
+        client,
+        _draw_pause_ms(chance, options, families),
+        verb,
+        keys,
+        chance.choice((500, 2000, 10_000)) if has_ttl or verb == "touch" else None,
+        chance.choice((0, 0, 0, 40, 400)),
+    )
+
+
+def _draw_pause_ms(chance: Chance, options: Options, families: tuple[Family, ...]) -> float:
+    if any(family.is_tiered for family in families) and chance.random() < 0.02:
+        return LULL_MS * (1 + chance.random())
+    return chance.choice((0.0, 0.0, chance.random())) * options.pause_ms_max
+
+
+def _draw_keys(chance: Chance, families: tuple[Family, ...], count: int) -> tuple[str, ...]:
+    family = chance.choice(families)
+    return tuple(sorted(chance.sample(family.keys, min(count, len(family.keys)))))
+
+
+def _draw_fault(chance: Chance, options: Options, span_ms: float) -> Fault:
+    return Fault(
+        at_ms=chance.random() * span_ms,
+        kind=chance.choice(options.windows),
+        node=chance.randrange(options.nodes),
+        lasts_ms=chance.choice((10.0, 300.0, 3000.0, 8000.0)) * (0.5 + chance.random()),
+        amount=chance.random(),
+    )

@@ -1,0 +1,153 @@
+"""A region in SQLite, production code and all, with a boundary before every statement.
+
+Each simulated process has its own adapter and connections on one file, as real ones have. No pool
+outlives a crash, and nobody waits inside the database: who finds it locked tries again in virtual
+time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from functools import cache
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from tierstore.runtime.manual import ManualRuntime
+from tierstore.testing.plan import Crash
+from tierstore.tiers.registry import load_region
+
+if TYPE_CHECKING:
+    from tierstore.region.apply import Limits
+    from tierstore.runtime import Runtime
+    from tierstore.runtime.chance import Chance
+    from tierstore.testing.simulation.scheduler import Process, Scheduler
+
+
+class SteppedConnection:
+    """A connection whose statements are boundaries, and may fail."""
+
+    def __init__(
+        self, inner: sqlite3.Connection, scheduler: Scheduler, process: Process, errors: Errors
+    ) -> None:
+        self._inner = inner
+        self._scheduler = scheduler
+        self._process = process
+        self._errors = errors
+        self.close = inner.close
+        self.executescript = inner.executescript
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._inner.in_transaction
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        """Run one statement."""
+        self._step()
+        cursor = self._inner.execute(statement, *parameters)
+        if statement == "COMMIT":
+            self._errors.perhaps_fail()  # done, and not known to be
+        return cursor
+
+    def executemany(self, statement: str, rows: Any) -> sqlite3.Cursor:
+        """Run one statement for each of `rows`."""
+        self._step()
+        return self._inner.executemany(statement, rows)
+
+    def _step(self) -> None:
+        if self._process.is_dead:
+            raise Crash("region.statement")
+        if self._scheduler.current is not None:
+            self._scheduler.sleep(0)
+            self._errors.perhaps_fail()
+
+
+class Errors:
+    """Statements that fail by chance, while faults are on."""
+
+    def __init__(self, chance: Chance, rate: float) -> None:
+        self._chance = chance
+        self.rate = rate
+
+    def perhaps_fail(self) -> None:
+        """Raise what the driver raises when a disk fails, or return."""
+        if self._chance.happens(self.rate):
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+
+class SqliteSite:
+    """The file of a region, and who has it open."""
+
+    def __init__(self, folder: str, limits: Limits) -> None:
+        self.path = os.path.join(folder, "region.db")
+        self._limits = limits
+        self._opened: list[tuple[Process, sqlite3.Connection]] = []
+        with open(self.path, "wb") as file:
+            file.write(_template())
+
+    def open(self, scheduler: Scheduler, process: Process, runtime: Runtime, errors: Errors) -> Any:
+        """An adapter for one process."""
+        adapter: Any = load_region("sqlite")
+        region = adapter(f"sqlite:///{self.path}", runtime=runtime, terms=self._limits, base_dir="")
+        dialect = region._session.dialect
+        open_real = dialect.open
+
+        def open_stepped() -> SteppedConnection:
+            connection = open_real()
+            self._opened.append((process, connection))
+            return SteppedConnection(connection, scheduler, process, errors)
+
+        dialect.open = open_stepped
+        return region
+
+    def close_of(self, process: Process) -> None:
+        """Close what a process that ends has open: its transactions are rolled back."""
+        for owner, connection in self._opened:
+            if owner is process:
+                connection.close()
+        self._opened = [known for known in self._opened if known[0] is not process]
+
+    def close(self) -> None:
+        """Close everything."""
+        for _, connection in self._opened:
+            connection.close()
+        self._opened.clear()
+
+    def back_up(self) -> bytes:
+        """The region as it is now."""
+        source, target = sqlite3.connect(self.path), sqlite3.connect(":memory:")
+        try:
+            source.backup(target)
+            return target.serialize()
+        finally:
+            source.close()
+            target.close()
+
+    def restore(self, backup: bytes) -> None:
+        """Make the region what it was. No process may run; who merely looks on opens it anew."""
+        for _, connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(self.path + suffix):
+                os.remove(self.path + suffix)
+        with open(self.path, "wb") as file:
+            file.write(backup)
+
+
+@cache
+def _template() -> bytes:
+    """A new region; making one takes longer than most simulations."""
+    from tierstore.region.apply import Limits
+
+    with TemporaryDirectory() as folder:
+        path = os.path.join(folder, "region.db")
+        adapter: Any = load_region("sqlite")
+        region = adapter(f"sqlite:///{path}", runtime=ManualRuntime(), terms=Limits(), base_dir="")
+        region.connect(10.0)
+        region.close()
+        with open(path, "rb") as file:
+            return file.read()

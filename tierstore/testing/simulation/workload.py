@@ -1,0 +1,133 @@
+"""Simulated clients: they use a store as handlers do, and write down what they were told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tierstore.errors import (
+    CorruptionError,
+    FencedError,
+    OutcomeUnknownError,
+    OverloadedError,
+    UnavailableError,
+)
+from tierstore.testing.history import History
+from tierstore.testing.simulation.scheduler import NS_PER_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.store.store import Store
+    from tierstore.testing.simulation.cluster import Cluster
+    from tierstore.testing.simulation.node import Node
+    from tierstore.testing.simulation.script import Script, Step
+
+NOTHING_HAPPENED = (UnavailableError, OverloadedError, FencedError)
+FRESH_S = 1.0
+"""The age that a "fresh" read allows."""
+TIMEOUT_S = 1.0
+WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch"))
+
+
+class Workload:
+    """The clients of a script, and the history of what they saw."""
+
+    def __init__(self, cluster: Cluster, script: Script) -> None:
+        self.history = History(lambda: cluster.scheduler.now_ns)
+        self._cluster = cluster
+        self._left = len(script.steps)
+        self._waiting: dict[int, list[Step]] = {}
+        for step in reversed(script.steps):
+            self._waiting.setdefault(step.client, []).append(step)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every client has done everything."""
+        return self._left == 0
+
+    def start(self, node: Node) -> None:
+        """Let the clients of a node that has begun a life do what is left for them."""
+        index, nodes = self._cluster.nodes.index(node), self._cluster.options.nodes
+        for client, steps in sorted(self._waiting.items()):
+            if client % nodes == index and steps:
+                name = f"{node.life}/{client}"
+                self._cluster.scheduler.spawn(node.process, name, self._client(node, name, steps))
+
+    def _client(self, node: Node, name: str, steps: list[Step]) -> Callable[[], None]:
+        scheduler = self._cluster.scheduler
+
+        def run() -> None:
+            store = node.store
+            while steps:
+                scheduler.sleep(int(steps[-1].pause_ms * NS_PER_MS))
+                step = steps.pop()
+                self._left -= 1
+                self.do(store, name, step)
+
+        return run
+
+    def do(self, store: Store, name: str, step: Step) -> None:
+        """Do one operation, and record it."""
+        argument = _argument_of(step)
+        key = None if argument is not None and step.verb.endswith("_many") else step.keys[0]
+        self._cluster.teller.note(name, step.verb, repr(argument or step.keys))
+        asked = self.history.invoke(name, step.verb, key, argument)
+        try:
+            result = _VERBS[step.verb](store, step, argument)
+        except OutcomeUnknownError as error:
+            asked.info(type(error).__name__)
+        except NOTHING_HAPPENED as error:
+            asked.fail(type(error).__name__)
+        except CorruptionError:
+            if not self._cluster.objects.flipped:
+                raise
+            asked.fail("CorruptionError")
+        else:
+            asked.ok(result)
+            self._cluster.teller.note(name, step.verb, repr(result))
+
+
+def _argument_of(step: Step) -> Any:
+    """What a step writes, reads or asks for, as the history shows it."""
+    values = [f"{step.number}.{index}{'x' * step.size}" for index in range(len(step.keys))]
+    if step.verb == "put":
+        return [values[0], step.ttl_ms]
+    if step.verb == "put_many":
+        return [dict(zip(step.keys, values, strict=True)), step.ttl_ms]
+    if step.verb == "touch":
+        return step.ttl_ms
+    return list(step.keys) if step.verb.endswith("_many") else None
+
+
+def _lifetime(step: Step) -> dict[str, Any]:
+    return {} if step.ttl_ms is None else {"ttl": step.ttl_ms / 1000}
+
+
+def _put(store: Store, step: Step, argument: Any) -> None:
+    store.put(step.keys[0], argument[0], **_lifetime(step), timeout=TIMEOUT_S)
+
+
+def _put_many(store: Store, step: Step, argument: Any) -> None:
+    store.put_many(argument[0], **_lifetime(step), timeout=TIMEOUT_S)
+
+
+def _scan(store: Store, step: Step, argument: Any) -> list[list[Any]]:
+    prefix = step.keys[0][: step.keys[0].rfind("/") + 1]
+    return [[entry.key, entry.value] for entry in store.scan(prefix, timeout=TIMEOUT_S)]
+
+
+_VERBS: dict[str, Callable[[Store, Step, Any], Any]] = {
+    "put": _put,
+    "put_many": _put_many,
+    "delete": lambda store, step, _: store.delete(step.keys[0], timeout=TIMEOUT_S),
+    "delete_many": lambda store, step, _: store.delete_many(step.keys, timeout=TIMEOUT_S),
+    "touch": lambda store, step, _: store.touch(step.keys[0], **_lifetime(step), timeout=TIMEOUT_S),
+    "get": lambda store, step, _: store.get(step.keys[0], timeout=TIMEOUT_S),
+    "read": lambda store, step, _: store.read(step.keys[0], timeout=TIMEOUT_S).value,
+    "fresh": lambda store, step, _: store.get(step.keys[0], max_age=FRESH_S, timeout=TIMEOUT_S),
+    "exists": lambda store, step, _: store.exists(step.keys[0], timeout=TIMEOUT_S),
+    "get_many": lambda store, step, _: store.get_many(step.keys, timeout=TIMEOUT_S),
+    "scan": _scan,
+    "flush": lambda store, step, _: store.flush(TIMEOUT_S),
+    "maintain": lambda store, step, _: store.maintain(1.0).ok,
+}
