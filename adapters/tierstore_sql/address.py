@@ -65,7 +65,7 @@ def parse_address(url: str) -> Address:
 
 
 def _read_user(userinfo: str) -> dict[str, str]:
-    user, colon, password = userinfo.partition(":")
+    user, _, password = userinfo.partition(":")
     if any(mark in userinfo for mark in "/?#@[]") or ":" in password:
         raise _wrong("user or password hold a character that has to be written as %XX")
     found = {"user": _decoded(user), "password": _decoded(password)}

@@ -362,7 +362,8 @@ class Postgres:
         """The SQLAlchemy dialect that writes data definitions for this database."""
         from sqlalchemy.dialects import postgresql
 
-        return postgresql.dialect()
+        dialect: Compiler = postgresql.dialect()  # type: ignore[no-untyped-call]
+        return dialect
 
     def is_busy(self, error: BaseException) -> bool:
         """Whether nothing happened because of others, so trying again may help."""

@@ -105,7 +105,7 @@ class Moves:
     def marker(self, timeout_s: float) -> str | None:
         """The object by which the region recognizes its cold tier; None: it has not used one."""
 
-        def work(connection: sqlite3.Connection) -> str | None:
+        def work(connection: Connection) -> str | None:
             return next(iter(placing.names(connection, statements.MARK, MARK_EPOCH)), None)
 
         return self._session.read(work, timeout_s)

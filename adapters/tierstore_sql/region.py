@@ -66,7 +66,7 @@ class SqlRegion(Moves):
         dialect = self._make_dialect(url, base_dir)
         self._session = Session(dialect, runtime)
         self._connections = self._session.connections
-        self._careful = dialect.errors
+        self._careful = (*dialect.errors, IndexError, TypeError)
         self._time_ns = runtime.time_ns
 
     @property
@@ -131,7 +131,7 @@ class SqlRegion(Moves):
         if len(keys) == 1 and self._connections.idle:
             try:
                 return self._read_one(keys[0], replica, timeout_s)
-            except (*self._careful, IndexError, TypeError):
+            except self._careful:
                 pass  # the careful way below retries, and translates what remains
 
         def work(connection: Connection) -> ReadReply:
