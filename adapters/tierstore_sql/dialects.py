@@ -4,7 +4,6 @@ Everything else is in `statements`, in SQL that all of them understand. Nothing 
 driver of PostgreSQL; `postgres` does.
 """
 
-# ruff: noqa: S608
 # The parts joined here are constants and validated names; everything else is a parameter.
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from tierstore.errors import (
     PolicyError,
     UnavailableError,
 )
+from tierstore_sql import postgres_statements as pg
 from tierstore_sql import statements
 from tierstore_sql.arrays import pack_bytes, pack_numbers
-from tierstore_sql.directory import PAGE_BYTES_MAX
 from tierstore_sql.errors import (
     DRIVER_ERRORS,
     STATES_BUSY,
@@ -36,7 +35,7 @@ from tierstore_sql.rows import COLUMNS, encode_row, encode_rows
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
-    from typing import Any, ClassVar
+    from typing import Any
 
     from sqlalchemy.engine import Dialect as Compiler
 
@@ -187,62 +186,10 @@ class Sqlite:
         execute("PRAGMA temp_store = MEMORY")
 
 
-# Places of the feed are (transaction id, number within the transaction), as one integer; ids count
-# from the region's birth. 2^47 transactions are 44 years at 100,000 a second.
-_ROW_BITS = 16
-ROWS_MAX = (1 << _ROW_BITS) - 1
-"""How many rows one transaction may write."""
-_HORIZON = f"((pg_snapshot_xmin(pg_current_snapshot())::text::bigint - r.xid_base) << {_ROW_BITS})"
-_TOP = "greatest((SELECT coalesce(max(position), 0) FROM ts_directory), r.forgotten)"
-_POSITION = f"greatest(least({_TOP}, {_HORIZON} - 1), 0)"
-_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
-_DRAWN_ID = "pg_current_xact_id()::text::bigint"
-_DRAWN = f"(({_DRAWN_ID} - r.xid_base) << {_ROW_BITS})"
-_IS_SOLE = "(pg_snapshot_xmin(pg_current_snapshot()) = pg_current_xact_id())::int"
-_NUMBERS = ("position", "dead_at_ms", "due_ms")
-_FIELDS = ", ".join(COLUMNS)
-_ARRAYS = ", ".join("?" * len(COLUMNS))
-_UPDATE_ROWS = (
-    "UPDATE ts_directory AS d SET "
-    + ", ".join(f"{name} = n.{name}" for name in COLUMNS if name != "key")
-    + f" FROM unnest({_ARRAYS}) AS n({_FIELDS}) WHERE d.key = n.key"
-)
-_INSERT_ROWS = (
-    f"INSERT INTO ts_directory ({_FIELDS}) SELECT * FROM unnest({_ARRAYS})"
-    " ON CONFLICT (key) DO NOTHING"
-)
-_NEXT = "(pg_snapshot_xmax(pg_current_snapshot())::text::bigint - r.xid_base)"
-_IS_BEHIND = f"{_TOP} >= ({_NEXT} << {_ROW_BITS})"
-_IS_FEED_BEHIND = f"SELECT {_IS_BEHIND} FROM ts_region r"
-_CONTINUE_FEED = (
-    f"UPDATE ts_region AS r SET xid_base = {_DRAWN_ID} - ({_TOP} >> {_ROW_BITS}) - 1"
-    f" WHERE {_IS_BEHIND}"
-)
-_NOTIFY = "SELECT pg_notify(?, '')"
 GRACE_S = 0.5
 """How much longer than the server the client waits, which keeps the connection if it answers."""
 NOTICE_PAUSE_S = 0.02
 """A process tells of its changes no more often: commits that notify wait for each other."""
-
-
-def _scan_page(bounded: bool, reverse: bool, values: bool) -> str:
-    """A page that ends where its content is too large, before the driver has fetched the rest.
-
-    One row more than the page holds tells where the next one begins.
-    """
-    plain = statements.SCAN_PAGE[bounded, reverse, values]
-    if not values:
-        return plain
-    order = "DESC" if reverse else "ASC"
-    return (
-        "SELECT key, position, header, metadata, cold, payload FROM (SELECT *, sum(length(payload))"
-        f" OVER (ORDER BY key {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS before"
-        f" FROM ({plain}) AS found) AS page WHERE coalesce(before, 0) <= {PAGE_BYTES_MAX}"
-        f" ORDER BY key {order}"
-    )
-
-
-SCAN_PAGE = {kind: _scan_page(*kind) for kind in statements.SCAN_PAGE}
 
 
 class Postgres:
@@ -259,19 +206,8 @@ class Postgres:
     additions: Sequence[str] = (
         "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",
     )
-    scan_page: Mapping[tuple[bool, bool, bool], str] = SCAN_PAGE
-    own: ClassVar = {
-        statements.CLOCK: f"SELECT {_CLOCK}",
-        statements.READ_ONE: statements.read_one(_POSITION, _CLOCK),
-        statements.STANDING: statements.standing(_POSITION, _CLOCK),
-        statements.REGION: statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE),
-        statements.REPLICA: statements.REPLICA + " FOR UPDATE",
-        statements.DEAD_ROWS: statements.DEAD_ROWS + " FOR UPDATE SKIP LOCKED",
-        statements.CREATE_REGION: statements.CREATE_REGION.replace(
-            "guard) VALUES (1, ?, ?, ?, ?, ?)",
-            "guard, xid_base) VALUES (1, ?, ?, ?, ?, ?, pg_current_xact_id()::text::bigint)",
-        ),
-    }
+    scan_page: Mapping[tuple[bool, bool, bool], str] = pg.SCAN_PAGE
+    own: Mapping[str, str] = pg.OWN
     """What stands in place of a statement of `statements`."""
 
     def __init__(self, address: Address, monotonic: Callable[[], float]) -> None:
@@ -320,10 +256,10 @@ class Postgres:
 
         Those that have a position are there, and locked; the others are new.
         """
-        if (position & ROWS_MAX) + len(rows) > ROWS_MAX + 1:
-            raise InvalidArgumentError(f"one transaction writes at most {ROWS_MAX:,} rows")
+        if (position & pg.ROWS_MAX) + len(rows) > pg.ROWS_MAX + 1:
+            raise InvalidArgumentError(f"one transaction writes at most {pg.ROWS_MAX:,} rows")
         ordered = sorted(rows, key=lambda row: row.key.encode())
-        for statement, is_known in ((_UPDATE_ROWS, True), (_INSERT_ROWS, False)):
+        for statement, is_known in ((pg.UPDATE_ROWS, True), (pg.INSERT_ROWS, False)):
             stored = [
                 encode_row(row, at)
                 for at, row in enumerate(ordered, position)
@@ -333,7 +269,7 @@ class Postgres:
                 raise RaceLostError("another has written a new row first")
         if self.monotonic() >= self._next_notice_s:
             self._next_notice_s = self.monotonic() + NOTICE_PAUSE_S
-            connection.execute(_NOTIFY, (self.channel,))
+            connection.execute(pg.NOTIFY, (self.channel,))
 
     def list_tables(self, connection: Any) -> set[str]:
         """Which of tierstore's tables there are."""
@@ -352,10 +288,10 @@ class Postgres:
 
         So it is when the region was copied from another server.
         """
-        if not connection.execute(_IS_FEED_BEHIND).fetchone()[0]:
+        if not connection.execute(pg.IS_FEED_BEHIND).fetchone()[0]:
             return
         self.begin_creating(connection)
-        connection.execute(_CONTINUE_FEED)
+        connection.execute(pg.CONTINUE_FEED)
         connection.execute("COMMIT")
 
     def compiler(self) -> Compiler:
@@ -393,7 +329,7 @@ def _pack(stored: list[tuple[Any, ...]]) -> list[PackedArray]:
     """Rows as one array for each of `COLUMNS`."""
     columns = list(zip(*stored, strict=True))
     return [
-        pack_numbers(column) if name in _NUMBERS else pack_bytes(column)
+        pack_numbers(column) if name in pg.NUMBERS else pack_bytes(column)
         for name, column in zip(COLUMNS, columns, strict=True)
     ]
 

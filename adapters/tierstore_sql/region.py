@@ -66,7 +66,7 @@ class SqlRegion(Moves):
         dialect = self._make_dialect(url, base_dir)
         self._session = Session(dialect, runtime)
         self._connections = self._session.connections
-        self._careful = (*dialect.errors, IndexError, TypeError)
+        self._careful: tuple[type[Exception], ...] = (*dialect.errors, IndexError, TypeError)
         self._time_ns = runtime.time_ns
 
     @property
