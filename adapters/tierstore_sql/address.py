@@ -86,10 +86,10 @@ def _read_hosts(hosts: str, folder: str | None) -> dict[str, str]:
 
 def _read_host(host: str) -> tuple[str, str]:
     if host.startswith("["):
-        name, _, port = host[1:].partition("]")
+        name, closing, port = host[1:].partition("]")
         _text(name, "0123456789abcdefABCDEF:.", "a host", at_least=2)
-        if port and not port.startswith(":"):
-            raise _wrong("a port is not a number")
+        if not closing or (port and not port.startswith(":")):
+            raise _wrong("a host in brackets is not closed, or a port is not a number")
         port = port[1:]
     else:
         name, _, port = host.partition(":")

@@ -276,8 +276,10 @@ class Postgres:
         found = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = ?", (self.address.schema,)
         )
-        names = {bytes(name).decode().replace(self.address.prefix, "ts_", 1) for (name,) in found}
-        return names & set(statements.TABLES)
+        prefix = self.address.prefix
+        names = [bytes(name).decode() for (name,) in found]
+        ours = {"ts_" + name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+        return ours & set(statements.TABLES)
 
     def find_damage(self, connection: Any) -> str | None:
         """None: PostgreSQL has checksums of its own, and `amcheck`."""

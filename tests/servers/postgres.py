@@ -75,8 +75,16 @@ class Server:
 
     def kill(self):
         """End the server and its children as a power cut does."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._process.wait()
+
+    def signal(self, number):
+        """Send a signal to the server and to its children, each of which leads its own group."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        for target in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(target, number)
 
     def close(self):
         """Stop the server and remove its folder."""
@@ -109,7 +117,6 @@ class Server:
                 cwd=self._data,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
                 **self._account,
             )
 
