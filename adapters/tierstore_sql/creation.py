@@ -77,6 +77,8 @@ def _create(connection: Connection, dialect: Dialect, runtime: Runtime) -> None:
     connection.execute(
         statements.CREATE_REGION, (SCHEMA_VERSION, region, born_ms, born_ms, -born_ms)
     )
+    for statement in dialect.completions:
+        connection.execute(statement)
 
 
 def _migrate(connection: Connection, dialect: Dialect, version: int) -> None:

@@ -61,6 +61,7 @@ class Sqlite:
     locking = ""  # there is one writer
     counts_in_region = True
     additions: Sequence[str] = ()
+    completions: Sequence[str] = ()
     scan_page: Mapping[tuple[bool, bool, bool], str] = statements.SCAN_PAGE
 
     def __init__(self, url: str, base_dir: str) -> None:
@@ -84,8 +85,15 @@ class Sqlite:
             raise
         return connection
 
-    def limit(self, connection: sqlite3.Connection, timeout_s: float) -> None:
-        """Nothing: no statement of ours waits."""
+    def fetch_point(
+        self,
+        connection: sqlite3.Connection,
+        statement: str,
+        parameters: tuple[bytearray, int],
+        timeout_s: float,
+    ) -> Any:
+        """The row that a statement with a key and a number as parameters selects."""
+        return connection.execute(statement, parameters).fetchone()
 
     def begin_read(self, connection: sqlite3.Connection, timeout_s: float) -> None:
         """Begin a transaction that reads one snapshot."""
@@ -206,6 +214,7 @@ class Postgres:
     additions: Sequence[str] = (
         "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",
     )
+    completions: Sequence[str] = ("ANALYZE ts_region",)  # else plans count with hundreds of them
     scan_page: Mapping[tuple[bool, bool, bool], str] = pg.SCAN_PAGE
     own: Mapping[str, str] = pg.OWN
     """What stands in place of a statement of `statements`."""
@@ -219,9 +228,15 @@ class Postgres:
         self.monotonic = monotonic
         self._next_notice_s = 0.0
 
-    def limit(self, connection: Any, timeout_s: float) -> None:
-        """Let what `connection` does next take no longer than this."""
-        connection.driver.deadline_s = self.monotonic() + timeout_s + GRACE_S
+    def fetch_point(
+        self, connection: Any, statement: str, parameters: tuple[bytearray, int], timeout_s: float
+    ) -> Any:
+        """The row that a statement with a key and a number as parameters selects."""
+        self._limit(connection, timeout_s)
+        try:
+            return connection.fetch_point(statement, parameters)
+        except TimeoutError as error:
+            raise self.overdue(error) from error
 
     def begin_read(self, connection: Any, timeout_s: float) -> None:
         """Begin a transaction that reads one snapshot."""
@@ -319,8 +334,12 @@ class Postgres:
         """The error for a server that has not answered in time, before anything happened."""
         return DeadlineExceededError(f"{self.place}: {error}")
 
+    def _limit(self, connection: Any, timeout_s: float) -> None:
+        """Let what `connection` does next take no longer than this, and a grace."""
+        connection.driver.deadline_s = self.monotonic() + timeout_s + GRACE_S
+
     def _begin(self, connection: Any, kind: str, timeout_s: float, more: str = "") -> None:
-        self.limit(connection, timeout_s)
+        self._limit(connection, timeout_s)
         timeout_ms = max(1, round(timeout_s * 1000))
         connection.script(
             f"BEGIN ISOLATION LEVEL {kind}; SET LOCAL statement_timeout = {timeout_ms}{more}"

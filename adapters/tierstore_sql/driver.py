@@ -68,15 +68,23 @@ class Dialect(Protocol):
     counts_in_region: bool
     """Whether each write counts in the one row of the region, which makes writers wait."""
     additions: Sequence[str]
-    """Statements that complete new tables."""
+    """Statements that add to new tables what this database needs besides."""
+    completions: Sequence[str]
+    """Statements for new tables once there is a region in them."""
     scan_page: Mapping[tuple[bool, bool, bool], str]
     """The statement for a page of a scan, by (bounded, reverse, values)."""
 
     def open(self, timeout_s: float) -> Connection:
         """A new connection, ready for statements."""
 
-    def limit(self, connection: Any, timeout_s: float) -> None:
-        """Let what `connection` does next take no longer than this."""
+    def fetch_point(
+        self,
+        connection: Any,
+        statement: str,
+        parameters: tuple[bytearray, int],
+        timeout_s: float,
+    ) -> Any:
+        """The row that a statement with a key and a number as parameters selects."""
 
     def begin_read(self, connection: Any, timeout_s: float) -> None:
         """Begin a transaction that reads one snapshot."""

@@ -18,16 +18,18 @@ from tierstore_sql.address import parse_address
 from tierstore_sql.arrays import ByteaArray, Int8Array, PackedArray
 from tierstore_sql.dialects import GRACE_S, Postgres
 from tierstore_sql.listening import Listener
+from tierstore_sql.quick import NAME, TYPES, fetch_point
 from tierstore_sql.region import SqlRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from tierstore.runtime import Runtime
     from tierstore_sql.address import Address
     from tierstore_sql.driver import Cursor, Dialect
     from tierstore_sql.region import Limits
 
+LEFT_S_MAX = 86_400.0
 SERVER_VERSION_MIN = 130_000  # `pg_current_snapshot` and `xid8`
 _OPTIONS = {
     "application_name": "tierstore", "client_encoding": "UTF8", "keepalives_idle": "10",
@@ -76,6 +78,7 @@ class Driver(psycopg.Connection[Any]):
     """A connection of the driver that waits no longer than until its deadline."""
 
     deadline_s = math.inf
+    has_point = False
     monotonic: Callable[[], float]
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
@@ -92,9 +95,20 @@ class Driver(psycopg.Connection[Any]):
         cursor.executemany(statement, parameters)
         return cursor
 
+    def run_point(self, statement: bytes, key: bytes, number: int) -> tuple[Any, ...] | None:
+        """The row that a statement with these parameters selects; the same statement each time."""
+        if not self.has_point:
+            asked = statement.replace(b"%s", b"$1", 1).replace(b"%s", b"$2", 1)
+            self.run_simple(b"PREPARE %b (%b) AS %b" % (NAME, TYPES.encode(), asked))
+            self.has_point = True
+        return fetch_point(self.pgconn, key, number, self._left_s)
+
     def run_simple(self, statements: bytes) -> None:
         """Several statements without parameters, in one round trip."""
         self.execute(statements, prepare=False)
+
+    def _left_s(self) -> float:
+        return min(self.deadline_s - self.monotonic(), LEFT_S_MAX)
 
     def _until_deadline(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         try:
@@ -112,9 +126,10 @@ class Driver(psycopg.Connection[Any]):
 class PostgresConnection:
     """A `tierstore_sql.driver.Connection` over psycopg."""
 
-    def __init__(self, driver: Driver, prefix: str) -> None:
+    def __init__(self, driver: Driver, prefix: str, own: Mapping[str, str]) -> None:
         self.driver = driver
         self._prefix = prefix
+        self._own = own
         self._written: dict[str, bytes] = {}
 
     @property
@@ -136,12 +151,17 @@ class PostgresConnection:
         """Run several statements without parameters, in one round trip."""
         self.driver.run_simple(_TABLE.sub(self._prefix, statements).encode())
 
+    def fetch_point(self, statement: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+        """The row that a statement of two parameters, a key and a number, selects."""
+        written = self._written.get(statement) or self._write(statement)
+        return self.driver.run_point(written, *parameters)
+
     def close(self) -> None:
         """End it. Idempotent."""
         self.driver.close()
 
     def _write(self, statement: str) -> bytes:
-        own = Postgres.own.get(statement, statement)
+        own = self._own.get(statement, statement)
         written = _TABLE.sub(self._prefix, own).replace("?", "%s").encode()
         self._written[statement] = written
         return written
@@ -201,7 +221,7 @@ class PostgresDialect(Postgres):
     def open(self, timeout_s: float) -> PostgresConnection:
         """A new connection, ready for statements."""
         driver = connect(self.address, self.monotonic, timeout_s)
-        return PostgresConnection(driver, self.address.prefix)
+        return PostgresConnection(driver, self.address.prefix, self.own)
 
     def is_lost(self, error: BaseException) -> bool:
         """Whether the connection is gone."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tierstore.errors import CorruptionError
+from tierstore.errors import CorruptionError, TierStoreError
 from tierstore.region.apply import Terms, admit, plan_apply
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.protocol import (
@@ -66,6 +66,7 @@ class SqlRegion(Moves):
         dialect = self._make_dialect(url, base_dir)
         self._session = Session(dialect, runtime)
         self._connections = self._session.connections
+        self._fetch_point = dialect.fetch_point
         self._careful: tuple[type[Exception], ...] = (*dialect.errors, IndexError, TypeError)
         self._time_ns = runtime.time_ns
 
@@ -131,6 +132,8 @@ class SqlRegion(Moves):
         if len(keys) == 1 and self._connections.idle:
             try:
                 return self._read_one(keys[0], replica, timeout_s)
+            except TierStoreError:
+                raise
             except self._careful:
                 pass  # the careful way below retries, and translates what remains
 
@@ -269,10 +272,9 @@ class SqlRegion(Moves):
         raw_key = key.encode()
         connection = self._connections.idle.pop()
         try:
-            self._session.dialect.limit(connection, timeout_s)
-            found = connection.execute(
-                statements.READ_ONE, (bytearray(raw_key), replica)
-            ).fetchone()
+            found = self._fetch_point(
+                connection, statements.READ_ONE, (bytearray(raw_key), replica), timeout_s
+            )
         except BaseException:
             self._connections.discard(connection)
             raise

@@ -35,6 +35,9 @@ class FaultyDriver(postgres.Driver):
             statement, lambda told: super(FaultyDriver, self).run_many(told, parameters)
         )
 
+    def run_point(self, statement, key, number):
+        return self.run(statement, (key, number)).fetchone()
+
     def run_simple(self, statements):
         return self.route(statements, super().run_simple)
 

@@ -98,7 +98,7 @@ def test_what_one_edge_writes_the_other_reads(stores):
 
 def test_keys_go_cold_and_come_back(stores):
     first, second = stores
-    first.put_many({key: "x" * 1000 for key in KEYS})
+    first.put_many(dict.fromkeys(KEYS, "x" * 1000))
     first.flush()
     assert first.maintain().ok
     assert homes(second) == {"cold"}
@@ -112,12 +112,12 @@ def test_keys_go_cold_and_come_back(stores):
 
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(own, stores, open_store):
     first, second = stores
-    first.put_many({key: "before" for key in KEYS})
+    first.put_many(dict.fromkeys(KEYS, "before"))
     first.flush()
     assert first.maintain().ok
     own.kill()
     try:
-        first.put_many({key: "meanwhile" for key in KEYS[:5]})  # the journal has them
+        first.put_many(dict.fromkeys(KEYS[:5], "meanwhile"))  # the journal has them
         with pytest.raises(UnavailableError) as flushed:
             first.flush(1)
         with pytest.raises(TierStoreError) as confirmed:
