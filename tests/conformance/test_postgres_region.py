@@ -13,7 +13,7 @@ from tierstore.runtime import now_ms
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing import FaultPlan
 from tierstore.testing.conformance import RegionConformance
-from tierstore.testing.conformance.harness import RegionHarness
+from tierstore.testing.conformance.region.harness import RegionHarness
 
 psycopg = pytest.importorskip("psycopg", reason="pip install 'tierstore[postgres]'")
 
