@@ -36,8 +36,8 @@ class Connections:
         self._runtime = runtime
         self._lock = runtime.lock()
         self._held: set[Connection] = set()
-        self._opening = 0
-        self._waiting = 0
+        self._opening: list[None] = []  # one for each that is; lists change atomically
+        self._waiting: list[None] = []
         self._freed = runtime.event()
         self._closed = False
         self._draining = False
@@ -99,7 +99,8 @@ class Connections:
         _inherited.extend(self._held)
         self.idle.clear()
         self._held.clear()
-        self._opening = self._waiting = 0
+        self._opening.clear()
+        self._waiting: list[None] = []
         self._freed = self._runtime.event()
         self.after_fork_in_parent()
 
@@ -118,7 +119,7 @@ class Connections:
             connection = self._open_one(deadline - self._runtime.monotonic())
             self._held.add(connection)
         finally:
-            self._opening -= 1
+            self._opening.pop()
         return connection
 
     def _reserve(self) -> bool:
@@ -126,12 +127,13 @@ class Connections:
         with self._lock:
             if self._closed:
                 raise UnavailableError("the regional tier was closed")
-            has_room = len(self._held) + self._opening < self._count_max
-            self._opening += has_room
+            has_room = len(self._held) + len(self._opening) < self._count_max
+            if has_room:
+                self._opening.append(None)
             return has_room
 
     def _await_freed(self, left_s: float) -> Connection | None:
-        self._waiting += 1
+        self._waiting.append(None)
         try:
             self._freed.clear()
             if not self.idle:
@@ -140,7 +142,7 @@ class Connections:
         except IndexError:
             return None
         finally:
-            self._waiting -= 1
+            self._waiting.pop()
 
     def _close_idle(self) -> None:
         while self.idle:
