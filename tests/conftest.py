@@ -7,7 +7,9 @@ runtime. A property compares with a plain `dict`.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,3 +29,28 @@ def s3_server():
     """An S3 server for all tests of the session."""
     with running_server() as server:
         yield server
+
+def _load_postgres():
+    path = Path(__file__).parent / "servers" / "postgres.py"
+    spec = importlib.util.spec_from_file_location("tierstore_test_postgres", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server for the session, with `connect_url` of the driver alone.
+
+    Where there is none tests are skipped, but with CI=true they fail.
+    """
+    postgres = _load_postgres()
+    try:
+        server = postgres.find_server()
+    except postgres.MissingError as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no PostgreSQL to test with: {missing}")
+    server.connect_url = postgres.connect_url
+    yield server
+    server.close()

@@ -5,26 +5,25 @@ from __future__ import annotations
 from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.runtime import now_ms
 from tierstore_sql import statements
+from tierstore_sql.directory import read_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
-
     from tierstore.runtime import Runtime
-    from tierstore_sql.dialects import Sqlite
+    from tierstore_sql.driver import Connection, Dialect
 
 SCHEMA_VERSION = 2
 REGION_ID_BYTES = 16
 
 
-def prepare(connection: sqlite3.Connection, dialect: Sqlite, runtime: Runtime) -> None:
+def prepare(connection: Connection, dialect: Dialect, runtime: Runtime) -> None:
     """Give the database the schema of this version, if it has it not yet.
 
     Raises UnavailableError if its schema is newer, too old, or another application's.
     """
     if _version(connection, dialect) == SCHEMA_VERSION:
         return
-    connection.execute(dialect.begin_write)
+    dialect.begin_creating(connection)
     try:
         version = _version(connection, dialect)
         if version is None:
@@ -38,7 +37,7 @@ def prepare(connection: sqlite3.Connection, dialect: Sqlite, runtime: Runtime) -
         raise
 
 
-def refuse_damage(connection: sqlite3.Connection, dialect: Sqlite) -> None:
+def refuse_damage(connection: Connection, dialect: Dialect) -> None:
     """Raise CorruptionError if rows may be hidden by damage to a small database."""
     damage = dialect.find_damage(connection)
     if damage is not None:
@@ -47,7 +46,7 @@ def refuse_damage(connection: sqlite3.Connection, dialect: Sqlite) -> None:
         )
 
 
-def _version(connection: sqlite3.Connection, dialect: Sqlite) -> int | None:
+def _version(connection: Connection, dialect: Dialect) -> int | None:
     """The schema version that the database has, None if it has no tables yet."""
     tables = dialect.list_tables(connection)
     if not tables:
@@ -65,20 +64,24 @@ def _version(connection: sqlite3.Connection, dialect: Sqlite) -> int | None:
     return int(found[0][0])
 
 
-def _create(connection: sqlite3.Connection, dialect: Sqlite, runtime: Runtime) -> None:
+def _create(connection: Connection, dialect: Dialect, runtime: Runtime) -> None:
     from tierstore_sql.schema import definitions
 
     for statement in definitions(dialect.compiler()):
         connection.execute(statement)
+    for statement in dialect.additions:
+        connection.execute(statement)
     region = runtime.random_bytes(REGION_ID_BYTES).hex()
-    born_ms = now_ms(runtime)
+    born_ms = read_clock(connection, now_ms(runtime))
     # The time of birth as incarnation: lives that begin apart never share their numbers.
     connection.execute(
         statements.CREATE_REGION, (SCHEMA_VERSION, region, born_ms, born_ms, -born_ms)
     )
+    for statement in dialect.completions:
+        connection.execute(statement)
 
 
-def _migrate(connection: sqlite3.Connection, dialect: Sqlite, version: int) -> None:
+def _migrate(connection: Connection, dialect: Dialect, version: int) -> None:
     from tierstore_sql.schema import MIGRATIONS
 
     if version > SCHEMA_VERSION:

@@ -1,18 +1,48 @@
-"""What differs between databases: opening a connection, transactions, lists of keys.
+"""What differs between databases: transactions, locks, lists of keys, the feed, some statements.
 
-Everything else is in `statements`, in SQL that all of them understand.
+Everything else is in `statements`, in SQL that all of them understand. Nothing here imports the
+driver of PostgreSQL; `postgres` does.
 """
+
+# The parts joined here are constants and validated names; everything else is a parameter.
 
 from __future__ import annotations
 
 import os
 import sqlite3
 
-from tierstore.errors import PolicyError, UnavailableError
+from tierstore.errors import (
+    DeadlineExceededError,
+    InvalidArgumentError,
+    PolicyError,
+    UnavailableError,
+)
+from tierstore_sql import postgres_statements as pg
+from tierstore_sql import statements
+from tierstore_sql.arrays import pack_bytes, pack_numbers
+from tierstore_sql.errors import (
+    DRIVER_ERRORS,
+    STATES_BUSY,
+    RaceLostError,
+    is_busy,
+    is_connection_lost,
+    sqlstate,
+    translate,
+    translate_state,
+)
+from tierstore_sql.rows import COLUMNS, encode_row, encode_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any
+
+    from sqlalchemy.engine import Dialect as Compiler
+
+    from tierstore.errors import TierStoreError
+    from tierstore.region.rows import Row
+    from tierstore_sql.address import Address
+    from tierstore_sql.arrays import PackedArray
 
 _PREFIX = "sqlite:///"
 _STATEMENTS_CACHED = 256
@@ -25,15 +55,20 @@ _OF_A_ROW = ("NULL value in ", "NUMERIC value in ", "TEXT value in ", "non-")
 class Sqlite:
     """SQLite by the driver of the standard library, in WAL mode with full synchronisation."""
 
-    begin_read = "BEGIN"
-    begin_write = "BEGIN IMMEDIATE"
+    errors: tuple[type[Exception], ...] = DRIVER_ERRORS
+    connections_max = 1_000_000  # as many as are in use at once
     keys_max = 512  # below 999, the limit on parameters that old builds have
+    locking = ""  # there is one writer
+    counts_in_region = True
+    additions: Sequence[str] = ()
+    completions: Sequence[str] = ()
+    scan_page: Mapping[tuple[bool, bool, bool], str] = statements.SCAN_PAGE
 
     def __init__(self, url: str, base_dir: str) -> None:
         self.path = os.path.join(base_dir, _path_of(url))
         self.place = f"the regional tier at {self.path!r}"
 
-    def open(self) -> sqlite3.Connection:
+    def open(self, timeout_s: float) -> sqlite3.Connection:
         """A connection in autocommit mode that never waits for a lock by itself."""
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         connection = sqlite3.connect(
@@ -49,6 +84,61 @@ class Sqlite:
             connection.close()
             raise
         return connection
+
+    def fetch_point(
+        self,
+        connection: sqlite3.Connection,
+        statement: str,
+        parameters: tuple[bytearray, int],
+        timeout_s: float,
+    ) -> Any:
+        """The row that a statement with a key and a number as parameters selects."""
+        return connection.execute(statement, parameters).fetchone()
+
+    def begin_read(self, connection: sqlite3.Connection, timeout_s: float) -> None:
+        """Begin a transaction that reads one snapshot."""
+        connection.execute("BEGIN")
+
+    def begin_write(self, connection: sqlite3.Connection, timeout_s: float) -> None:
+        """Begin a transaction beside which no other writes.
+
+        So feed positions, drawn from the row of the region, commit in the order of their numbers.
+        """
+        connection.execute("BEGIN IMMEDIATE")
+
+    begin_alone = begin_write
+
+    def begin_creating(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction beside which no other writes."""
+        connection.execute("BEGIN IMMEDIATE")
+
+    def put_rows(
+        self, connection: sqlite3.Connection, rows: Collection[Row], position: int
+    ) -> None:
+        """Write rows at consecutive feed positions from `position` on."""
+        encoded = encode_rows(rows, position)
+        for statement, stored in (
+            (statements.PUT_PLAIN_ROW, encoded.plain),
+            (statements.PUT_TIERED_ROW, encoded.tiered),
+            (statements.PUT_ROW, encoded.full),
+        ):
+            if stored:
+                connection.executemany(statement, stored)
+
+    def is_busy(self, error: BaseException) -> bool:
+        """Whether nothing happened because of another's lock, so trying again may help."""
+        return is_busy(error)
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether the connection is gone: there is none to a file."""
+        return False
+
+    def translate(self, error: BaseException, *, committing: bool = False) -> TierStoreError:
+        """The error of tierstore that one of the driver means."""
+        return translate(error, self.place, committing=committing)
+
+    def continue_feed(self, connection: sqlite3.Connection) -> None:
+        """Nothing: the last position lies in the database."""
 
     def list_tables(self, connection: sqlite3.Connection) -> set[str]:
         """The names of the tables that the database has."""
@@ -70,20 +160,22 @@ class Sqlite:
         hiding = [line for line in lines if line != "ok" and not line.startswith(_OF_A_ROW)]
         return hiding[0] if hiding else None
 
-    def compiler(self) -> Dialect:
+    def compiler(self) -> Compiler:
         """The SQLAlchemy dialect that writes data definitions for this database."""
         from sqlalchemy.dialects import sqlite
 
         return sqlite.dialect()
 
-    def in_keys(self, count: int) -> tuple[str, int]:
-        """(A condition that is true of the keys given, how many parameters it takes).
+    def select_keys(self, names: Collection[bytes]) -> tuple[str, list[Any]]:
+        """(A condition that is true of these keys, its parameters).
 
-        Takes at least `count` parameters and comes in few sizes, so that its statement stays
-        prepared: repeat a key to fill it up.
+        The last name stands again until the condition's width is full, so that few statements
+        exist and stay prepared.
         """
-        width = 1 << max(count - 1, 0).bit_length()
-        return f"key IN ({', '.join('?' * width)})", width
+        parameters = [*map(bytearray, names)]
+        width = 1 << max(len(names) - 1, 0).bit_length()
+        condition = f"key IN ({', '.join('?' * width)})"
+        return condition, parameters + parameters[-1:] * (width - len(parameters))
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         # A damaged database may hold TEXT where BLOB is declared; bytes never fail to decode.
@@ -100,6 +192,167 @@ class Sqlite:
         execute("PRAGMA wal_autocheckpoint = 4000")
         execute("PRAGMA journal_size_limit = 16777216")
         execute("PRAGMA temp_store = MEMORY")
+
+
+GRACE_S = 0.5
+"""How much longer than the server the client waits, which keeps the connection if it answers."""
+NOTICE_PAUSE_S = 0.02
+"""A process tells of its changes no more often: commits that notify wait for each other."""
+
+
+class Postgres:
+    """PostgreSQL: many writers at READ COMMITTED, rows locked in the order of their keys.
+
+    A row that is not there cannot be locked. Whoever finds on writing that another has written it
+    meanwhile begins again, and then it is there.
+    """
+
+    errors: tuple[type[Exception], ...] = (RaceLostError, OSError, OverflowError, UnicodeError)
+    keys_max = 10_000
+    locking = " ORDER BY key FOR UPDATE"
+    counts_in_region = False
+    additions: Sequence[str] = (
+        "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",
+    )
+    completions: Sequence[str] = ("ANALYZE ts_region",)  # else plans count with hundreds of them
+    scan_page: Mapping[tuple[bool, bool, bool], str] = pg.SCAN_PAGE
+    own: Mapping[str, str] = pg.OWN
+    """What stands in place of a statement of `statements`."""
+
+    def __init__(self, address: Address, monotonic: Callable[[], float]) -> None:
+        self.address = address
+        self.path = address.shown
+        self.place = f"the regional tier at {address.shown!r}"
+        self.connections_max = address.pool
+        self.channel = f"tierstore_{address.schema}_{address.prefix}"[:63]
+        self.monotonic = monotonic
+        self._next_notice_s = 0.0
+
+    def fetch_point(
+        self, connection: Any, statement: str, parameters: tuple[bytearray, int], timeout_s: float
+    ) -> Any:
+        """The row that a statement with a key and a number as parameters selects."""
+        self._limit(connection, timeout_s)
+        try:
+            return connection.fetch_point(statement, parameters)
+        except TimeoutError as error:
+            raise self.overdue(error) from error
+
+    def begin_read(self, connection: Any, timeout_s: float) -> None:
+        """Begin a transaction that reads one snapshot."""
+        self._begin(connection, "REPEATABLE READ READ ONLY", timeout_s)
+
+    def begin_write(self, connection: Any, timeout_s: float) -> None:
+        """Begin a transaction that writes beside others."""
+        self._begin(connection, "READ COMMITTED READ WRITE", timeout_s)
+
+    def begin_alone(self, connection: Any, timeout_s: float) -> None:
+        """Begin a transaction that holds the row of the region; batches go on beside it."""
+        lock = "; SELECT 1 FROM ts_region FOR UPDATE"
+        self._begin(connection, "READ COMMITTED READ WRITE", timeout_s, lock)
+
+    def begin_creating(self, connection: Any) -> None:
+        """Begin a transaction that creates or migrates tables, one at a time."""
+        schema, prefix = self.address.schema, self.address.prefix
+        connection.script(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT"
+            f" pg_advisory_xact_lock(hashtextextended('tierstore {schema} {prefix}', 0))"
+        )
+        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (schema,))
+        if found.fetchone() is None:
+            connection.execute(f'CREATE SCHEMA "{schema}"')
+
+    def select_keys(self, names: Collection[bytes]) -> tuple[str, list[Any]]:
+        """(A condition that is true of these keys, its parameters)."""
+        return "key = any(?)", [pack_bytes([*names])]
+
+    def put_rows(self, connection: Any, rows: Collection[Row], position: int) -> None:
+        """Write rows at consecutive feed positions from `position` on, in the order of their keys.
+
+        Those that have a position are there, and locked; the others are new.
+        """
+        if (position & pg.ROWS_MAX) + len(rows) > pg.ROWS_MAX + 1:
+            raise InvalidArgumentError(f"one transaction writes at most {pg.ROWS_MAX:,} rows")
+        ordered = sorted(rows, key=lambda row: row.key.encode())
+        for statement, is_known in ((pg.UPDATE_ROWS, True), (pg.INSERT_ROWS, False)):
+            stored = [
+                encode_row(row, at)
+                for at, row in enumerate(ordered, position)
+                if (row.position > 0) is is_known
+            ]
+            if stored and connection.execute(statement, _pack(stored)).rowcount != len(stored):
+                raise RaceLostError("another has written a new row first")
+        if self.monotonic() >= self._next_notice_s:
+            self._next_notice_s = self.monotonic() + NOTICE_PAUSE_S
+            connection.execute(pg.NOTIFY, (self.channel,))
+
+    def list_tables(self, connection: Any) -> set[str]:
+        """Which of tierstore's tables there are."""
+        found = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = ?", (self.address.schema,)
+        )
+        prefix = self.address.prefix
+        names = [bytes(name).decode() for (name,) in found]
+        ours = {"ts_" + name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+        return ours & set(statements.TABLES)
+
+    def find_damage(self, connection: Any) -> str | None:
+        """None: PostgreSQL has checksums of its own, and `amcheck`."""
+        return None
+
+    def continue_feed(self, connection: Any) -> None:
+        """Count transaction ids from elsewhere if this server is behind the rows' positions.
+
+        So it is when the region was copied from another server.
+        """
+        if not connection.execute(pg.IS_FEED_BEHIND).fetchone()[0]:
+            return
+        self.begin_creating(connection)
+        connection.execute(pg.CONTINUE_FEED)
+        connection.execute("COMMIT")
+
+    def compiler(self) -> Compiler:
+        """The SQLAlchemy dialect that writes data definitions for this database."""
+        from sqlalchemy.dialects import postgresql
+
+        dialect: Compiler = postgresql.dialect()  # type: ignore[no-untyped-call]
+        return dialect
+
+    def is_busy(self, error: BaseException) -> bool:
+        """Whether nothing happened because of others, so trying again may help."""
+        return isinstance(error, RaceLostError) or sqlstate(error) in STATES_BUSY
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether the connection is gone."""
+        return is_connection_lost(error)
+
+    def translate(self, error: BaseException, *, committing: bool = False) -> TierStoreError:
+        """The error of tierstore that one of the driver means."""
+        return translate_state(error, self.place, committing=committing)
+
+    def overdue(self, error: BaseException) -> TierStoreError:
+        """The error for a server that has not answered in time, before anything happened."""
+        return DeadlineExceededError(f"{self.place}: {error}")
+
+    def _limit(self, connection: Any, timeout_s: float) -> None:
+        """Let what `connection` does next take no longer than this, and a grace."""
+        connection.driver.deadline_s = self.monotonic() + timeout_s + GRACE_S
+
+    def _begin(self, connection: Any, kind: str, timeout_s: float, more: str = "") -> None:
+        self._limit(connection, timeout_s)
+        timeout_ms = max(1, round(timeout_s * 1000))
+        connection.script(
+            f"BEGIN ISOLATION LEVEL {kind}; SET LOCAL statement_timeout = {timeout_ms}{more}"
+        )
+
+
+def _pack(stored: list[tuple[Any, ...]]) -> list[PackedArray]:
+    """Rows as one array for each of `COLUMNS`."""
+    columns = list(zip(*stored, strict=True))
+    return [
+        pack_numbers(column) if name in pg.NUMBERS else pack_bytes(column)
+        for name, column in zip(COLUMNS, columns, strict=True)
+    ]
 
 
 def _path_of(url: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tierstore.errors import CorruptionError
 from tierstore.record import REPLICA_MAX
 from tierstore.region.batch import Batch, Poisoned, encode_delta
 from tierstore.region.outcomes import OUTCOME_NAMES
-from tierstore.region.rows import ReplicaState
+from tierstore.region.rows import RegionInfo, ReplicaState
 from tierstore_sql import statements
 from tierstore_sql.rows import (
     decode_bare_row,
@@ -16,46 +17,48 @@ from tierstore_sql.rows import (
     decode_row,
     encode_bound,
     encode_header,
-    encode_rows,
     reseal_heat,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
     from tierstore.region.protocol import ScanPage
     from tierstore.region.rows import Row
-    from tierstore_sql.dialects import Sqlite
+    from tierstore_sql.driver import Connection, Dialect
 
 PAGE_BYTES_MAX = 4 << 20
-_REGION_TYPES = (int, bytes, int, int, int, int, int, int, int, int)
+_REGION_TYPES = (bytes, int, int, int, int, int, int, int, int, int)
 _REPLICA_TYPES = (int, int, bytes, bytes, int, int, int, int, int)
 
 
 class Ledger:
     """The one-row state of the region within a write transaction, and how it changes."""
 
-    def __init__(self, connection: sqlite3.Connection, time_ms: int) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection, dialect: Dialect, now_ms: int) -> None:
+        self.connection, self.dialect = connection, dialect
         found = connection.execute(statements.REGION).fetchone()
-        check_types(found, _REGION_TYPES, "region")
-        if found[3] + found[2] + found[8]:
+        check_types(found and found[1:], _REGION_TYPES, "region")
+        if found[3]:
             raise damaged("region")
+        self.now_ms: int = now_ms if found[0] is None else found[0]
+        """The clock, by which writes are judged: the database's where it has one."""
         self.region = found[1].decode("utf-8", "replace")
         self.incarnation: int = found[2]
-        self.position: int = found[3]
-        self.now_ms = time_ms
-        """The clock, by which writes are judged."""
-        self.time_ms = max(found[4], time_ms)
+        self.position: int = found[4]
+        """How far the feed has got, and will have when this transaction is committed."""
+        self._drawn: int = found[5]
+        """The last place in the feed that is taken, as far as this transaction is concerned."""
+        self._is_sole = found[6] == 1
+        """Whether nothing older is under way, so that what is written here shows at once."""
+        self.time_ms: int = max(found[7], self.now_ms)
         """The clock, which never goes back even when `now_ms` was set back."""
-        self.floor: int = found[5]
-        self.forgotten: int = found[6]
+        self.floor: int = found[8]
+        self.forgotten: int = found[9]
         """The highest position at which a row was collected: older cursors missed that."""
-        self.aside_total: int = found[7]
-        self.has_mover = found[9] > 0
+        self.has_mover = found[10] > 0
         """Whether any process ever moved keys of this region."""
 
     def replica(self, replica: int) -> ReplicaState | None:
@@ -66,7 +69,7 @@ class Ledger:
         return None if found is None else _replica_state(found)
 
     def see(self, state: ReplicaState) -> None:
-        """Write the state of a replica that is alive now, and the region's own."""
+        """Write the state of a replica that is alive now."""
         if not state.retired:
             state.seen_ms = max(state.seen_ms, self.time_ms)
         columns = (
@@ -74,25 +77,23 @@ class Ledger:
             state.registered_ms, state.seen_ms, int(state.retired), -state.applied,
         )  # fmt: skip
         self.connection.execute(statements.PUT_REPLICA, columns)
-        self.save()
+        if self.dialect.counts_in_region:
+            self.save()
 
     def save(self) -> None:
-        """Write the region's own row."""
+        """Write the region's own row, in a transaction that is alone."""
         guard = -(self.position + self.incarnation)
-        numbers = (self.position, self.time_ms, self.floor, self.forgotten, self.aside_total, guard)
+        numbers = (self.position, self.time_ms, self.floor, self.forgotten, guard)
         self.connection.execute(statements.SET_REGION, numbers)
 
     def put_rows(self, rows: Collection[Row]) -> None:
         """Write rows, each at the next feed position."""
-        encoded = encode_rows(rows, self.position + 1)
-        for statement, stored in (
-            (statements.PUT_PLAIN_ROW, encoded.plain),
-            (statements.PUT_TIERED_ROW, encoded.tiered),
-            (statements.PUT_ROW, encoded.full),
-        ):
-            if stored:
-                self.connection.executemany(statement, stored)
-        self.position += len(rows)
+        if not rows:
+            return
+        self.dialect.put_rows(self.connection, rows, self._drawn + 1)
+        self._drawn += len(rows)
+        if self._is_sole:
+            self.position = self._drawn
 
     def warm_rows(self, rows: Collection[Row], headers: Mapping[str, bytes]) -> None:
         """Write the heat of rows where they are, without a feed position.
@@ -107,27 +108,58 @@ class Ledger:
         self.connection.executemany(statements.WARM_ROW, warm)
 
 
-def read_standing(connection: sqlite3.Connection, replica: int) -> tuple[int, int, int, int]:
-    """(position, incarnation, forgotten, number of the last batch of `replica` applied)."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What every reply of the region says besides its rows."""
+
+    applied: int
+    """The number of the last batch of the replica that asked."""
+    position: int
+    incarnation: int
+    now_ms: int
+    forgotten: int
+
+
+def read_standing(connection: Connection, replica: int, now_ms: int) -> Standing:
+    """What replies to `replica` say; `now_ms` is the clock if the database has none."""
     found = connection.execute(statements.STANDING, (replica,)).fetchone()
-    if found is None or {*map(type, found), int} - {type(None)} != {int} or found[3] != 0:
+    if found is None or {*map(type, found), int} - {type(None)} != {int} or found[4] != 0:
         raise damaged("region")
-    position, incarnation, applied, _, forgotten = found
-    return position, incarnation, forgotten, applied or 0
+    clock_ms, position, incarnation, applied, _, forgotten = found
+    now_ms = now_ms if clock_ms is None else clock_ms
+    return Standing(applied or 0, position, incarnation, now_ms, forgotten)
 
 
-def read_replicas(connection: sqlite3.Connection) -> list[ReplicaState]:
+def read_clock(connection: Connection, now_ms: int) -> int:
+    """The database's clock, or `now_ms` if it has none."""
+    (clock_ms,) = connection.execute(statements.CLOCK).fetchone()
+    return now_ms if clock_ms is None else int(clock_ms)
+
+
+def read_info(connection: Connection) -> RegionInfo:
+    """Who the region is."""
+    found = connection.execute(statements.INFO).fetchone()
+    check_types(found, (bytes, int, int), "region")
+    if found[2]:
+        raise damaged("region")
+    return RegionInfo(found[0].decode("utf-8", "replace"), found[1])
+
+
+def read_replicas(connection: Connection) -> list[ReplicaState]:
     """All replicas, by id."""
     return [_replica_state(found) for found in connection.execute(statements.REPLICAS)]
 
 
 def read_rows(
-    connection: sqlite3.Connection, dialect: Sqlite, keys: Sequence[str]
+    connection: Connection, dialect: Dialect, keys: Sequence[str], *, locking: bool = False
 ) -> tuple[dict[str, Row], dict[str, str]]:
-    """The rows that `keys` have, and why those that are damaged cannot be read."""
+    """The rows that `keys` have, and why those that are damaged cannot be read.
+
+    When `locking`, nobody else changes them before this transaction has ended.
+    """
     rows: dict[str, Row] = {}
     corrupt: dict[str, str] = {}
-    for names, condition, parameters in _selections(dialect, keys):
+    for names, condition, parameters in _selections(dialect, keys, locking):
         for columns in connection.execute(statements.READ_MANY + condition, parameters):
             key = names.get(columns[0]) or _refuse(columns[0])
             try:
@@ -137,30 +169,34 @@ def read_rows(
     return rows, corrupt
 
 
-def _selections(
-    dialect: Sqlite, keys: Sequence[str]
-) -> Iterator[tuple[dict[bytes, str], str, list[bytearray]]]:
-    """`keys` by as many as one statement takes: their stored names, a condition, its parameters.
+def lock_rows(connection: Connection, dialect: Dialect, keys: Sequence[str]) -> None:
+    """Lock the rows that `keys` have in one order, for what then reads some and others."""
+    if dialect.locking:
+        for _, condition, parameters in _selections(dialect, keys, locking=True):
+            connection.execute(statements.LOCK_ROWS + condition, parameters)
 
-    The last name stands again until the condition's width is full, so that few statements exist.
-    """
+
+def _selections(
+    dialect: Dialect, keys: Sequence[str], locking: bool
+) -> Iterator[tuple[dict[bytes, str], str, list[Any]]]:
+    """`keys` by as many as one statement takes: stored names, a condition, its parameters."""
+    suffix = dialect.locking if locking else ""
     for start in range(0, len(keys), dialect.keys_max):
         names = _encode_keys(keys[start : start + dialect.keys_max])
-        condition, width = dialect.in_keys(len(names))
-        parameters = [*map(bytearray, names)]
-        yield names, condition, parameters + parameters[-1:] * (width - len(names))
+        condition, parameters = dialect.select_keys(names)
+        yield names, condition + suffix, parameters
 
 
 def read_bare_rows(
-    connection: sqlite3.Connection, dialect: Sqlite, keys: Sequence[str]
+    connection: Connection, dialect: Dialect, keys: Sequence[str], *, locking: bool = False
 ) -> tuple[dict[str, Row], dict[str, bytes]]:
     """The rows that `keys` have without their content, and their headers.
 
-    One whose header is damaged is left out.
+    One whose header is damaged is left out. When `locking`, they are locked as by `read_rows`.
     """
     rows: dict[str, Row] = {}
     headers: dict[str, bytes] = {}
-    for names, condition, parameters in _selections(dialect, keys):
+    for names, condition, parameters in _selections(dialect, keys, locking):
         for raw_key, *columns in connection.execute(statements.READ_BARE + condition, parameters):
             key = names.get(raw_key) or _refuse(raw_key)
             with suppress(CorruptionError):
@@ -171,7 +207,8 @@ def read_bare_rows(
 
 def fill_page(
     page: ScanPage,
-    connection: sqlite3.Connection,
+    connection: Connection,
+    dialect: Dialect,
     start: str,
     end: str | None,
     limit: int,
@@ -180,7 +217,7 @@ def fill_page(
     values: bool,
 ) -> None:
     """Put into `page` the rows from `start` to below `end`, and where the next page goes on."""
-    statement = statements.scan(bounded=end is not None, reverse=reverse, values=values)
+    statement = dialect.scan_page[end is not None, reverse, values]
     bounds = [encode_bound(bound) for bound in (start, end) if bound is not None]
     size_bytes = 0
     key = ""

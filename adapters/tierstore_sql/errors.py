@@ -1,7 +1,8 @@
-"""Errors of the driver, translated in one place.
+"""Errors of the drivers, translated in one place.
 
 `TABLE` says what each primary result code of SQLite means to a caller
-(https://sqlite.org/rescode.html); the extended code is in the message.
+(https://sqlite.org/rescode.html), `STATES` what the SQLSTATE of a PostgreSQL server does
+(https://www.postgresql.org/docs/current/errcodes-appendix.html); the message has the details.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tierstore.errors import (
 )
 
 TIER = "regional"
-DRIVER_ERRORS = (sqlite3.Error, OSError, OverflowError, UnicodeError)
+DRIVER_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, OSError, OverflowError, UnicodeError)
 
 _PRIMARY = 0xFF
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -81,3 +82,73 @@ def translate(error: BaseException, place: str, *, committing: bool = False) -> 
         meaning = "its folder cannot be used"
     message = f"{place}: {meaning} ({error})"
     return kind(message, tier=TIER) if kind is CorruptionError else kind(message)
+
+
+class RaceLostError(Exception):
+    """Another transaction has written first what this one was about to write: begin again."""
+
+
+STATES_BUSY = frozenset({"40001", "40P01"})
+"""Nothing happened, as the transaction was in the way of another."""
+_LOST = "the connection was lost"
+_FOREIGN_TABLES = (CorruptionError, "its tables are not as tierstore leaves them; restore a backup")
+STATES: dict[str, tuple[type[TierStoreError], str]] = {
+    "40": (DeadlineExceededError, "others were in the way for too long"),
+    "55P03": (DeadlineExceededError, "another held a lock for too long"),
+    "57014": (DeadlineExceededError, "the time for the statement was up"),
+    "25P03": (UnavailableError, "the transaction was idle for too long"),
+    "25006": (UnavailableError, "it takes no writes; is it a standby?"),
+    "08": (UnavailableError, _LOST),
+    "57P": (UnavailableError, "the server is stopping or starting"),
+    "28": (UnavailableError, "it refuses this user or password"),
+    "3D000": (UnavailableError, "there is no such database"),
+    "42501": (UnavailableError, "the user lacks a privilege; see docs/operations.md"),
+    "53": (UnavailableError, "the server lacks room, memory or connections"),
+    "58": (UnavailableError, "the server's system reports an error"),
+    "42": _FOREIGN_TABLES,
+    "23": _FOREIGN_TABLES,
+    "XX001": (CorruptionError, "its data is damaged; restore a backup"),
+    "XX002": (CorruptionError, "an index is damaged; REINDEX it"),
+    "54": (ValueTooLargeError, "a value is larger than the database can hold"),
+    "22": (InvalidArgumentError, "a value is out of range"),
+}
+"""By SQLSTATE or a beginning of it; the longest that fits counts."""
+_STATES_UNSURE = ("08", "57P", "58", "XX")  # of a COMMIT that may have happened
+
+
+def sqlstate(error: BaseException) -> str:
+    """The SQLSTATE of a driver error, "" if the server did not say one."""
+    return getattr(error, "sqlstate", None) or ""
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether a driver error says that the connection is gone."""
+    state = sqlstate(error)
+    if not state:
+        return type(error).__name__ == "OperationalError"
+    return state.startswith(("08", "57P"))
+
+
+def translate_state(
+    error: BaseException, place: str, *, committing: bool = False
+) -> TierStoreError:
+    """The error of tierstore that a driver error of PostgreSQL at `place` means."""
+    if isinstance(error, OverflowError):
+        return InvalidArgumentError(f"{place}: a number is out of range")
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidKeyError(f"key: lone surrogate at character {error.start}")
+    state, said = sqlstate(error), str(error).strip().partition("\n")[0]
+    if isinstance(error, RaceLostError):
+        state = "40001"
+    if committing and (not state or state.startswith(_STATES_UNSURE)):
+        return OutcomeUnknownError(f"{place}: the commit failed in mid-air ({said})")
+    kind, meaning = _find_state(state)
+    message = f"{place}: {meaning} ({said})"
+    return kind(message, tier=TIER) if kind is CorruptionError else kind(message)
+
+
+def _find_state(state: str) -> tuple[type[TierStoreError], str]:
+    for length in (5, 3, 2):
+        if state[:length] in STATES:
+            return STATES[state[:length]]
+    return UnavailableError, "it does not answer" if not state else _OTHERWISE[1]

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tierstore.region.moves import MARK_EPOCH, Stay
 from tierstore_sql import placing, statements
-from tierstore_sql.directory import Ledger
+from tierstore_sql.directory import Ledger, read_clock
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
 
     from tierstore.region.moves import Lease, Overview, Review, StoredObject, Switch
     from tierstore.region.rows import Row
+    from tierstore_sql.driver import Connection
     from tierstore_sql.session import Session
 
 T = TypeVar("T")
@@ -31,8 +31,8 @@ class Moves:
         A `note` replaces the last one when the lease is renewed.
         """
 
-        def work(connection: sqlite3.Connection) -> Lease:
-            ledger = Ledger(connection, self.now_ms())
+        def work(connection: Connection) -> Lease:
+            ledger = self._ledger(connection)
             return placing.take_lease(ledger, holder, ttl_ms, note)
 
         return self._session.write(work, timeout_s)
@@ -40,7 +40,10 @@ class Moves:
     def due(self, limit: int, timeout_s: float) -> list[Row]:
         """Up to `limit` rows whose time of review has come, longest due first, without payload."""
         return self._session.read(
-            lambda connection: placing.read_due(connection, self.now_ms(), limit), timeout_s
+            lambda connection: placing.read_due(
+                connection, read_clock(connection, self.now_ms()), limit
+            ),
+            timeout_s,
         )
 
     def review_all(self, epoch: int, after: int, limit: int, timeout_s: float) -> int | None:
@@ -65,11 +68,7 @@ class Moves:
         self, epoch: int, made: StoredObject | None, switches: Sequence[Switch], timeout_s: float
     ) -> list[str]:
         """The keys that moved, in one transaction, which ends the intent of the object `made`."""
-        return self._leased(
-            epoch,
-            lambda ledger: placing.switch(ledger, self._session.dialect, made, switches),
-            timeout_s,
-        )
+        return self._leased(epoch, lambda ledger: placing.switch(ledger, made, switches), timeout_s)
 
     def abandon(self, epoch: int, names: Sequence[str], timeout_s: float) -> None:
         """End intents: their objects, if any were written, are garbage from now on."""
@@ -106,7 +105,7 @@ class Moves:
     def marker(self, timeout_s: float) -> str | None:
         """The object by which the region recognizes its cold tier; None: it has not used one."""
 
-        def work(connection: sqlite3.Connection) -> str | None:
+        def work(connection: Connection) -> str | None:
             return next(iter(placing.names(connection, statements.MARK, MARK_EPOCH)), None)
 
         return self._session.read(work, timeout_s)
@@ -122,7 +121,7 @@ class Moves:
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why `key` is not in the tier where it should be, if so."""
 
-        def work(connection: sqlite3.Connection) -> Stay | None:
+        def work(connection: Connection) -> Stay | None:
             found = connection.execute(statements.STAY, (key.encode(),)).fetchone()
             if found is None:
                 return None
@@ -144,11 +143,15 @@ class Moves:
             lambda connection: placing.overview(connection, failures), timeout_s
         )
 
+    def _ledger(self, connection: Connection) -> Ledger:
+        """The region's own state, at the start of a transaction that writes."""
+        return Ledger(connection, self._session.dialect, self.now_ms())
+
     def _leased(self, epoch: int, work: Callable[[Ledger], T], timeout_s: float) -> T:
         """What `work` returns, run alone and committed, if the lease still is that of `epoch`."""
 
-        def leased(connection: sqlite3.Connection) -> T:
-            ledger = Ledger(connection, self.now_ms())
+        def leased(connection: Connection) -> T:
+            ledger = self._ledger(connection)
             placing.check_lease(ledger, epoch)
             return work(ledger)
 

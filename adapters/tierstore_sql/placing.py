@@ -17,13 +17,12 @@ from tierstore_sql.directory import read_bare_rows
 from tierstore_sql.rows import decode_bare_row, decode_key, encode_place
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
     from tierstore.region.moves import Review, Switch
     from tierstore.region.rows import Row
-    from tierstore_sql.dialects import Sqlite
     from tierstore_sql.directory import Ledger
+    from tierstore_sql.driver import Connection
 
 
 def take_lease(ledger: Ledger, holder: int, ttl_ms: int, note: str | None) -> Lease:
@@ -49,7 +48,7 @@ def check_lease(ledger: Ledger, epoch: int) -> None:
         raise FencedError("another mover has the lease of this region now")
 
 
-def read_due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Row]:
+def read_due(connection: Connection, now_ms: int, limit: int) -> list[Row]:
     """Rows whose time of review has come. A damaged one stays due until it is repaired.
 
     It counts for nothing here: else a few of them, which were due first, would keep all others.
@@ -88,14 +87,13 @@ def settle(ledger: Ledger, reviews: Sequence[Review]) -> None:
             execute(statements.PUT_STAY, stay)
 
 
-def switch(
-    ledger: Ledger, dialect: Sqlite, made: StoredObject | None, switches: Sequence[Switch]
-) -> list[str]:
+def switch(ledger: Ledger, made: StoredObject | None, switches: Sequence[Switch]) -> list[str]:
     """Change the tier of rows that are as the mover saw them; the keys that moved."""
     execute, many = ledger.connection.execute, ledger.connection.executemany
     if made is not None and execute(statements.END_MOVE, (made.name,)).rowcount != 1:
         raise FencedError("the intent of this move has been ended")
-    rows, _ = read_bare_rows(ledger.connection, dialect, [item.key for item in switches])
+    keys = [item.key for item in switches]
+    rows, _ = read_bare_rows(ledger.connection, ledger.dialect, keys, locking=True)
     plan = plan_switch(rows, switches, ledger.now_ms)
     many(statements.SET_PLACE, [encode_place(row) for row in plan.writes])
     release(ledger, plan.released)
@@ -130,24 +128,24 @@ def abandon(ledger: Ledger, names: Sequence[str]) -> None:
             ledger.connection.execute(statements.PUT_OBJECT, (name, 0, 1, 0, now_ms, now_ms))
 
 
-def names(connection: sqlite3.Connection, statement: str, *parameters: int) -> list[str]:
+def names(connection: Connection, statement: str, *parameters: int) -> list[str]:
     """The names that a statement selects."""
     return [_text(name) for (name,) in connection.execute(statement, parameters)]
 
 
-def known(connection: sqlite3.Connection, wanted: Sequence[str]) -> set[str]:
+def known(connection: Connection, wanted: Sequence[str]) -> set[str]:
     """Those of the objects `wanted` that are in the directory, or about to be."""
     statement = statements.KNOWN_OBJECT
     return {n for n in wanted if connection.execute(statement, (n, n)).fetchone() is not None}
 
 
-def read_objects(connection: sqlite3.Connection, limit: int) -> list[StoredObject]:
+def read_objects(connection: Connection, limit: int) -> list[StoredObject]:
     """Objects, those with the lowest share of live records first."""
     found = connection.execute(statements.OBJECTS, (limit,))
     return [StoredObject(_text(name), *rest) for name, *rest in found]
 
 
-def overview(connection: sqlite3.Connection, failures: int) -> Overview:
+def overview(connection: Connection, failures: int) -> Overview:
     """Figures of the cold tier, with some of the keys whose move failed last."""
     objects, size_bytes, records, live, dead = connection.execute(statements.OVERVIEW).fetchone()
     staying, failed = connection.execute(statements.COUNT_STAYS).fetchone()

@@ -1,15 +1,15 @@
 """The regional tier in an SQL database.
 
 Decisions are `tierstore.region.apply`'s; here rows are read, and what it returns is written, in
-one transaction. Every write begins by taking the database's one write lock, so feed positions
-commit in the order in which they are drawn.
+one transaction. Whether batches of several replicas may be applied at once, and how nothing
+appears behind a cursor all the same, is the dialect's.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tierstore.errors import CorruptionError
+from tierstore.errors import CorruptionError, TierStoreError
 from tierstore.region.apply import Terms, admit, plan_apply
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.protocol import (
@@ -24,18 +24,17 @@ from tierstore.runtime import now_ms
 from tierstore_sql import directory, placing, statements, upkeep
 from tierstore_sql.dialects import Sqlite, mask_url
 from tierstore_sql.directory import Ledger
-from tierstore_sql.errors import DRIVER_ERRORS
 from tierstore_sql.moves import Moves
 from tierstore_sql.rows import decode_change, decode_row
 from tierstore_sql.session import Session
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from tierstore.region.batch import Batch
     from tierstore.region.protocol import AsideEntry, Upkeep
     from tierstore.runtime import Runtime
+    from tierstore_sql.driver import Connection, Dialect
 
 FEED_POSITION_MAX = (1 << 63) - 1
 
@@ -61,24 +60,27 @@ class SqlRegion(Moves):
     capabilities = Capabilities(ordered_scan=True)
 
     def __init__(self, url: str, *, runtime: Runtime, terms: Limits, base_dir: str) -> None:
-        self._url = mask_url(url)
+        self._url = self._mask(url)
         self._runtime = runtime
         self._limits = terms
-        self._session = Session(Sqlite(url, base_dir), runtime)
+        dialect = self._make_dialect(url, base_dir)
+        self._session = Session(dialect, runtime)
         self._connections = self._session.connections
+        self._fetch_point = dialect.fetch_point
+        self._careful: tuple[type[Exception], ...] = (*dialect.errors, IndexError, TypeError)
         self._time_ns = runtime.time_ns
 
     @property
     def path(self) -> str:
-        """The file that holds the region."""
+        """The file that holds the region, or the address of its server."""
         return self._session.dialect.path
 
     def __repr__(self) -> str:
-        return f"SqlRegion({self._url!r})"
+        return f"{type(self).__name__}({self._url!r})"
 
     def connect(self, timeout_s: float) -> RegionInfo:
         """Make the region usable, creating it where there is none, and say who it is."""
-        return self._session.read(_read_info, timeout_s)
+        return self._session.read(directory.read_info, timeout_s)
 
     def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
         """Enter a replica if it `is_new`, or return what is known of it. Idempotent.
@@ -86,8 +88,8 @@ class SqlRegion(Moves):
         A new replica has acknowledged the current position: it knows nothing older.
         """
 
-        def work(connection: sqlite3.Connection) -> Registration:
-            ledger = Ledger(connection, self.now_ms())
+        def work(connection: Connection) -> Registration:
+            ledger = self._ledger(connection)
             info = RegionInfo(ledger.region, ledger.incarnation)
             state = ledger.replica(replica)
             if state is None and not is_new:
@@ -105,8 +107,8 @@ class SqlRegion(Moves):
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once, in one transaction, however often it is sent."""
 
-        def work(connection: sqlite3.Connection) -> BatchReply:
-            ledger = Ledger(connection, self.now_ms())
+        def work(connection: Connection) -> BatchReply:
+            ledger = self._ledger(connection)
             state = ledger.replica(batch.replica)
             verdict, reason = admit(state, batch)
             if state is not None and verdict == "apply":
@@ -123,20 +125,22 @@ class SqlRegion(Moves):
                 reason, repeated,
             )  # fmt: skip
 
-        return self._session.write(work, timeout_s)
+        return self._session.write(work, timeout_s, alone=False)
 
     def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
         """The rows of `keys` in one snapshot; at most 1,000 keys."""
         if len(keys) == 1 and self._connections.idle:
             try:
-                return self._read_one(keys[0], replica)
-            except (*DRIVER_ERRORS, IndexError, TypeError):
+                return self._read_one(keys[0], replica, timeout_s)
+            except TierStoreError:
+                raise
+            except self._careful:
                 pass  # the careful way below retries, and translates what remains
 
-        def work(connection: sqlite3.Connection) -> ReadReply:
+        def work(connection: Connection) -> ReadReply:
+            now = directory.read_standing(connection, replica, self.now_ms())
             rows, corrupt = directory.read_rows(connection, self._session.dialect, keys)
-            position, incarnation, _, applied = directory.read_standing(connection, replica)
-            return ReadReply(applied, position, incarnation, self.now_ms(), rows, corrupt)
+            return ReadReply(now.applied, now.position, now.incarnation, now.now_ms, rows, corrupt)
 
         return self._session.read(work, timeout_s)
 
@@ -144,13 +148,14 @@ class SqlRegion(Moves):
         """Up to `limit` changes after `cursor`. Nothing ever appears behind a cursor."""
         cursor = min(cursor, FEED_POSITION_MAX)
 
-        def work(connection: sqlite3.Connection) -> ChangesPage:
-            position, incarnation, forgotten, applied = directory.read_standing(connection, replica)
-            page = ChangesPage(applied, position, incarnation, self.now_ms(), [], position)
-            if cursor < forgotten or cursor > position:
+        def work(connection: Connection) -> ChangesPage:
+            now = directory.read_standing(connection, replica, self.now_ms())
+            at = now.position
+            page = ChangesPage(now.applied, at, now.incarnation, now.now_ms, [], at)
+            if cursor < now.forgotten or cursor > at:
                 page.gap = True
                 return page
-            found = connection.execute(statements.CHANGES, (cursor, limit)).fetchall()
+            found = connection.execute(statements.CHANGES, (cursor, at, limit)).fetchall()
             page.changes = [decode_change(*columns) for columns in found]
             if len(found) >= limit:
                 page.cursor = page.changes[-1].position if found else cursor
@@ -173,10 +178,13 @@ class SqlRegion(Moves):
         A page ends early once its content exceeds 4 MiB.
         """
 
-        def work(connection: sqlite3.Connection) -> ScanPage:
-            position, incarnation, _, applied = directory.read_standing(connection, replica)
-            page = ScanPage(applied, position, incarnation, self.now_ms(), [], None)
-            directory.fill_page(page, connection, start, end, limit, reverse=reverse, values=values)
+        def work(connection: Connection) -> ScanPage:
+            now = directory.read_standing(connection, replica, self.now_ms())
+            page = ScanPage(now.applied, now.position, now.incarnation, now.now_ms, [], None)
+            directory.fill_page(
+                page, connection, self._session.dialect, start, end, limit,
+                reverse=reverse, values=values,
+            )  # fmt: skip
             return page
 
         return self._session.read(work, timeout_s)
@@ -187,14 +195,14 @@ class SqlRegion(Moves):
         Ignored for one that is unknown or retired: its next batch tells it so.
         """
 
-        def work(connection: sqlite3.Connection) -> None:
-            ledger = Ledger(connection, self.now_ms())
+        def work(connection: Connection) -> None:
+            ledger = self._ledger(connection)
             state = ledger.replica(replica)
             if state is not None and not state.retired:
                 state.acknowledged = max(state.acknowledged, min(position, ledger.position))
                 ledger.see(state)
 
-        self._session.write(work, timeout_s)
+        self._session.write(work, timeout_s, alone=False)
 
     def leave(self, replica: int, timeout_s: float) -> None:
         """Forget a replica that will never be heard of again, so that it holds no floor.
@@ -202,8 +210,8 @@ class SqlRegion(Moves):
         As long as something of it waits for an operator, it is retired instead. Idempotent.
         """
 
-        def work(connection: sqlite3.Connection) -> None:
-            upkeep.leave(Ledger(connection, self.now_ms()), replica)
+        def work(connection: Connection) -> None:
+            upkeep.leave(self._ledger(connection), replica)
 
         self._session.write(work, timeout_s)
 
@@ -214,9 +222,9 @@ class SqlRegion(Moves):
         again and have nothing waiting for an operator, collects the dead.
         """
 
-        def work(connection: sqlite3.Connection) -> Upkeep:
-            ledger = Ledger(connection, self.now_ms())
-            return upkeep.maintain(ledger, self._session.dialect, self._terms(ledger), limit)
+        def work(connection: Connection) -> Upkeep:
+            ledger = self._ledger(connection)
+            return upkeep.maintain(ledger, self._terms(ledger), limit)
 
         return self._session.write(work, timeout_s)
 
@@ -226,8 +234,8 @@ class SqlRegion(Moves):
         Raises OverloadedError when no more can be kept.
         """
 
-        def work(connection: sqlite3.Connection) -> None:
-            upkeep.set_aside(Ledger(connection, self.now_ms()), batch, reason)
+        def work(connection: Connection) -> None:
+            upkeep.set_aside(self._ledger(connection), batch, reason)
 
         self._session.write(work, timeout_s)
 
@@ -246,24 +254,33 @@ class SqlRegion(Moves):
         self._connections.close()
 
     def now_ms(self) -> int:
-        """The region's clock: the runtime's, never the database's."""
+        """The clock of this process: the region's, unless its database has one."""
         return now_ms(self._runtime)
+
+    def _make_dialect(self, url: str, base_dir: str) -> Dialect:
+        return Sqlite(url, base_dir)
+
+    def _mask(self, url: str) -> str:
+        return mask_url(url)
 
     def _terms(self, ledger: Ledger) -> Terms:
         limits = self._limits
         is_tiered = limits.is_tiered or ledger.has_mover
         return Terms(ledger.now_ms, limits.max_drift_ms, limits.horizon_ms, is_tiered)
 
-    def _read_one(self, key: str, replica: int) -> ReadReply:
+    def _read_one(self, key: str, replica: int, timeout_s: float) -> ReadReply:
         raw_key = key.encode()
         connection = self._connections.idle.pop()
         try:
-            found = connection.execute(
-                statements.READ_ONE, (bytearray(raw_key), replica)
-            ).fetchone()
-        finally:
-            self._connections.give(connection)
-        at, incarnation, applied, unsound, position, header, metadata, cold, payload = found
+            found = self._fetch_point(
+                connection, statements.READ_ONE, (bytearray(raw_key), replica), timeout_s
+            )
+        except BaseException:
+            self._connections.discard(connection)
+            raise
+        self._connections.give(connection)
+        clock_ms, at, incarnation, applied, unsound = found[:5]
+        position, header, metadata, cold, payload = found[5:]
         if unsound != 0:
             raise TypeError("the region's own row is damaged")
         rows, corrupt = {}, {}
@@ -272,15 +289,17 @@ class SqlRegion(Moves):
                 rows[key] = decode_row(key, raw_key, position, header, metadata, cold, payload)
             except CorruptionError as error:
                 corrupt[key] = str(error)
-        now_ms = self._time_ns() // 1_000_000
+        now_ms = self._time_ns() // 1_000_000 if clock_ms is None else clock_ms
         return ReadReply(applied or 0, at, incarnation, now_ms, rows, corrupt)
 
     def _apply(self, ledger: Ledger, state: ReplicaState, batch: Batch) -> None:
-        connection, dialect = ledger.connection, self._session.dialect
+        connection, dialect = ledger.connection, ledger.dialect
         written = {delta.key for delta in batch.deltas}
         used = {heat.key for heat in batch.heat} - written
-        rows, corrupt = directory.read_rows(connection, dialect, list(written))
-        bare, headers = directory.read_bare_rows(connection, dialect, list(used))
+        if used:
+            directory.lock_rows(connection, dialect, [*written, *used])
+        rows, corrupt = directory.read_rows(connection, dialect, list(written), locking=True)
+        bare, headers = directory.read_bare_rows(connection, dialect, list(used), locking=True)
         rows |= bare
         if corrupt:
             batch = directory.poison(batch, corrupt)
@@ -292,8 +311,3 @@ class SqlRegion(Moves):
             upkeep.keep_back(ledger, batch, plan)
         state.applied, state.digest = batch.number, batch.digest
         state.answer = bytes(plan.outcomes)
-
-
-def _read_info(connection: sqlite3.Connection) -> RegionInfo:
-    ledger = Ledger(connection, 0)
-    return RegionInfo(ledger.region, ledger.incarnation)

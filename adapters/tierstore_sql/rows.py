@@ -109,6 +109,16 @@ def encode_rows(rows: Iterable[Row], position: int) -> EncodedRows:
     return encoded
 
 
+def encode_row(row: Row, position: int) -> Stored:
+    """The columns `COLUMNS` of a row, at a feed position."""
+    record, key = row.record, row.key.encode()
+    metadata = pack(record.metadata) if record.metadata else None
+    may_die = record.payload is None or record.expires_at_ms is not None
+    dead_at_ms = _dead_at_ms(record) if may_die else None
+    sealed = _seal(row, key, metadata)
+    return position, key, dead_at_ms, row.due_ms, sealed, metadata, row.cold, record.payload
+
+
 def encode_place(row: Row) -> Stored:
     """(due_ms, header, cold, payload, key) of a row that changed its tier."""
     return row.due_ms, encode_header(row), row.cold, row.record.payload, row.key.encode()

@@ -23,10 +23,11 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Dialect
+
+    from tierstore_sql.driver import Connection
 
 metadata = MetaData()
 
@@ -40,7 +41,7 @@ def _whole(name: str, *, default: str | None = "0", nullable: bool = False) -> C
 Table(
     "ts_region",
     metadata,
-    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True),
+    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
     Column("schema_version", Integer, nullable=False),
     _whole("incarnation"),
     _whole("position"),
@@ -55,7 +56,12 @@ Table(
 Table(
     "ts_replica",
     metadata,
-    Column("replica", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column(
+        "replica",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     _whole("applied"),
     _whole("acknowledged"),
     _whole("registered_ms"),
@@ -148,7 +154,7 @@ Table(
 Table(
     "ts_lease",
     metadata,
-    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True),
+    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
     _whole("holder"),
     _whole("epoch"),
     _whole("expires_ms"),
@@ -178,7 +184,7 @@ def definitions(dialect: Dialect, *names: str) -> Iterator[str]:
             yield str(CreateIndex(index).compile(dialect=dialect))
 
 
-def _to_2(connection: sqlite3.Connection, dialect: Dialect) -> None:
+def _to_2(connection: Connection, dialect: Dialect) -> None:
     """Rows stay in place and may be due for a move; there is a cold tier."""
     connection.execute("DROP INDEX ts_directory_dead")
     connection.execute("ALTER TABLE ts_directory RENAME TO ts_directory_1")
@@ -192,5 +198,5 @@ def _to_2(connection: sqlite3.Connection, dialect: Dialect) -> None:
     connection.execute("DROP TABLE ts_directory_1")
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Dialect], None]] = {1: _to_2}
+MIGRATIONS: dict[int, Callable[[Connection, Dialect], None]] = {1: _to_2}
 """From a version to the function that makes the next of it, inside one transaction."""

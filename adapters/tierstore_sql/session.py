@@ -1,6 +1,7 @@
-"""Transactions: begun, retried while another holds the lock, ended; their errors translated.
+"""Transactions: begun, retried while others are in the way, ended; their errors translated.
 
-Waiting for a lock is done here, by the runtime's clock, not by the database.
+Waiting between attempts is done here, by the runtime's clock; how long a database may wait for
+locks by itself is the dialect's.
 """
 
 from __future__ import annotations
@@ -9,18 +10,17 @@ from tierstore.errors import TierStoreError
 from tierstore.runtime import jitter
 from tierstore_sql import creation
 from tierstore_sql.connections import Connections
-from tierstore_sql.errors import DRIVER_ERRORS, is_busy, translate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import TypeAlias, TypeVar
 
     from tierstore.runtime import Runtime
-    from tierstore_sql.dialects import Sqlite
+    from tierstore_sql.driver import Connection, Dialect
 
     T = TypeVar("T")
+    Begin: TypeAlias = Callable[[Connection, float], None]
 
 LOCK_WAIT_S_MIN = 0.0005
 LOCK_WAIT_S_MAX = 0.025
@@ -29,74 +29,92 @@ LOCK_WAIT_S_MAX = 0.025
 class Session:
     """Runs functions of a connection, each as one transaction of a database."""
 
-    def __init__(self, dialect: Sqlite, runtime: Runtime) -> None:
+    def __init__(self, dialect: Dialect, runtime: Runtime) -> None:
         self.dialect = dialect
-        self.connections = Connections(self._open, runtime)
+        self.connections = Connections(self._open, dialect.connections_max, runtime)
         self._runtime = runtime
         self._is_ready = False
 
-    def read(self, work: Callable[[sqlite3.Connection], T], timeout_s: float) -> T:
+    def read(self, work: Callable[[Connection], T], timeout_s: float) -> T:
         """What `work` returns, run on one snapshot."""
         return self._run(self.dialect.begin_read, work, timeout_s)
 
-    def write(self, work: Callable[[sqlite3.Connection], T], timeout_s: float) -> T:
-        """What `work` returns, run alone and committed; if it raises, nothing happened.
+    def write(self, work: Callable[[Connection], T], timeout_s: float, *, alone: bool = True) -> T:
+        """What `work` returns, run and committed; if it raises, nothing happened.
 
-        `work` may run again if another process was in the way.
+        No two that are `alone` run at once. `work` may run again if others were in the way.
         """
-        return self._run(self.dialect.begin_write, work, timeout_s)
+        begin = self.dialect.begin_alone if alone else self.dialect.begin_write
+        return self._run(begin, work, timeout_s)
 
-    def _run(self, begin: str, work: Callable[[sqlite3.Connection], T], timeout_s: float) -> T:
+    def _run(self, begin: Begin, work: Callable[[Connection], T], timeout_s: float) -> T:
         deadline = self._runtime.monotonic() + timeout_s
         wait_s = LOCK_WAIT_S_MIN
         while True:
             try:
-                return self._attempt(begin, work)
+                return self._attempt(begin, work, deadline)
             except TierStoreError:  # a deadline is a TimeoutError, and that an OSError
                 raise
-            except DRIVER_ERRORS as error:
+            except self.dialect.errors as error:
                 left_s = deadline - self._runtime.monotonic()
-                if not is_busy(error) or left_s <= 0:
-                    raise translate(error, self.dialect.place) from error
+                if not self.dialect.is_busy(error) or left_s <= 0:
+                    raise self.dialect.translate(error) from error
             self._runtime.sleep(min(left_s, wait_s * (0.5 + jitter(self._runtime))))
             wait_s = min(wait_s * 2, LOCK_WAIT_S_MAX)
 
-    def _attempt(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self.connections.take()
+    def _attempt(self, begin: Begin, work: Callable[[Connection], T], deadline: float) -> T:
+        connection = self._begin(begin, deadline)
         try:
-            connection.execute(begin)
             result = work(connection)
-            self._commit(connection, writing=begin == self.dialect.begin_write)
+            self._commit(connection, writing=begin != self.dialect.begin_read)
         except BaseException:
             self._roll_back(connection)
             raise
         self.connections.give(connection)
         return result
 
-    def _commit(self, connection: sqlite3.Connection, *, writing: bool) -> None:
+    def _begin(self, begin: Begin, deadline: float) -> Connection:
+        """A connection in a transaction. One that was lost while it was idle is replaced."""
+        while True:
+            left_s = deadline - self._runtime.monotonic()
+            was_idle = bool(self.connections.idle)
+            connection = self.connections.take(left_s)
+            try:
+                begin(connection, deadline - self._runtime.monotonic())
+            except BaseException as error:
+                self._roll_back(connection)
+                if not (was_idle and self.dialect.is_lost(error)):
+                    raise
+                self.connections.drop_idle()  # as the server that had one has had all of them
+                self._is_ready = False
+            else:
+                return connection
+
+    def _commit(self, connection: Connection, *, writing: bool) -> None:
         try:
             connection.execute("COMMIT")
-        except DRIVER_ERRORS as error:
-            if is_busy(error):
+        except self.dialect.errors as error:
+            if self.dialect.is_busy(error):
                 raise
-            raise translate(error, self.dialect.place, committing=writing) from error
+            raise self.dialect.translate(error, committing=writing) from error
 
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
+    def _roll_back(self, connection: Connection) -> None:
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        except DRIVER_ERRORS:
+        except self.dialect.errors:
             self.connections.discard(connection)
         else:
             self.connections.give(connection)
 
-    def _open(self) -> sqlite3.Connection:
-        connection = self.dialect.open()
+    def _open(self, timeout_s: float) -> Connection:
+        connection = self.dialect.open(timeout_s)
         if self._is_ready:
             return connection
         try:
             creation.prepare(connection, self.dialect, self._runtime)
             creation.refuse_damage(connection, self.dialect)
+            self.dialect.continue_feed(connection)
         except BaseException:
             connection.close()
             raise

@@ -13,34 +13,58 @@ from tierstore_sql.rows import COLUMNS, CONTENT_COLUMNS, PLAIN_COLUMNS, TIERED_C
 _CONTENT = ", ".join(CONTENT_COLUMNS)
 _REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_ms, retired, guard"
 
+TABLES = (
+    "ts_region", "ts_replica", "ts_directory", "ts_held", "ts_aside", "ts_object", "ts_intent",
+    "ts_lease", "ts_stay",
+)  # fmt: skip
+
 _UNSOUND = "r.position + r.incarnation + r.guard + coalesce(p.applied + p.guard, 0)"
 
-READ_ONE = (
-    f"SELECT r.position, r.incarnation, p.applied, {_UNSOUND}, "
-    + ", ".join(f"d.{name}" for name in CONTENT_COLUMNS)
-    + " FROM ts_region r LEFT JOIN ts_directory d ON d.key = ?"
-    " LEFT JOIN ts_replica p ON p.replica = ?"
-)
-STANDING = (
-    f"SELECT r.position, r.incarnation, p.applied, {_UNSOUND}, r.forgotten"
-    " FROM ts_region r LEFT JOIN ts_replica p ON p.replica = ?"
-)
-REGION = (
-    "SELECT schema_version, region, incarnation, position, time_ms, floor, forgotten, aside_total,"
-    " guard, (SELECT COUNT(*) FROM ts_lease)"
-    " FROM ts_region"
-)
+_REPLY = f"r.incarnation, p.applied, {_UNSOUND}"
+
+
+def read_one(position: str, now_ms: str) -> str:
+    """The statement for a point read, with what its reply says besides."""
+    content = ", ".join(f"d.{name}" for name in CONTENT_COLUMNS)
+    return (
+        f"SELECT {now_ms}, {position}, {_REPLY}, {content}"
+        " FROM ts_region r LEFT JOIN ts_directory d ON d.key = ?"
+        " LEFT JOIN ts_replica p ON p.replica = ?"
+    )
+
+
+def standing(position: str, now_ms: str) -> str:
+    """The statement for what every reply says besides its rows."""
+    return (
+        f"SELECT {now_ms}, {position}, {_REPLY}, r.forgotten"
+        " FROM ts_region r LEFT JOIN ts_replica p ON p.replica = ?"
+    )
+
+
+def region(position: str, now_ms: str, drawn: str, is_sole: str) -> str:
+    """The statement for the region's own state, at the start of a transaction."""
+    return (
+        f"SELECT {now_ms}, r.region, r.incarnation, r.position + r.incarnation + r.guard,"
+        f" {position}, {drawn}, {is_sole}, r.time_ms, r.floor, r.forgotten,"
+        " (SELECT COUNT(*) FROM ts_lease) FROM ts_region r"
+    )
+
+
+CLOCK = "SELECT NULL"
+READ_ONE = read_one("r.position", "NULL")
+STANDING = standing("r.position", "NULL")
+REGION = region("r.position", "NULL", "r.position", "1")
+INFO = "SELECT region, incarnation, position + incarnation + guard FROM ts_region"
 CREATE_REGION = (
     "INSERT INTO ts_region (one, schema_version, region, incarnation, time_ms, guard)"
     " VALUES (1, ?, ?, ?, ?, ?)"
 )
 SET_SCHEMA_VERSION = "UPDATE ts_region SET schema_version = ?"
-SET_REGION = (
-    "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, aside_total = ?,"
-    " guard = ?"
-)
+SET_REGION = "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, guard = ?"
+COUNT_NEW_ASIDE = "UPDATE ts_region SET aside_total = aside_total + ?"
 
 READ_MANY = f"SELECT key, {_CONTENT}, due_ms FROM ts_directory WHERE "
+LOCK_ROWS = "SELECT 1 FROM ts_directory WHERE "
 _OVERWRITE = " ON CONFLICT (key) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in COLUMNS if name != "key"
 )
@@ -62,7 +86,8 @@ DEAD_ROWS = (
     " ORDER BY dead_at_ms LIMIT ?"
 )
 CHANGES = (
-    "SELECT key, position, header FROM ts_directory WHERE position > ? ORDER BY position LIMIT ?"
+    "SELECT key, position, header FROM ts_directory WHERE position > ? AND position <= ?"
+    " ORDER BY position LIMIT ?"
 )
 
 BARE = "key, position, header, metadata, payload IS NULL, cold, due_ms"
@@ -112,8 +137,9 @@ PUT_STAY = (
     " tries = ts_stay.tries + 1, at_ms = excluded.at_ms, next_ms = excluded.next_ms"
 )
 OVERVIEW = (
-    "SELECT COUNT(*), coalesce(SUM(size_bytes), 0), coalesce(SUM(records), 0),"
-    " coalesce(SUM(live), 0), COUNT(dead_ms) FROM ts_object"
+    "SELECT COUNT(*), CAST(coalesce(SUM(size_bytes), 0) AS BIGINT),"
+    " CAST(coalesce(SUM(records), 0) AS BIGINT), CAST(coalesce(SUM(live), 0) AS BIGINT),"
+    " COUNT(dead_ms) FROM ts_object"
 )
 COUNT_STAYS = "SELECT COUNT(*), COUNT(error) FROM ts_stay"
 FAILED_STAYS = (
@@ -160,8 +186,7 @@ ASIDE = (
 )
 
 
-def scan(*, bounded: bool, reverse: bool, values: bool) -> str:
-    """The statement for a page from a lower bound on, below an upper one if `bounded`."""
+def _scan(bounded: bool, reverse: bool, values: bool) -> str:
     content = "cold, payload" if values else "payload IS NULL"
     upper = " AND key < ?" if bounded else ""
     order = "DESC" if reverse else "ASC"
@@ -169,3 +194,13 @@ def scan(*, bounded: bool, reverse: bool, values: bool) -> str:
         f"SELECT key, position, header, metadata, {content} FROM ts_directory"
         f" WHERE key >= ?{upper} ORDER BY key {order} LIMIT ?"
     )
+
+
+_KINDS = [
+    (bounded, reverse, values)
+    for bounded in (False, True)
+    for reverse in (False, True)
+    for values in (False, True)
+]
+SCAN_PAGE = {kind: _scan(*kind) for kind in _KINDS}
+"""By (bounded, reverse, values): a page from a lower bound on, below an upper one if bounded."""

@@ -14,14 +14,13 @@ from tierstore_sql.rows import decode_key, decode_row, encode_bound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from typing import Any
 
     from tierstore.region.apply import Plan, Terms
     from tierstore.region.batch import Batch
     from tierstore.region.rows import Row
-    from tierstore_sql.dialects import Sqlite
     from tierstore_sql.directory import Ledger
+    from tierstore_sql.driver import Connection
 
 ASIDE_COUNT_MAX = 100_000
 ONE_AND_ITS_LIKES = 100  # of replicas that left, too, but had to wait for an operator
@@ -29,13 +28,13 @@ _ASIDE_TYPES = (bytes, int, int, bytes, bytes, int, int)
 _HELD_TYPES = (int, int, int, int, bytes, bytes)
 
 
-def maintain(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> Upkeep:
+def maintain(ledger: Ledger, terms: Terms, limit: int) -> Upkeep:
     """One step: at most `limit` held deltas released, and `limit` dead rows collected."""
     done = Upkeep(ledger.incarnation, ledger.now_ms)
     silent_ms = ledger.time_ms - terms.horizon_ms
     done.retired = ledger.connection.execute(statements.RETIRE, (silent_ms,)).rowcount
     done.forgotten = _forget(ledger, silent_ms - terms.horizon_ms, limit)
-    done.released = _release(ledger, dialect, terms, limit)
+    done.released = _release(ledger, terms, limit)
     done.floor = ledger.floor = max(ledger.floor, _acknowledged_by_all(ledger))
     done.collected = _collect(ledger, terms, limit)
     ledger.save()
@@ -82,7 +81,7 @@ def set_aside(ledger: Ledger, batch: Batch, reason: str) -> None:
     ledger.save()
 
 
-def list_aside(connection: sqlite3.Connection, limit: int) -> list[AsideEntry]:
+def list_aside(connection: Connection, limit: int) -> list[AsideEntry]:
     """What was not merged, oldest first."""
     entries = []
     for found in connection.execute(statements.ASIDE, (limit,)):
@@ -103,11 +102,14 @@ def _entry(ledger: Ledger, kind: str, batch: Batch, idx: int, reason: str) -> tu
 
 def _put_aside(ledger: Ledger, entries: list[tuple[Any, ...]]) -> int:
     """Store and count entries; how many there was no room for."""
+    if not entries:
+        return 0
     kept: int = ledger.connection.execute(statements.COUNT_ASIDE).fetchone()[0]
     room = max(0, ASIDE_COUNT_MAX - kept)
     stored = ledger.connection.executemany(statements.PUT_ASIDE, entries[:room]).rowcount
     left_out = max(0, len(entries) - room)
-    ledger.aside_total += max(0, stored) + left_out
+    if count := max(0, stored) + left_out:
+        ledger.connection.execute(statements.COUNT_NEW_ASIDE, (count,))
     return left_out
 
 
@@ -124,7 +126,7 @@ def _acknowledged_by_all(ledger: Ledger) -> int:
     return int(found[0])
 
 
-def _release(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> int:
+def _release(ledger: Ledger, terms: Terms, limit: int) -> int:
     execute = ledger.connection.execute
     due = execute(statements.HELD_DUE, (ledger.now_ms, limit)).fetchall()
     if not due:
@@ -132,7 +134,7 @@ def _release(ledger: Ledger, dialect: Sqlite, terms: Terms, limit: int) -> int:
     for found in due:
         check_types(found, _HELD_TYPES, "region's held writes")
     keys = list({decode_key(found[4]) for found in due})
-    rows, corrupt = read_rows(ledger.connection, dialect, keys)
+    rows, corrupt = read_rows(ledger.connection, ledger.dialect, keys, locking=True)
     deltas: list[Delta] = []
     refused: list[tuple[Any, ...]] = []
     for _, replica, number, idx, key, raw in due:

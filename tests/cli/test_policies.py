@@ -145,7 +145,8 @@ def test_the_whole_url_of_a_region_may_come_from_the_environment(cli, folder, mo
         "sqlite:///region.db?password={}",
         "sqlite:///?x#{}",
         "sqlite:{}",
-        "postgresql://ada:{}@example.org/region",
+        "postgresql://ada:{}@example.org/region?options=x",
+        "mysql://ada:{}@example.org/region",
         "{}",
     ],
 )

@@ -25,6 +25,7 @@ RULES: tuple[RuleRow, ...] = (
     ("hotness.cold", lambda rule: rule.hotness.cold_per_s == "auto", f"auto is {_NOT_YET}"),
 )
 
+REGIONS = ("", "sqlite", "postgresql", "postgresql+psycopg")
 # An empty scheme means that only the environment knows the url: then opening decides.
 POLICY: tuple[PolicyRow, ...] = (
     (
@@ -34,8 +35,8 @@ POLICY: tuple[PolicyRow, ...] = (
     ),
     (
         "tiers.regional.url",
-        lambda policy: policy.regional.url.scheme not in ("", "sqlite"),
-        f"a region other than sqlite:///… is {_NOT_YET}",
+        lambda policy: policy.regional.url.scheme not in REGIONS,
+        f"a region other than sqlite:///… or postgresql+psycopg://… is {_NOT_YET}",
     ),
     (
         "coordinator.url",

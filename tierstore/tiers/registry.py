@@ -8,14 +8,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-REGIONS = {"sqlite": "tierstore_sql.region:SqlRegion"}
+REGIONS = {
+    "sqlite": "tierstore_sql.region:SqlRegion",
+    "postgresql+psycopg": "tierstore_sql.postgres:PostgresRegion",
+    "postgresql": "tierstore_sql.postgres:PostgresRegion",
+}
 OBJECTS = {
     "file": "tierstore.tiers.files:FileObjects",
     "s3": "tierstore_s3.objects:S3Objects",
 }
 
-EXTRAS = {"tierstore_s3": "s3", "tierstore_sql": ""}
-"""The extra that installs an adapter's driver; empty if the base install has it."""
+EXTRAS = {"tierstore_sql.postgres": "postgres", "tierstore_s3.objects": "s3"}
+"""The extra that installs the driver that a module imports; others need none."""
 
 
 def load_region(scheme: str) -> type[Any]:
@@ -53,7 +57,7 @@ def _load(target: str) -> type[Any]:
     try:
         adapter: type[Any] = getattr(importlib.import_module(module), name)
     except ImportError as exc:
-        extra = EXTRAS.get(module.partition(".")[0], "")
+        extra = EXTRAS.get(module, "")
         package = f"tierstore[{extra}]" if extra else "tierstore"
         raise UnavailableError(
             f"{exc.name or module} is not installed: pip install '{package}'"

@@ -133,7 +133,7 @@ def test_connections_do_not_cross_a_fork(shared, new_sender):
 def test_a_child_never_touches_a_connection_that_was_in_use(shared, monkeypatch):
     monkeypatch.setattr("tierstore_sql.connections.FORK_WAIT_S", 0.0)
     connections = shared._session.connections
-    taken = connections.take()
+    taken = connections.take(1.0)
     taken.execute("BEGIN IMMEDIATE")
     child = os.fork()
     if child == 0:
@@ -152,7 +152,7 @@ def test_a_child_never_touches_a_connection_that_was_in_use(shared, monkeypatch)
 
 def test_closing_closes_every_connection(shared):
     connections = shared._session.connections
-    first, second = connections.take(), connections.take()
+    first, second = connections.take(1.0), connections.take(1.0)
     connections.give(first)
     shared.close()
     assert connections.idle == []

@@ -46,6 +46,8 @@ class ReadCommittedRegion(MemoryRegion):
         self._locks: dict[str, Lock] = {}
         self._drawn = 0
         self._next = 0
+        self._top = 0
+        """The highest position of a row, seen or not yet."""
         self._under_way: dict[int, int] = {}
         self._of_replica: dict[int, Lock] = {}
 
@@ -61,7 +63,9 @@ class ReadCommittedRegion(MemoryRegion):
                 taken.append(lock)
             self._statement()
             self._next = drawn
-            return super().apply(batch, timeout_s)
+            reply = super().apply(batch, timeout_s)
+            reply.position = self._seen_without(drawn)
+            return reply
         finally:
             self._end(drawn)
             for lock in taken:
@@ -80,6 +84,7 @@ class ReadCommittedRegion(MemoryRegion):
     def _place(self, row: Row) -> Row:
         """`row` with a position that was drawn when its batch began."""
         self._next += 1
+        self._top = max(self._top, self._next)
         return replace(row, position=self._next)
 
     def _begin(self, count: int) -> int:
@@ -91,10 +96,18 @@ class ReadCommittedRegion(MemoryRegion):
 
     def _end(self, drawn: int) -> None:
         """What was drawn is visible, unless an older batch is still under way."""
+        self._position = self._seen_without(drawn)
         self._under_way[drawn] -= 1
         if not self._under_way[drawn]:
             del self._under_way[drawn]
-        self._position = min(self._under_way, default=self._drawn)
+
+    def _seen_without(self, drawn: int) -> int:
+        """How far the feed has got once one that drew here has ended: to the last row, at most.
+
+        Places that were drawn for nothing do not count, so what changes nothing takes none.
+        """
+        others = [at for at, count in self._under_way.items() if count > (at == drawn)]
+        return max(self._position, min(self._top, min(others, default=self._drawn)))
 
     def _row_locks(self, batch: Batch) -> list[Lock]:
         keys = sorted({delta.key for delta in batch.deltas})

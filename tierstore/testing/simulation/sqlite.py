@@ -95,8 +95,8 @@ class SqliteSite:
         dialect = region._session.dialect
         open_real = dialect.open
 
-        def open_stepped() -> SteppedConnection:
-            connection = open_real()
+        def open_stepped(timeout_s: float) -> SteppedConnection:
+            connection = open_real(timeout_s)
             self._opened.append((process, connection))
             return SteppedConnection(connection, scheduler, process, errors)
 

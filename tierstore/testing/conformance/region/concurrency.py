@@ -129,7 +129,8 @@ class Concurrency(RegionBench):
         assert {reply.verdict for reply in replies} == {"applied"}
         assert [reply.repeated for reply in replies].count(False) == 1
         assert {reply.outcomes for reply in replies} == {replies[0].outcomes}
-        assert sender.read().position == 2
+        page = sender.changes(0)
+        assert ([change.key for change in page.changes], page.cursor) == (["k", "l"], page.position)
 
     def test_of_two_batches_under_one_number_one_is_applied(self, senders: list[Sender]) -> None:
         """The clone's is fenced, whichever came first."""
@@ -176,7 +177,7 @@ class Concurrency(RegionBench):
         clock.advance(700)
         done = outcomes_of([partial(sender.region.maintain, 100, TIMEOUT_S)] * 4)
         assert sum(cast("Upkeep", found).released for found in done) == 5
-        assert sender.read().position == 5
+        assert [change.key for change in sender.changes(0).changes] == [f"h{n}" for n in range(5)]
 
 
 def _write_many(sender: Sender) -> None:
