@@ -169,7 +169,6 @@ def test_a_users_policy_holds_and_its_folder_stays_as_it_is(cli_json, folder, sh
     assert {rule["rule"]: rule["keys"][:2] for rule in report["rules"]} == {
         "product/**": ["product/0", "product/1"],
         "session/*": ["session/0", "cart/1"],
-        "default": ["0", "1"],
     }
     assert {"rule": "session/*", "field": "ttl", "before": "30d", "after": "3s"} in report[
         "changes"
@@ -201,7 +200,7 @@ def test_rules_of_every_family_are_simulated(cli_json, write_policy):
     code, report = cli_json(*words)
     assert (code, report["verdict"]) == (0, "ok")
     assert [rule["rule"] for rule in report["rules"] if rule["simulated"]] == [
-        "memory", "journal", "regional", "cold", "ttl", "age", "never", "hot", "default"
+        "memory", "journal", "regional", "cold", "ttl", "age", "never", "hot"
     ]  # fmt: skip
     told = {name: report["simulation"][name] for name in ("faults", "moves", "situations")}
     _, again = cli_json(*words)

@@ -18,6 +18,7 @@ from tierstore.testing.simulation.script import draw_script
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from tierstore.policy.model import Policy
     from tierstore.testing.simulation.options import Options, RegionKind
     from tierstore.testing.simulation.script import Script
 
@@ -36,15 +37,18 @@ class World:
     region: RegionKind | None = None
     faults: tuple[str, ...] = ()
     """The only kinds of faults that begin and end; none given: each seed draws its own."""
+    policy: Policy | None = None
+    """That of every seed; None: each draws its own."""
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is left out, so that every goal can be reached."""
-        return self.region is None and not self.faults and self.operations >= OPERATIONS
+        is_free = self.region is None and self.policy is None and not self.faults
+        return is_free and self.operations >= OPERATIONS
 
     def script(self, seed: int) -> Script:
         """What `seed` plays in this world."""
-        return draw_script(seed, self.options(seed))
+        return draw_script(seed, self.options(seed), self.policy)
 
     def options(self, seed: int) -> Options:
         """The world that `seed` draws, with what is given instead of what it drew."""
@@ -152,7 +156,7 @@ def run_campaign(
 
 def play_seed(world: World, seed: int) -> Outcome:
     """Play one seed; what of it a campaign counts."""
-    run = play(world.script(seed))
+    run = play(world.script(seed), policy=world.policy)
     faults = Counter(fault.kind for fault in run.script.faults)
     return Outcome(
         seed, len(run.script.steps), run.virtual_s, dict(faults), dict(run.reached),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tierstore.testing.verification.seeds import Simulated
+    from tierstore.testing.simulation.campaign import Campaign
     from tierstore.testing.verification.verification import TierCheck, Verification
 
 MOVES = ("key went cold", "key came back from cold", "move raced by a write")
@@ -30,7 +30,7 @@ def as_dict(found: Verification, repeat: Callable[[int], str]) -> dict[str, Any]
             for rule in found.rules
         ],
         "changes": [asdict(change) for change in found.changes],
-        "simulation": None if found.simulated is None else _simulation(found.simulated, repeat),
+        "simulation": None if found.simulated is None else _simulation(found, repeat),
     }
 
 
@@ -52,30 +52,37 @@ def _tier(tier: TierCheck) -> dict[str, Any]:
     }
 
 
-def _simulation(simulated: Simulated, repeat: Callable[[int], str]) -> dict[str, Any]:
+def _simulation(found: Verification, repeat: Callable[[int], str]) -> dict[str, Any]:
+    simulated = found.simulated
+    assert simulated is not None
     return {
-        "first_seed": simulated.first_seed,
+        "first_seed": found.extent.first_seed,
         "seeds": simulated.seeds,
         "operations": simulated.operations,
-        "operations_per_s": round(simulated.operations_per_s, 1),
+        "operations_per_s": round(operations_per_s(simulated), 1),
         "virtual_s": round(simulated.virtual_s, 3),
         "real_s": round(simulated.real_s, 3),
         "faults": sorted_counts(simulated.faults),
         "moves": moves_of(simulated),
         "situations": situations_of(simulated),
         "violations": [
-            {"seed": each.seed, "violations": list(each.violations), "repeat": repeat(each.seed)}
-            for each in simulated.refuted
+            {"seed": each.seed, "violations": each.violations, "repeat": repeat(each.seed)}
+            for each in simulated.failures
         ],
     }
 
 
-def moves_of(simulated: Simulated) -> dict[str, int]:
+def operations_per_s(simulated: Campaign) -> float:
+    """By the real clock."""
+    return simulated.operations / simulated.real_s if simulated.real_s else 0.0
+
+
+def moves_of(simulated: Campaign) -> dict[str, int]:
     """How often keys moved between tiers."""
     return {name: simulated.reached[name] for name in MOVES}
 
 
-def situations_of(simulated: Simulated) -> dict[str, int]:
+def situations_of(simulated: Campaign) -> dict[str, int]:
     """How often everything else came up that is worth to have come up."""
     counts = sorted_counts(simulated.reached)
     return {name: times for name, times in counts.items() if name not in MOVES}

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tierstore.testing.verification.figures import moves_of, situations_of, sorted_counts
+from tierstore.testing.verification.figures import (
+    moves_of,
+    operations_per_s,
+    situations_of,
+    sorted_counts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tierstore.testing.verification.seeds import Simulated
+    from tierstore.testing.simulation.campaign import Campaign
     from tierstore.testing.verification.verification import TierCheck, Verification
 
 S_PER_HOUR = 3600
@@ -26,8 +31,8 @@ def render(found: Verification, repeat: Callable[[int], str]) -> str:
         lines += _tier(tier)
     if found.simulated is not None:
         lines += _rules(found)
-        lines += _simulation(found.simulated, repeat)
-    elif found.is_simulation_wanted:
+        lines += _simulation(found.simulated, found.extent.first_seed, repeat)
+    elif found.extent.seeds != 0:
         lines += _rules(found)
     return "\n".join([*lines, "", _verdict(found)])
 
@@ -86,17 +91,16 @@ def _whose(rules: list[str], every: int) -> str:
     return f", {', '.join(rules) if len(rules) <= RULES_TOLD_MAX else f'{len(rules):,} rules'}"
 
 
-def _simulation(simulated: Simulated, repeat: Callable[[int], str]) -> Iterator[str]:
+def _simulation(simulated: Campaign, first: int, repeat: Callable[[int], str]) -> Iterator[str]:
     hours = simulated.virtual_s / S_PER_HOUR
-    last = simulated.first_seed + simulated.seeds - 1
     yield "\nsimulation"
-    yield f"  seeds       {simulated.seeds:,} ({simulated.first_seed} to {last})"
-    yield f"  operations  {simulated.operations:,} ({simulated.operations_per_s:,.0f} a second)"
+    yield f"  seeds       {simulated.seeds:,} ({first} to {first + simulated.seeds - 1})"
+    yield f"  operations  {simulated.operations:,} ({operations_per_s(simulated):,.0f} a second)"
     yield f"  time        {hours:,.2f} h of virtual time in {simulated.real_s:,.1f} s"
     yield f"  faults      {_listed(simulated.faults)}"
     yield f"  moves       {_listed(moves_of(simulated))}"
     yield f"  situations  {_listed(situations_of(simulated))}"
-    for each in simulated.refuted:
+    for each in simulated.failures:
         yield f"  VIOLATED by seed {each.seed}"
         for text in each.violations[:VIOLATIONS_TOLD_MAX]:
             yield "\n".join(f"    {line}" for line in text.strip().splitlines())
@@ -114,7 +118,7 @@ def _verdict(found: Verification) -> str:
 def _facts(found: Verification) -> Iterator[str]:
     """What the verdict rests on, the worst first."""
     broken = sum(len(tier.found.broken) for tier in found.tiers if tier.found)
-    refuted = len(found.simulated.refuted) if found.simulated else 0
+    refuted = len(found.simulated.failures) if found.simulated else 0
     unchecked = [tier.tier for tier in found.tiers if tier.status == "not checked"]
     unsimulated = sum(not rule.keys for rule in found.rules)
     if broken:
@@ -123,7 +127,7 @@ def _facts(found: Verification) -> Iterator[str]:
         yield f"{_count(refuted, 'seed')} violated a promise"
     if unchecked:
         yield f"not checked: {', '.join(unchecked)}"
-    if found.is_simulation_wanted and unsimulated:
+    if found.extent.seeds != 0 and unsimulated:
         yield f"{_count(unsimulated, 'rule')} not simulated"
     behaviours = sum(tier.found.behaviours for tier in found.tiers if tier.found)
     if behaviours:

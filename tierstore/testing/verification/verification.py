@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field, replace
+from itertools import count
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from tierstore.policy.model import Policy, Rule, TierName
     from tierstore.testing.conformance.checking import Conformance
+    from tierstore.testing.simulation.campaign import Campaign, Outcome
     from tierstore.testing.verification.hastening import Change
-    from tierstore.testing.verification.seeds import Simulated
 
     Progress = Callable[[str, int, int], None]
     Word = Literal["ok", "refuted", "incomplete"]
@@ -31,6 +32,8 @@ KEYS = 5
 SIMULATION = "simulation"
 MEMORY_BACKED = "/dev/shm"  # noqa: S108  # only a place, names in it are minted
 ROOM_BYTES = 2**30
+FAILURES_MAX = 3
+"""After so many seeds that violate something, more of them tell nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +83,21 @@ class RuleCheck:
 class Verification:
     """What was found."""
 
+    extent: Extent
     tiers: list[TierCheck] = field(default_factory=list)
     rules: tuple[RuleCheck, ...] = ()
     changes: tuple[Change, ...] = ()
     """What is different in the simulation."""
-    simulated: Simulated | None = None
+    simulated: Campaign | None = None
     """None if that was left out, or no rule could be simulated."""
-    is_simulation_wanted: bool = True
 
     @property
     def verdict(self) -> Word:
         """Whether what was to be checked was checked, and holds."""
         states = {tier.status for tier in self.tiers}
-        if "refuted" in states or (self.simulated is not None and self.simulated.refuted):
+        if "refuted" in states or (self.simulated is not None and self.simulated.failures):
             return "refuted"
-        is_missing = self.simulated is None and (self.is_simulation_wanted or "ok" not in states)
+        is_missing = self.simulated is None and (self.extent.seeds != 0 or "ok" not in states)
         return "incomplete" if is_missing or "not checked" in states else "ok"
 
 
@@ -110,22 +113,33 @@ def verify(
     """
     tiers = _tiers_of(policy, extent)
     played = hastened(policy)
-    found = Verification(is_simulation_wanted=extent.seeds != 0)
+    found = Verification(extent)
     found.rules, found.changes = tuple(_rules_of(played)), changes(policy, played)
     with TemporaryDirectory(prefix="tierstore-", dir=_roomy_memory()) as folder:
         for tier in tiers:
             found.tiers.append(_check(tier, folder, extent, progress))
-    if found.is_simulation_wanted and any(rule.keys for rule in found.rules):
-        from tierstore.testing.verification.seeds import simulate
-
-        found.simulated = simulate(
-            played,
-            seeds=extent.seeds,
-            minutes=extent.minutes,
-            first_seed=extent.first_seed,
-            progress=lambda done, total: progress(SIMULATION, done, total),
-        )
+    if extent.seeds != 0 and any(rule.keys for rule in found.rules):
+        found.simulated = _simulate(played, extent, progress)
     return found
+
+
+def _simulate(policy: Policy, extent: Extent, progress: Progress) -> Campaign:
+    from tierstore.testing.simulation.campaign import World, run_campaign
+
+    done, total = count(1), extent.seeds or 0
+
+    def show(outcome: Outcome) -> None:
+        progress(SIMULATION, next(done), total)
+
+    progress(SIMULATION, 0, total)
+    return run_campaign(
+        World(policy=policy),
+        seeds=extent.seeds,
+        minutes=extent.minutes,
+        first_seed=extent.first_seed,
+        failures_max=FAILURES_MAX,
+        on_outcome=show,
+    )
 
 
 def _roomy_memory() -> str | None:
