@@ -30,6 +30,7 @@ def s3_server():
     with running_server() as server:
         yield server
 
+
 def _load_postgres():
     path = Path(__file__).parent / "servers" / "postgres.py"
     spec = importlib.util.spec_from_file_location("tierstore_test_postgres", path)
