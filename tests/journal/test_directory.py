@@ -339,3 +339,26 @@ def test_a_damaged_key_column_does_no_harm(take, value):
     _, state = take()
     assert state.corrupt == {}
     assert [d.key for d in state.deltas] == ["a", "b", "c"]
+
+
+def steps_of_acknowledging(journal, numbers):
+    """How many instructions SQLite takes to note that each batch of `numbers` has arrived."""
+    counts, steps = [], []
+    predecessor = b""
+    journal._connect().set_progress_handler(lambda: counts.append(1) and None, 1)
+    for number in numbers:
+        batch = freeze(REPLICA, number, predecessor, [delta(f"k{number}", b"x" * 5000)], [])
+        journal.freeze([FrozenBatch(number, batch.digest, batch)], 0, 1 << 40)
+        predecessor = batch.digest
+        counts.clear()
+        journal.acknowledge(number, batch.digest, 1_000 + number)
+        steps.append(len(counts))
+    journal._connect().set_progress_handler(None, 1)
+    return steps
+
+
+def test_an_acknowledgement_costs_the_same_however_many_batches_are_retained(take):
+    journal, _ = take()
+    steps = steps_of_acknowledging(journal, range(1, 301))
+    assert journal.reach() == (300, 1_001)
+    assert max(steps[-10:]) <= 1.1 * max(steps[:10])

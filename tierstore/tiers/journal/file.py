@@ -58,6 +58,10 @@ _LAST_ACKNOWLEDGED = (
     "SELECT acknowledged_ms FROM batches WHERE number = ("
     "SELECT value FROM meta WHERE name = 'acknowledged')"
 )
+_ACKNOWLEDGE = (  # what was acknowledged before is not looked at: it may be a day's batches
+    "UPDATE batches SET acknowledged_ms = ? WHERE number <= ? AND number > ("
+    "SELECT value FROM meta WHERE name = 'acknowledged')"
+)
 _FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
 
 
@@ -174,11 +178,7 @@ class JournalFile:
         from tierstore.region.batch import encode_delta
 
         with translated(self.path), _Transaction(connection := self._connect()):
-            connection.execute(
-                "UPDATE batches SET acknowledged_ms = ?"
-                " WHERE number <= ? AND acknowledged_ms IS NULL",
-                (now_ms, number),
-            )
+            connection.execute(_ACKNOWLEDGE, (now_ms, number))
             _set(connection, acknowledged=number, digest=digest)
             connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in settled])
             for delta in held:
