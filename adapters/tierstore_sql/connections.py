@@ -100,7 +100,7 @@ class Connections:
         self.idle.clear()
         self._held.clear()
         self._opening.clear()
-        self._waiting: list[None] = []
+        self._waiting.clear()
         self._freed = self._runtime.event()
         self.after_fork_in_parent()
 
