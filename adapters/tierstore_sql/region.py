@@ -279,8 +279,9 @@ class SqlRegion(Moves):
             self._connections.discard(connection)
             raise
         self._connections.give(connection)
-        clock_ms, at, incarnation, applied, unsound = found[:5]
-        position, header, metadata, cold, payload = found[5:]
+        (
+            clock_ms, at, incarnation, applied, unsound, position, header, metadata, cold, payload,
+        ) = found  # fmt: skip
         if unsound != 0:
             raise TypeError("the region's own row is damaged")
         rows, corrupt = {}, {}

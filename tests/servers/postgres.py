@@ -47,7 +47,9 @@ class Server:
             self._folder.chmod(0o755)
             shutil.chown(self._data, "nobody", "nogroup")
         self._settings = [f"fsync={'on' if fsync else 'off'}", "shared_buffers=64MB"]
+        self._making = ["--no-sync", "--no-instructions"]
         if not fsync:  # for tests: little to recover after a kill, however much went before
+            self._making.append("--wal-segsize=1")
             self._settings += ["checkpoint_timeout=30s", "min_wal_size=4MB", "max_wal_size=16MB"]
         self._process = None
         self.port = free_port()
@@ -104,7 +106,7 @@ class Server:
     def _make(self):
         options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
         command = [str(self._binaries / "initdb"), "-D", str(self._data), *options]
-        command += ["--no-sync", "--no-instructions", "--wal-segsize=1"]
+        command += self._making
         made = subprocess.run(
             command, cwd=self._data, capture_output=True, text=True, check=False, **self._account
         )
