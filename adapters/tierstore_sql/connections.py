@@ -100,11 +100,7 @@ class Connections:
         self.idle.clear()
         self._held.clear()
         self._opening.clear()
-<<<<<<< HEAD
         self._waiting = []
-=======
-        self._waiting.clear()
->>>>>>> postgres
         self._freed = self._runtime.event()
         self.after_fork_in_parent()
 

@@ -19,9 +19,10 @@ from tierstore.region.objects import ObjectExistsError
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing import FaultPlan
 from tierstore.testing.conformance import ObjectConformance
-from tierstore.testing.conformance.harness import TIMEOUT_S, ObjectHarness, Waiting
+from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.object.bench import Hand
-from tierstore.testing.conformance.together import outcomes_of
+from tierstore.testing.conformance.object.harness import ObjectHarness
+from tierstore.testing.conformance.together import Waiting, outcomes_of
 from tierstore_s3.connections import Connections
 from tierstore_s3.listing import leftover_name
 from tierstore_s3.objects import S3Objects
