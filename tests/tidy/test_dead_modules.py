@@ -19,7 +19,6 @@ PUBLIC_MODULES = {
     "tierstore.testing.models",
     "tierstore.testing.simulation",
     "tierstore.testing.mutants",
-    "tierstore.testing.mutants.command",
 }
 _REFERENCE = re.compile(r"^(tierstore\w*(?:\.\w+)*)(?::\w+)?$")
 

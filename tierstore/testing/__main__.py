@@ -1,8 +1,11 @@
-"""`python -m tierstore.testing`: simulated clusters from the command line."""
+"""`python -m tierstore.testing`: simulated clusters and planted mistakes, from the command line."""
 
 from __future__ import annotations
 
+from tierstore.testing.mutation import mutants
 from tierstore.testing.simulation.command import main
+
+main.add_command(mutants)
 
 if __name__ == "__main__":
     main()

@@ -6,8 +6,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
-from tierstore.testing.mutants import FAMILIES, MUTANTS, Missed, command, score
+from tierstore.testing import mutants
+from tierstore.testing.__main__ import main
+from tierstore.testing.mutants import FAMILIES, MUTANTS, Missed, score
 from tierstore.testing.mutants.mutant import Law, Mutant
 from tierstore.testing.mutants.table import as_markdown
 
@@ -42,22 +45,31 @@ def test_a_law_that_raises_is_broken():
     assert "LookupError: broken" in caught.violation
 
 
-def test_the_command_tells_what_catches_a_mutant(capsys):
-    assert command.run(["--name", "retired merged", "--seeds", "3"]) == 0
-    told = capsys.readouterr().out
+def run(*words):
+    """The exit code of the command, and what it printed."""
+    result = CliRunner().invoke(main, ["mutants", *words])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
+
+
+def test_the_command_tells_what_catches_a_mutant():
+    code, told = run("--name", "retired merged", "--name", "stamp used twice", "--seeds", "3")
+    assert code == 0
     assert "retired replicas, seed 0" in told
-    assert "1 of 1 mutants caught" in told
+    assert told.endswith("2 of 2 mutants caught\n")
 
 
-def test_the_command_fails_if_one_is_missed(capsys, monkeypatch):
-    monkeypatch.setattr(command, "MUTANTS", (HARMLESS,))
-    assert command.run(["--seeds", "2"]) == 1
-    assert "MISSED in 2 seeds" in capsys.readouterr().out
+def test_the_command_fails_if_one_is_missed(monkeypatch):
+    monkeypatch.setattr(mutants, "MUTANTS", (HARMLESS,))
+    code, told = run("--seeds", "2")
+    assert code == 1
+    assert "MISSED in 2 seeds" in told
 
 
-def test_the_command_refuses_a_name_of_none(capsys):
-    assert command.run(["--name", "unheard of"]) == 2
-    assert "there is no mutant 'unheard of'" in capsys.readouterr().err
+def test_the_command_refuses_a_name_of_none():
+    code, told = run("--name", "unheard of")
+    assert code == 2
+    assert "there is no mutant 'unheard of'" in told
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

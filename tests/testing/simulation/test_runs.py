@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from tierstore.testing.simulation import draw_script, play
+from tierstore.testing.simulation import Options, Script, draw_script, play
 from tierstore.testing.simulation.campaign import run_campaign
+from tierstore.testing.simulation.scheduler import NS_PER_S
 
 SEEDS = range(2)
 TELL_DIGESTS = """\
@@ -47,6 +48,13 @@ def test_a_few_seeds_violate_nothing(small):
     campaign = run_campaign(small, seeds=25)
     assert [(f.seed, f.violations[0]) for f in campaign.failures] == []
     assert (campaign.seeds, campaign.operations) == (25, 25 * 60)
+
+
+def test_background_work_goes_on_at_the_end_where_clients_did_nothing():
+    run = play(Script(1, Options(nodes=2, families=("cold",)), (), ()), is_told=True)
+    assert run.violations == []
+    early = [moment for moment in run.moments if moment.at_ns < 10 * NS_PER_S]
+    assert {moment.who for moment in early if moment.what == "region.lease"} == {"n0.1", "n1.1"}
 
 
 @pytest.mark.campaign

@@ -10,9 +10,10 @@ from tierstore.replica.flush import Flusher
 from tierstore.replica.outbox import Frozen, Outbox
 from tierstore.replica.state import ReplicaState
 from tierstore.testing.mutants.laws import CHAIN, RETIRED
+from tierstore.testing.mutants.laws_of_replicas import NO_WAY_BACK
 from tierstore.testing.mutants.mutant import Mutant
 from tierstore.testing.mutants.planting import plants
-from tierstore.testing.mutants.worlds import CONFIDENTIAL, OVERLAPPING, UNSTEADY
+from tierstore.testing.mutants.worlds import CONFIDENTIAL, LINGERING, OVERLAPPING, UNSTEADY
 
 
 @plants(apply, "admit")
@@ -109,6 +110,11 @@ def acknowledged_not_overlaid(right: Any) -> Any:
     return lambda self: 0
 
 
+@plants(Outbox, "note_shown")
+def beaten_not_noted(right: Any) -> Any:
+    return lambda self, key, shown: None
+
+
 MUTANTS = (
     Mutant(
         "predecessor ignored",
@@ -148,15 +154,15 @@ MUTANTS = (
         "acknowledged before it was persisted",
         unanswered_is_applied,
         (UNSTEADY,),
-        0,
+        1,
     ),
     Mutant(
         "second flush returns",
         "A flush returns at once if another is under way.",
         "acknowledged writes that are not in the region",
         second_flush_returns,
-        (CONFIDENTIAL,),
-        0,
+        (LINGERING,),
+        2,
     ),
     Mutant(
         "only resident flushed",
@@ -164,7 +170,7 @@ MUTANTS = (
         "eviction drops dirty entries",
         only_resident_flushed,
         (CONFIDENTIAL,),
-        1,
+        2,
     ),
     Mutant(
         "frozen not overlaid",
@@ -180,6 +186,14 @@ MUTANTS = (
         "overlay without `applied`",
         acknowledged_not_overlaid,
         (OVERLAPPING,),
+        3,
+    ),
+    Mutant(
+        "beaten not noted",
+        "An own write that waits is shown again after one of another that beats it.",
+        "reads that go back",
+        beaten_not_noted,
+        (NO_WAY_BACK,),
         0,
     ),
 )

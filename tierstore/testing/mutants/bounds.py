@@ -11,7 +11,7 @@ from tierstore.store import outcomes, scanning
 from tierstore.testing.mutants.laws import CLOSING
 from tierstore.testing.mutants.mutant import Mutant
 from tierstore.testing.mutants.planting import both, plants
-from tierstore.testing.mutants.worlds import AWAY, DYING, MANY_KEYS, TIGHT
+from tierstore.testing.mutants.worlds import CROWDED, DYING, MANY_KEYS, TIGHT
 
 
 @plants(EdgeTable, "evict")
@@ -74,7 +74,7 @@ MUTANTS = (
         "Writes are taken however many wait.",
         "queues without bound",
         queue_without_bound,
-        (AWAY,),
+        (CROWDED,),
         0,
     ),
     Mutant(

@@ -7,6 +7,7 @@ from typing import Any
 from tierstore.replica.pull import Puller
 from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.mutants.laws import TOLD
+from tierstore.testing.mutants.laws_of_replicas import AGES
 from tierstore.testing.mutants.mutant import Mutant
 from tierstore.testing.mutants.planting import plants
 from tierstore.testing.mutants.worlds import CALM, COMMITTING, UNSTEADY
@@ -70,7 +71,7 @@ MUTANTS = (
         "changes behind a cursor, never seen",
         naive_position,
         (COMMITTING,),
-        0,
+        1,
     ),
     Mutant(
         "cursor before refresh",
@@ -78,15 +79,15 @@ MUTANTS = (
         "changes passed and never seen",
         cursor_before_refresh,
         (UNSTEADY,),
-        1,
+        2,
     ),
     Mutant(
         "pulled before it was",
         "Copies count as compared with the region before they are.",
         "reads older than their bound",
         pulled_before_it_was,
-        (UNSTEADY,),
-        4,
+        (AGES,),
+        0,
     ),
     Mutant(
         "gap not told",

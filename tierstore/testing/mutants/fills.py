@@ -7,8 +7,10 @@ from typing import Any
 from tierstore.replica import scan
 from tierstore.replica.fills import Fills, Flight
 from tierstore.replica.negatives import Negatives
+from tierstore.replica.pull import Puller
 from tierstore.replica.reads import Arrival, Reader
 from tierstore.replica.writes import Writer
+from tierstore.testing.mutants.laws_of_replicas import AGES
 from tierstore.testing.mutants.mutant import Mutant
 from tierstore.testing.mutants.planting import both, plants
 from tierstore.testing.mutants.schedules import FILLS
@@ -46,6 +48,27 @@ def age_not_bounded(right: Any) -> Any:
         return right(self, key, rule, None, counts=counts)
 
     return local
+
+
+@plants(Arrival, "__init__")
+def _filled_when_answered(right: Any) -> Any:
+    def init(self: Arrival, state: Any, reply: Any, sent_at_s: float) -> None:
+        right(self, state, reply, state.runtime.monotonic())
+
+    return init
+
+
+@plants(Puller, "pull")
+def _pulled_when_answered(right: Any) -> Any:
+    def pull(self: Puller, deadline: Any) -> int:
+        refreshed: int = right(self, deadline)
+        self._state.pulled_at_s = self._state.runtime.monotonic()
+        return refreshed
+
+    return pull
+
+
+age_from_arrival = both(_filled_when_answered, _pulled_when_answered)
 
 
 @plants(Reader, "_fall_back")
@@ -107,7 +130,15 @@ MUTANTS = (
         "reads older than their bound",
         age_not_bounded,
         (AGEING,),
-        2,
+        1,
+    ),
+    Mutant(
+        "age from arrival",
+        "The age of a copy counts from the arrival of the answer, not from the question.",
+        "reads older than their bound",
+        age_from_arrival,
+        (AGES,),
+        1,
     ),
     Mutant(
         "any copy if away",
@@ -115,7 +146,7 @@ MUTANTS = (
         "reads older than their bound",
         any_copy_if_away,
         (AWAY,),
-        4,
+        5,
     ),
     Mutant(
         "absence outlives write",
@@ -123,7 +154,7 @@ MUTANTS = (
         "negative caching hides a create",
         absence_outlives_write,
         (OVERLAPPING,),
-        3,
+        2,
     ),
     Mutant(
         "write voids nothing",
@@ -139,7 +170,7 @@ MUTANTS = (
         "reads that go back",
         scan_ahead_of_copies,
         (CALM,),
-        1,
+        0,
     ),
     Mutant(
         "scan without own writes",

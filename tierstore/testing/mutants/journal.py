@@ -11,8 +11,9 @@ from tierstore.replica.writes import Writer
 from tierstore.runtime import mint_replica_id
 from tierstore.stamp import HybridClock
 from tierstore.testing.mutants.mutant import Mutant
-from tierstore.testing.mutants.planting import plants
-from tierstore.testing.mutants.worlds import DYING, FULL_DISK, ORPHANED, SAVING, SKEWED
+from tierstore.testing.mutants.planting import both, plants
+from tierstore.testing.mutants.worlds import DYING, FULL_DISK, LEAPING, ORPHANED, SAVING
+from tierstore.tiers.journal.directory import JournalDirectory
 from tierstore.tiers.journal.file import JournalFile
 
 
@@ -79,8 +80,16 @@ def adopted_under_a_new_id(right: Any) -> Any:
 
 
 @plants(HybridClock, "restore")
-def clock_not_restored(right: Any) -> Any:
+def _journal_stamp_ignored(right: Any) -> Any:
     return lambda self, stamp: None
+
+
+@plants(JournalDirectory, "last_stamp")
+def _lock_file_stamp_ignored(right: Any) -> Any:
+    return lambda self: 0
+
+
+clock_not_restored = both(_journal_stamp_ignored, _lock_file_stamp_ignored)
 
 
 MUTANTS = (
@@ -106,7 +115,7 @@ MUTANTS = (
         "writes that failed and are read",
         shown_before_append,
         (FULL_DISK,),
-        0,
+        1,
     ),
     Mutant(
         "sent before freeze",
@@ -114,7 +123,7 @@ MUTANTS = (
         "other content under a number that was sent",
         sent_before_freeze,
         (DYING,),
-        3,
+        0,
     ),
     Mutant(
         "frozen not restored",
@@ -122,7 +131,7 @@ MUTANTS = (
         "acknowledged writes lost in a crash",
         frozen_not_restored,
         (DYING,),
-        3,
+        0,
     ),
     Mutant(
         "frozen renumbered",
@@ -130,7 +139,7 @@ MUTANTS = (
         "a batch applied twice, or fenced",
         frozen_renumbered,
         (DYING,),
-        3,
+        0,
     ),
     Mutant(
         "adopted under a new id",
@@ -138,14 +147,14 @@ MUTANTS = (
         "batches of a dead process applied twice",
         adopted_under_a_new_id,
         (ORPHANED,),
-        8,
+        0,
     ),
     Mutant(
         "clock not restored",
-        "The clock forgets the stamps of the process before.",
+        "The clock forgets the stamps of the process before, in its journal and beside it.",
         "clock not persisted",
         clock_not_restored,
-        (SKEWED,),
-        16,
+        (LEAPING,),
+        2,
     ),
 )

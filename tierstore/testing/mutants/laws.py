@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from tierstore.crdt import register
 from tierstore.errors import FencedError, UnavailableError
+from tierstore.movement.ground import Ground
+from tierstore.movement.sweeper import Sweeper
+from tierstore.policy import load
 from tierstore.record import Record
 from tierstore.region import apply
 from tierstore.region.batch import PUT, TOUCH, Delta, Poisoned, freeze
 from tierstore.region.moves import StoredObject
+from tierstore.region.objects import mint_name
 from tierstore.region.outcomes import APPLIED, SUPERSEDED
 from tierstore.region.rows import ReplicaState, Row
 from tierstore.runtime.manual import ManualRuntime
@@ -41,6 +45,7 @@ TIERED = {
     ],
     "movement": {"interval": "1s"},
 }
+RETAIN_S = 5
 DRIFT_MS, HORIZON_MS = 1000, 10_000
 
 
@@ -265,6 +270,29 @@ def _an_ended_intent_is_over(chance: Chance) -> Iterator[str]:
     yield "a switch to an object was made whose intent had been ended"
 
 
+def _objects_in_use_are_left(chance: Chance) -> Iterator[str]:
+    """The sweeper leaves objects that a move is about to switch to, and what was just let go."""
+    runtime = ManualRuntime()
+    region, objects = MemoryRegion(runtime, apply.Limits(is_tiered=True)), MemoryObjects()
+    policy = load({**TIERED, "cold": {"retain": f"{RETAIN_S}s"}})
+    ground = Ground(policy, runtime, lambda: region, lambda: objects, lambda _: policy.rules[0])
+    info = region.connect(TIMEOUT_S)
+    ground.region, ground.incarnation = info.region, info.incarnation
+    lease = region.lease(1, 60_000, None, TIMEOUT_S)
+    name = mint_name(runtime, info.region, info.incarnation, "seg")
+    objects.put(name, [b"records"], TIMEOUT_S)
+    region.begin_move(lease.epoch, name, TIMEOUT_S)
+    is_under_way = chance.choice((True, False))
+    if not is_under_way:
+        made = StoredObject(name, 7, 1, 0, ground.now_ms(), None)
+        region.switch(lease.epoch, made, [], TIMEOUT_S)
+    runtime.sleep(2 * RETAIN_S if is_under_way else RETAIN_S * chance.random())
+    Sweeper(ground).step(lease)
+    if name not in objects.blobs:
+        what = "that a move is under way to" if is_under_way else "that was in use a moment ago"
+        yield f"an object was swept {what}"
+
+
 def _region_with_a_move_begun() -> tuple[MemoryRegion, ManualRuntime]:
     runtime = ManualRuntime()
     region = MemoryRegion(runtime, apply.Limits(is_tiered=True))
@@ -288,3 +316,4 @@ LEASE = Law("lost leases", _who_lost_the_lease_is_refused)
 INTENTS = Law("ended intents", _an_ended_intent_is_over)
 MOVES = Law("failing moves", _a_move_that_fails_loses_nothing)
 CLOSING = Law("closing", _closing_keeps_writes)
+IN_USE = Law("objects in use", _objects_in_use_are_left)

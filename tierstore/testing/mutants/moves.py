@@ -195,7 +195,7 @@ MUTANTS = (
         "objects that are never swept",
         released_not_told,
         (MOVING,),
-        1,
+        6,
     ),
     Mutant(
         "switched in part",
@@ -211,6 +211,6 @@ MUTANTS = (
         "rotten bytes served",
         damage_not_noticed,
         (ROTTEN,),
-        0,
+        8,
     ),
 )

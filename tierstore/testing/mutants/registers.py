@@ -201,7 +201,7 @@ MUTANTS = (
         "remote clock not merged",
         clock_not_merged,
         (SKEWED,),
-        0,
+        2,
     ),
     Mutant(
         "clock goes back",
@@ -209,7 +209,7 @@ MUTANTS = (
         "a fast clock's write masks later ones",
         clock_goes_back,
         (SKEWED,),
-        0,
+        2,
     ),
     Mutant(
         "stamp used twice",
@@ -217,7 +217,7 @@ MUTANTS = (
         "a counter that does not count",
         stamp_used_twice,
         (INSTANT,),
-        0,
+        1,
     ),
     Mutant(
         "older wins",

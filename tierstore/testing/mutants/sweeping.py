@@ -8,9 +8,10 @@ from typing import Any
 from tierstore.movement.mover import Mover
 from tierstore.movement.sweeper import Sweeper
 from tierstore.testing.memory_moves import MemoryMoves
+from tierstore.testing.mutants.laws import IN_USE
 from tierstore.testing.mutants.mutant import Mutant
 from tierstore.testing.mutants.planting import both, plants
-from tierstore.testing.mutants.worlds import COLD, MOVING, STALLED
+from tierstore.testing.mutants.worlds import COLD, MOVING
 
 
 @plants(Sweeper, "_end_intents")
@@ -37,11 +38,8 @@ def nothing_retained(right: Any) -> Any:
 
 
 @plants(MemoryMoves, "known_objects")
-def _intents_unknown(right: Any) -> Any:
+def intents_ignored(right: Any) -> Any:
     return lambda self, names, timeout_s: {name for name in names if name in self.stored}
-
-
-intents_ignored = both(nothing_retained, _intents_unknown)
 
 
 @plants(MemoryMoves, "_release")
@@ -78,15 +76,23 @@ MUTANTS = (
         "objects that are never swept",
         garbage_never_deleted,
         (COLD,),
-        0,
+        1,
     ),
     Mutant(
         "intents ignored",
-        "The sweeper does not know intents, and retains nothing.",
+        "The sweeper does not know intents.",
         "objects swept under a move",
         intents_ignored,
-        (STALLED,),
-        9,
+        (IN_USE,),
+        0,
+    ),
+    Mutant(
+        "nothing retained",
+        "The sweeper deletes an object as soon as no row points at it.",
+        "objects deleted under their readers",
+        nothing_retained,
+        (IN_USE,),
+        2,
     ),
     Mutant(
         "one release kills all",

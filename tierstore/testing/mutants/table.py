@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tierstore.testing.mutants.score import Caught
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tierstore.testing.mutants.mutant import Mutant
     from tierstore.testing.mutants.score import Verdict
@@ -32,18 +32,17 @@ def _row(mutant: Mutant) -> str:
     )
 
 
-def as_text(verdicts: Iterable[Verdict]) -> str:
-    """One line for each verdict, and the sum."""
-    told = list(verdicts)
-    lines = [_line(verdict) for verdict in told]
-    caught = sum(isinstance(verdict, Caught) for verdict in told)
-    return "\n".join([*lines, f"{caught} of {len(told)} mutants caught"])
-
-
-def _line(verdict: Verdict) -> str:
+def as_line(verdict: Verdict) -> str:
+    """What became of one mutant: in which scenario, at which seed, after how many, and why."""
     name = verdict.mutant.name
     if not isinstance(verdict, Caught):
         return f"{name:42}MISSED in {verdict.tried} seeds"
     last = verdict.violation.strip().rpartition("\n")[2]
     where = f"{verdict.scenario.name}, seed {verdict.seed}"
     return f"{name:42}{where:32}{verdict.tried:4}  {last:.100}"
+
+
+def as_sum(verdicts: Sequence[Verdict]) -> str:
+    """How many were caught."""
+    caught = sum(isinstance(verdict, Caught) for verdict in verdicts)
+    return f"{caught} of {len(verdicts)} mutants caught"

@@ -60,13 +60,6 @@ SAVING = World(
 INSTANT = World(
     "instant", Options(families=("regional", "journal"), keys=1, operations=200, pause_ms_max=5)
 )
-STALLED = World(
-    "stalled",
-    Options(
-        nodes=2, clients=1, families=("cold",), keys=3, operations=150, pause_ms_max=2000,
-        lulls=0.2, latency_ms_max=1000, windows=("crash", "pause"), window_count=12,
-    ),
-)  # fmt: skip
 ORPHANED = World(
     "orphaned",
     Options(
@@ -80,6 +73,20 @@ CONFIDENTIAL = World(
         families=("never", "journal"), keys=2, operations=150, pause_ms_max=300,
         latency_ms_max=20, rates=Rates(error=0.05, lost=0.2, late=0.2), windows=("crash",),
         window_count=12,
+    ),
+)  # fmt: skip
+LINGERING = World(
+    "lingering",
+    Options(
+        clients=3, families=("never",), keys=2, operations=200, pause_ms_max=1000,
+        latency_ms_max=200, flush_ms=5000, windows=("crash",), window_count=12,
+    ),
+)  # fmt: skip
+LEAPING = World(
+    "leaping",
+    Options(
+        families=("journal",), keys=1, operations=200, pause_ms_max=1000, flush_ms=1000,
+        windows=("jump", "crash"), window_count=20, skew_ms_max=2000,
     ),
 )  # fmt: skip
 SKEWED = World(
@@ -101,6 +108,14 @@ AWAY = World(
     Options(
         families=("memory", "age", "regional"), keys=1, operations=300, pause_ms_max=200,
         unflushed="2KiB", windows=("refuse", "lose requests", "slow"), window_count=6,
+    ),
+)  # fmt: skip
+CROWDED = World(
+    "crowded",
+    Options(
+        nodes=2, clients=1, families=("memory", "age", "journal", "hot", "ttl"), keys=2,
+        operations=300, pause_ms_max=200, unflushed="1KiB", windows=("refuse", "lose requests"),
+        window_count=10,
     ),
 )  # fmt: skip
 TIGHT = World(

@@ -70,8 +70,9 @@ def _spawn_final(cluster: Cluster, workload: Workload, node: Node, what: str) ->
     def open_store() -> None:
         try:
             store.flush(PATIENCE_S)
+            store.get(cluster.families[0].keys[0], timeout=PATIENCE_S)  # background begins with use
         except TierStoreError as error:
-            cluster.teller.note(name, "flush", repr(error))
+            cluster.teller.note(name, "open", repr(error))
 
     def flush() -> None:
         asked = history.invoke(name, "flush")

@@ -42,6 +42,8 @@ class Facts:
     """When the power of each node's machine was cut."""
     is_inherited: bool = False
     """Whether a new life of a node has the journal of the last one: each has its own machine."""
+    is_apart: bool = False
+    """Whether nodes see each other's writes by way of the region only: no two share a journal."""
 
     @classmethod
     def of(cls, history: History, cluster: Cluster, nemesis: Nemesis, core: list[str]) -> Facts:
@@ -55,7 +57,8 @@ class Facts:
         skew_ns = cluster.options.skew_ms_max * NS_PER_MS
         observed = Observed.of(history.operations(), families)
         is_inherited = len(cluster.machines) >= len(cluster.nodes)
-        return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited)
+        is_apart = is_inherited and len(cluster.nodes) == cluster.options.nodes  # none is a clone
+        return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited, is_apart)
 
 
 def check(facts: Facts) -> list[str]:
@@ -86,6 +89,7 @@ class Judge:
         self._by_value = {put.value: put for put in self._puts if put.value is not None}
         self._seen: dict[str, list[tuple[int, Put]]] = {}
         self._first_seen: dict[tuple[str, int], int] = {}
+        self._arrived_ns: dict[int, int] = {}
         for look in facts.observed.looks.get(key, []):
             if look.value is not None and (put := self._by_value.get(look.value)):
                 self._note_seen(look, put)
@@ -94,6 +98,9 @@ class Judge:
         self._seen.setdefault(look.life, []).append((look.completed, put))
         known = self._first_seen.get((look.life, id(put)), look.completed)
         self._first_seen[look.life, id(put)] = min(known, look.completed)
+        if self._facts.is_apart and _node(look.life) != _node(put.life):
+            arrived_ns = self._arrived_ns.get(id(put), look.completed_ns)
+            self._arrived_ns[id(put)] = min(arrived_ns, look.completed_ns)
 
     def judge(self, look: Look) -> Iterator[str]:
         """What is wrong with one look."""
@@ -181,10 +188,12 @@ class Judge:
         return not any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[node])
 
     def _in_region_ns(self, put: Put) -> int | None:
-        """When a write had reached the region for sure."""
+        """When a write had reached the region for sure: a flush ended, or another node saw it."""
         if self._family.durability == "regional":
             return put.completed_ns
-        return self._facts.observed.flushed_ns(put.life, put.completed)
+        flushed_ns = self._facts.observed.flushed_ns(put.life, put.completed)
+        known_ns = (flushed_ns, self._arrived_ns.get(id(put)))
+        return min((at_ns for at_ns in known_ns if at_ns is not None), default=None)
 
     def _may_be_lost(self, put: Put) -> bool:
         """Whether a write that was acknowledged need not have survived, by its durability."""
@@ -193,7 +202,7 @@ class Judge:
         flushed_ns = self._facts.observed.flushed_ns(put.life, put.completed)
         if put.life in self._facts.last_lives or flushed_ns is not None:
             return False
-        name = put.life.partition(".")[0]
+        name = _node(put.life)
         if self._family.durability == "memory" or name not in self._facts.core:
             return True
         return any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[name])
@@ -231,3 +240,7 @@ class Judge:
                 return 1 << 62  # nobody knows when it was stamped
             deaths.append(touch.completed_ns + touch.ttl_ns)
         return max(deaths) + 2 * self._facts.skew_ns + TICK_NS
+
+
+def _node(life: str) -> str:
+    return life.partition(".")[0]

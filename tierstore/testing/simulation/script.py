@@ -77,15 +77,13 @@ def draw_script(seed: int, options: Options | None = None, policy: Policy | None
         options = draw_options(seed)
     families = families_of(policy or load(policy_of(options)), options.keys)
     chance = Chance(seed, "script")
-    clients = options.nodes * options.clients
     steps: list[Step] = []
     for number in range(options.operations):
         if number % PHASE_STEPS == 0:
             favourite = _draw_keys(chance, families, 1)
         steps.append(_draw_step(chance, options, families, number, favourite))
-    per_client = options.operations / clients
-    expected_ms = max(1000.0, per_client * options.pause_ms_max / 6)
-    faults = [_draw_fault(chance, options, expected_ms) for _ in range(options.window_count)]
+    span_ms = _expected_ms(options, steps)
+    faults = [_draw_fault(chance, options, span_ms) for _ in range(options.window_count)]
     return Script(seed, options, tuple(steps), tuple(sorted(faults, key=lambda f: f.at_ms)))
 
 
@@ -125,6 +123,16 @@ def _draw_pause_ms(chance: Chance, options: Options, families: tuple[Family, ...
 def _draw_keys(chance: Chance, families: tuple[Family, ...], count: int) -> tuple[str, ...]:
     family = chance.choice(families)
     return tuple(sorted(chance.sample(family.keys, min(count, len(family.keys)))))
+
+
+def _expected_ms(options: Options, steps: list[Step]) -> float:
+    """How long clients will be busy, lulls included, so that faults strike from first to last.
+
+    One call in two goes to the region; there and back it takes a latency, on average.
+    """
+    pauses_ms = sum(step.pause_ms for step in steps)
+    calls_ms = len(steps) * options.latency_ms_max / 2
+    return max(1000.0, (pauses_ms + calls_ms) / (options.nodes * options.clients))
 
 
 def _draw_fault(chance: Chance, options: Options, span_ms: float) -> Fault:
