@@ -199,6 +199,17 @@ def test_a_value_without_its_key_is_refused():
         edn.write_history(history, fail="never", keyed=True)
 
 
+def test_transactions_keep_the_keywords_that_elle_looks_for():
+    text = """\
+{:index 0, :time 1, :type :invoke, :process 0, :f :txn, :value [[:append 1 2] [:r "x" nil]]}
+{:index 1, :time 2, :type :ok, :process 0, :f :txn, :value [[:append 1 2] [:r "x" [2]]]}
+"""
+    written = edn.write_history(edn.read_history(text, fail="never"), fail="never")
+    assert '[[:append 1 2] [:r "x" nil]]' in written
+    assert '[[:append 1 2] [:r "x" [2]]]' in written
+    assert edn.read_history(written, fail="never").events
+
+
 def test_an_unknown_convention_is_refused():
     with pytest.raises(ValueError, match="`fail` must be 'differed' or 'never', not 'maybe'"):
         edn.read_history("", fail="maybe")

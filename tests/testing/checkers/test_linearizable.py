@@ -280,6 +280,16 @@ def test_a_stale_read_is_shown_with_the_write_that_it_came_from():
     )
 
 
+def test_where_a_value_came_from_is_known_in_long_histories_too():
+    history = []
+    for n in range(250):
+        history.append(done("a", "write", n, None, 4 * n, 4 * n + 1))
+        history.append(done("b", "read", None, n, 4 * n + 2, 4 * n + 3))
+    history.append(done("b", "read", None, 248, 2000, 2001))
+    verdict = checkers.linearizable(history, models.Register())
+    assert [o.argument for o in verdict.witness] == [248, 249, None]
+
+
 def test_a_value_from_nowhere_is_shown_alone():
     history = [done("a", "write", n, None, 4 * n, 4 * n + 1) for n in range(50)]
     history.append(done("b", "read", None, "never", 70, 73))

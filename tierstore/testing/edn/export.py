@@ -36,6 +36,10 @@ def write_history(
     return "".join(f"{write(row)}\n" for row in numbered)
 
 
+TXN = "txn"
+"""What Elle calls an operation made of others, such as `[:append 1 2]` and `[:r 1 nil]`."""
+
+
 class _Rows:
     """Turns events into maps, one after the other."""
 
@@ -51,6 +55,8 @@ class _Rows:
     def row(self, event: Event) -> dict[Keyword, Any]:
         """The map of `event`, without its index."""
         kind, value = self._answer(event)
+        if event.verb == TXN:
+            value = _with_keywords(value)
         if self._keyed:
             value = (_key(event), value)
         row: dict[Keyword, Any] = {
@@ -83,6 +89,18 @@ class _Rows:
             # Dropped and not replaced: who never acts again needs no new number.
             del self._numbers[event.process]
         return number
+
+
+def _with_keywords(parts: Any) -> Any:
+    """The parts of a transaction, each of which begins with its name; anything else as it is."""
+    if not isinstance(parts, tuple):
+        return parts
+    return tuple(
+        (Keyword(part[0]), *part[1:])
+        if isinstance(part, tuple) and part and isinstance(part[0], str)
+        else part
+        for part in parts
+    )
 
 
 def _number(process: str) -> int | None:

@@ -58,11 +58,16 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A new lifetime for whatever value a key had."""
+    """A new lifetime for the value that a key had, which may have been any of some."""
 
+    completed: int | None
     invoked_ns: int
     completed_ns: int | None
     ttl_ns: int
+
+    def may_move(self, put: Put) -> bool:
+        """Whether it may have moved the end of `put`: only of what had begun when it ended."""
+        return self.completed is None or put.invoked < self.completed
 
 
 @dataclass(slots=True)
@@ -99,12 +104,18 @@ class Observed:
         if verb in ("put", "put_many", "delete", "delete_many"):
             self._take_write(operation)
         elif verb == "touch":
-            if operation.outcome != "fail":
-                ttl_ns = operation.argument * NS_PER_MS
-                touch = Touch(operation.invoked_ns, operation.completed_ns, ttl_ns)
-                self.touches.setdefault(operation.key or "", []).append(touch)
+            self._take_touch(operation)
         elif operation.outcome == "ok":
             self._take_answer(operation)
+
+    def _take_touch(self, operation: Operation) -> None:
+        if operation.outcome == "fail" or operation.result is False:
+            return  # there was nothing to touch
+        touch = Touch(
+            operation.completed, operation.invoked_ns, operation.completed_ns,
+            operation.argument * NS_PER_MS,
+        )  # fmt: skip
+        self.touches.setdefault(operation.key or "", []).append(touch)
 
     def _take_write(self, operation: Operation) -> None:
         argument = operation.argument

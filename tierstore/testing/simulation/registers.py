@@ -12,7 +12,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tierstore.testing.simulation.observed import Look, Observed, Put
+from tierstore.testing.simulation.observed import Look, Observed, Put, Touch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +224,7 @@ class Judge:
     def _may_be_dead(self, value: str, at_ns: int) -> bool:
         """Whether the put of `value` may have expired by then."""
         put = self._by_value[value]
-        ends = [t.invoked_ns + t.ttl_ns for t in self._facts.observed.touches.get(self._key, [])]
+        ends = [touch.invoked_ns + touch.ttl_ns for touch in self._touches_of(put)]
         if put.ttl_ns is not None:
             ends.append(put.invoked_ns + int(put.ttl_ns * (1 - self._family.ttl_jitter)))
         return any(end - 2 * self._facts.skew_ns - TICK_NS <= at_ns for end in ends)
@@ -235,11 +235,16 @@ class Judge:
             return 1 << 62
         longest_ns = int(put.ttl_ns * (1 + self._family.ttl_jitter))
         deaths = [put.completed_ns + longest_ns]
-        for touch in self._facts.observed.touches.get(self._key, []):
+        for touch in self._touches_of(put):
             if touch.completed_ns is None:
                 return 1 << 62  # nobody knows when it was stamped
             deaths.append(touch.completed_ns + touch.ttl_ns)
         return max(deaths) + 2 * self._facts.skew_ns + TICK_NS
+
+    def _touches_of(self, put: Put) -> list[Touch]:
+        """Touches that may have moved the end of `put`."""
+        touches = self._facts.observed.touches.get(self._key, [])
+        return [touch for touch in touches if touch.may_move(put)]
 
 
 def _node(life: str) -> str:

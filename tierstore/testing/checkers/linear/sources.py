@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from tierstore.testing.history import Operation
     from tierstore.testing.models import Model
 
-_STEPS_MAX = 20_000
+_STEPS_MAX = 300_000
+"""Enough for some 500 writes of one register: their number squared."""
 
 
 def unexplained(operations: Sequence[Operation], model: Model) -> set[int] | None:
