@@ -11,8 +11,6 @@ from tierstore.runtime.manual import ManualRuntime
 TIMEOUT_S = 5.0
 REGION = "00c0ffee00c0ffee"
 
-pytest.importorskip("boto3", reason="no driver: pip install boto3")
-
 
 @pytest.fixture
 def runtime():
