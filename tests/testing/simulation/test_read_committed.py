@@ -9,7 +9,7 @@ from tierstore.region.apply import Limits
 from tierstore.region.batch import PUT, Delta, freeze
 from tierstore.runtime.chance import Chance
 from tierstore.stamp import at_ms
-from tierstore.testing.simulation.read_committed import ReadCommittedRegion
+from tierstore.testing.simulation.read_committed import Pace, ReadCommittedRegion
 from tierstore.testing.simulation.runtime import START_NS, Clock, SimulatedRuntime
 from tierstore.testing.simulation.scheduler import NS_PER_S, Process, Scheduler
 
@@ -57,8 +57,9 @@ def missed(kind, seed):
     """Keys whose last change never showed to who followed the feed."""
     scheduler = Scheduler(Chance(seed, "turns"))
     process, clock = Process("p"), Clock(scheduler)
-    runtime = SimulatedRuntime(scheduler, process, clock, Chance(seed), None)
-    region, seen = kind(runtime, scheduler, Limits()), {}
+    runtime = SimulatedRuntime(scheduler, process, clock, Chance(seed), None, [])
+    pace = Pace(Chance(seed, "pace"), 0)
+    region, seen = kind(runtime, scheduler, Limits(), pace), {}
     writers = [
         scheduler.spawn(process, "a", lambda: write(region, 1, ["k1", "k2", "k3"])),
         scheduler.spawn(process, "b", lambda: write(region, 2, ["k4"])),
