@@ -171,7 +171,27 @@ def test_clocks_of_machines_differ_and_monotonic_time_does_not(scheduler, proces
     right, ahead = Clock(scheduler), Clock(scheduler)
     ahead.offset_ns = 7 * NS_PER_S
     one, other = (
-        SimulatedRuntime(scheduler, process, clock, Chance(1), None) for clock in (right, ahead)
+        SimulatedRuntime(scheduler, process, clock, Chance(1), None, []) for clock in (right, ahead)
     )
     assert other.time_ns() - one.time_ns() == 7 * NS_PER_S
     assert one.monotonic() == other.monotonic() == 0
+
+
+def test_a_watched_process_stands_still_at_the_call_that_was_chosen(scheduler, process):
+    told = []
+
+    def call():
+        for number in range(5):
+            scheduler.sleep(0)
+            told.append(number)
+
+    def watch():
+        process.watcher, process.calls_left = scheduler.current, 3
+        assert scheduler.wait(None)
+        scheduler.end(process)
+
+    scheduler.spawn(Process("nemesis"), "nemesis", watch)
+    scheduler.run(0)
+    scheduler.spawn(process, "caller", call)
+    scheduler.run(HOUR_NS)
+    assert told == [0, 1]  # it made a third call, and never came back from it
