@@ -123,9 +123,16 @@ class SimulatedLock:
             raise StuckError("nobody is left who could release a lock")
         while self._is_taken:
             self._waiting.append(task)
-            if not scheduler.wait(until_ns) and self._is_taken:
+            try:
+                was_woken = scheduler.wait(until_ns)
+            except BaseException:
+                if task not in self._waiting and not self._is_taken:
+                    self._wake_next()  # it was this one's turn, and it has ended
+                raise
+            if not was_woken:
                 self._waiting.remove(task)
-                return False
+                if self._is_taken:
+                    return False
         self._is_taken = True
         return True
 
@@ -134,6 +141,9 @@ class SimulatedLock:
         if not self._is_taken:
             raise RuntimeError("release unlocked lock")
         self._is_taken = False
+        self._wake_next()
+
+    def _wake_next(self) -> None:
         while self._waiting:
             task = self._waiting.popleft()
             if not task.is_over:
