@@ -60,7 +60,7 @@ def missed(kind, seed):
     """Keys whose last change never showed to who followed the feed."""
     scheduler = Scheduler(Chance(seed, "turns"))
     process, clock = Process("p"), Clock(scheduler)
-    runtime = SimulatedRuntime(scheduler, process, clock, Chance(seed), None)
+    runtime = SimulatedRuntime(scheduler, process, clock, Chance(seed), None, [])
     pace = Pace(Chance(seed, "pace"), most_ms=PACES_MS[seed % len(PACES_MS)])
     region, seen = kind(runtime, scheduler, Limits(), pace), {}
     writers = [

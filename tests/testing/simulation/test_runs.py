@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tierstore.movement.step import Mover
 from tierstore.testing.simulation import Options, Script, draw_script, play
 from tierstore.testing.simulation.campaign import run_campaign
 from tierstore.testing.simulation.scheduler import NS_PER_S
@@ -72,3 +73,14 @@ def test_what_is_told_of_a_run_is_told_in_order(small):
     assert counts == sorted(counts)
     assert counts[-1] <= len(run.history)
     assert set(run.dumps) >= {"region", "cold"}
+
+
+def test_a_background_step_that_breaks_is_a_violation(monkeypatch, small):
+    def broken(mover):
+        raise ValueError("moved too far")
+
+    monkeypatch.setattr(Mover, "step", broken)
+    seed = next(seed for seed in range(20) if "cold" in small.options(seed).families)
+    violations = play(small.script(seed)).violations
+    assert "ValueError: moved too far" in violations[0]
+    assert "'move' broke" in violations[0]

@@ -171,7 +171,71 @@ def test_clocks_of_machines_differ_and_monotonic_time_does_not(scheduler, proces
     right, ahead = Clock(scheduler), Clock(scheduler)
     ahead.offset_ns = 7 * NS_PER_S
     one, other = (
-        SimulatedRuntime(scheduler, process, clock, Chance(1), None) for clock in (right, ahead)
+        SimulatedRuntime(scheduler, process, clock, Chance(1), None, []) for clock in (right, ahead)
     )
     assert other.time_ns() - one.time_ns() == 7 * NS_PER_S
     assert one.monotonic() == other.monotonic() == 0
+
+
+def test_a_watched_process_stands_still_at_the_call_that_was_chosen(scheduler, process):
+    told = []
+
+    def call():
+        for number in range(5):
+            scheduler.sleep(0)
+            told.append(number)
+
+    def watch():
+        process.watcher, process.calls_left = scheduler.current, 3
+        assert scheduler.wait(None)
+        scheduler.end(process)
+
+    scheduler.spawn(Process("nemesis"), "nemesis", watch)
+    scheduler.run(0)
+    scheduler.spawn(process, "caller", call)
+    scheduler.run(HOUR_NS)
+    assert told == [0, 1]  # it made a third call, and never came back from it
+
+
+def test_a_lock_goes_on_if_who_should_have_it_ends_first(scheduler, process):
+    lock, doomed, told = SimulatedLock(scheduler), Process("doomed"), []
+
+    def hold():
+        with lock:
+            scheduler.sleep(NS_PER_S)
+        scheduler.end(doomed)  # it was woken, and has had no turn yet
+
+    def wait():
+        with lock:
+            told.append(scheduler.now_ns)
+
+    scheduler.spawn(process, "holder", hold)
+    scheduler.spawn(doomed, "first", wait, 1)
+    scheduler.spawn(process, "second", wait, 2)
+    scheduler.run(HOUR_NS)
+    assert told == [NS_PER_S]
+
+
+def test_a_lock_goes_on_if_another_takes_it_at_the_moment_of_giving_up():
+    def told(seed):
+        scheduler, process, told = Scheduler(Chance(seed, "turns")), Process("p"), []
+        lock = SimulatedLock(scheduler)
+
+        def hold():
+            with lock:
+                scheduler.sleep(NS_PER_S)
+
+        def wait(name, timeout):
+            if lock.acquire(timeout=timeout):
+                scheduler.sleep(1)
+                told.append(name)
+                lock.release()
+
+        scheduler.spawn(process, "holder", hold)
+        scheduler.spawn(process, "first", lambda: wait("first", -1), 1)
+        scheduler.spawn(process, "hasty", lambda: wait("hasty", 1 - 2e-9), 2)
+        scheduler.run(HOUR_NS)
+        return told
+
+    assert all("first" in told(seed) for seed in range(20))
+    assert any("hasty" in told(seed) for seed in range(20))

@@ -157,9 +157,8 @@ def run_campaign(
 def play_seed(world: World, seed: int) -> Outcome:
     """Play one seed; what of it a campaign counts."""
     run = play(world.script(seed), policy=world.policy)
-    faults = Counter(fault.kind for fault in run.script.faults)
     return Outcome(
-        seed, len(run.script.steps), run.virtual_s, dict(faults), dict(run.reached),
+        seed, len(run.script.steps), run.virtual_s, dict(run.faults), dict(run.reached),
         run.violations, run.digest,
     )  # fmt: skip
 

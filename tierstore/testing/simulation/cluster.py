@@ -60,6 +60,10 @@ class Cluster:
         self.options = options
         self._folder = folder
         self.reached: Counter[str] = Counter()
+        self.played: Counter[str] = Counter()
+        """How many faults of each kind that begin and end were played."""
+        self.broken: list[str] = []
+        """What background steps raised that they must not."""
         self.scheduler = Scheduler(Chance(seed, "turns"))
         self.teller = Teller(self.scheduler, is_told=is_told)
         self.server = Process("server")
@@ -154,5 +158,5 @@ class Cluster:
     def _make_server_runtime(self) -> Runtime:
         chance = Chance(self.seed, "server")
         return SimulatedRuntime(
-            self.scheduler, self.server, self.server_clock, chance, self.reached
+            self.scheduler, self.server, self.server_clock, chance, self.reached, self.broken
         )

@@ -10,6 +10,7 @@ from tierstore.testing.simulation.options import RETAIN_S
 
 if TYPE_CHECKING:
     from tierstore.region.moves import StoredObject
+    from tierstore.region.rows import Row
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.node import Node
 
@@ -30,8 +31,10 @@ def check(cluster: Cluster, core: list[Node]) -> list[str]:
         if row.cold is not None:
             pointed[decode_pointer(row.cold, key=row.key).name] = row.key
     violations += _check_objects(cluster, region, pointed)
+    rows = {row.key: row for row in page.rows}
     for node in core:
         violations += _check_memory(cluster, node)
+        violations += _check_expiry(node, rows)
     if not cluster.objects.flipped:
         violations += _aside(region)
     return violations
@@ -76,6 +79,19 @@ def _check_memory(cluster: Cluster, node: Node) -> list[str]:
     if state.fills.flights:
         found.append(f"{node.name} never forgot the fills {sorted(state.fills.flights)}")
     return found
+
+
+def _check_expiry(node: Node, rows: dict[str, Row]) -> list[str]:
+    """A copy in memory dies when the version that it is a copy of does."""
+    resident = node.store._core.replica.state.edge.resident
+    return [
+        f"{node.name} keeps {key} until {entry.expires_at}, its row until {record.expires_at_ms}"
+        for key, entry in sorted(resident.items())
+        if key in rows and not entry.dirty
+        for record in (rows[key].record,)
+        if (entry.stamp, entry.replica) == (record.stamp, record.replica)
+        and entry.expires_at != record.expires_at_ms
+    ]
 
 
 def _aside(region: Any) -> list[str]:

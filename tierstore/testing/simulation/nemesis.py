@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.workload import Workload
 
 STROBES = 20
+CALLS_MAX = 24
+"""Among how many of its next calls a process ends, where its end is not at a certain time."""
+ROT_MS = 500
+"""How often somebody looks for an object in which to flip a bit."""
 SLOW_MS_MAX = 3000.0
 
 
@@ -42,6 +46,9 @@ class Nemesis:
                 return
             node = self._cluster.nodes[fault.node % len(self._cluster.nodes)]
             self._cluster.teller.note("nemesis", fault.kind, node.name)
+            if not self._is_reached(fault, node):
+                return
+            self._cluster.played[fault.kind] += 1
             end = self._begin(fault, node)
             self._cluster.scheduler.sleep(int(fault.lasts_ms * NS_PER_MS))
             if end is not None and not self.is_over:
@@ -49,6 +56,21 @@ class Nemesis:
                 end()
 
         return play
+
+    def _is_reached(self, fault: Fault, node: Node) -> bool:
+        """Wait for what a fault needs; whether it came, before everything was over."""
+        scheduler = self._cluster.scheduler
+        if fault.kind in ("crash", "power cut") and fault.amount >= 0.5:
+            process = node.process
+            process.watcher = scheduler.current
+            process.calls_left = 1 + int((2 * fault.amount - 1) * CALLS_MAX)
+            scheduler.wait(scheduler.now_ns + int(fault.lasts_ms * NS_PER_MS))
+            process.calls_left = 0
+        while fault.kind == "flip" and not self._cluster.objects.flip_bit():
+            if self.is_over or not any(family.is_tiered for family in self._cluster.families):
+                return False
+            scheduler.sleep(ROT_MS * NS_PER_MS)
+        return not self.is_over
 
     def _begin(self, fault: Fault, node: Node) -> Callable[[], None] | None:
         """Begin a fault; returns what ends it."""
@@ -116,8 +138,7 @@ class Nemesis:
             )
             return None
         if fault.kind == "flip":
-            cluster.objects.flip_bit()
-            return None
+            return None  # it has happened
         if fault.kind == "cold torn":
             return _raise(cluster.objects, "is_torn", 1)
         spoiled = cluster.objects if fault.kind.startswith("cold") else disk

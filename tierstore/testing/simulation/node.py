@@ -58,8 +58,9 @@ class Node:
         self.process = Process(self.life)
         chance = Chance(cluster.seed, "node", self.life)
         runtime = SimulatedRuntime(
-            cluster.scheduler, self.process, self.machine.clock, chance, cluster.reached
-        )
+            cluster.scheduler, self.process, self.machine.clock, chance, cluster.reached,
+            cluster.broken,
+        )  # fmt: skip
         plan = DiskPlan(cluster.scheduler, self.process, self.machine.disk, cluster.teller)
         self._journals = FaultyJournalDirectory(self.machine.disk.path, as_plan(plan))
         self._store = wire(

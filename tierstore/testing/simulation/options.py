@@ -24,9 +24,6 @@ WINDOWS = (
 )  # fmt: skip
 """Faults that begin at a time and last; see `nemesis`."""
 
-OWN_FAULTS = ("cold torn",)
-"""Faults that no seed draws by itself: only where a world asks for them by name."""
-
 STRONGER_FAULTS = ("clone", "restore", "drift")
 """Faults outside of what is promised so far: only where they are asked for by name."""
 
@@ -125,7 +122,7 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
         rates=_draw_rates(chance),
         latency_ms_max=chance.choice((0, 0, 2, 20, 200)),
         windows=windows,
-        window_count=chance.randint(1, 8) if windows else 0,
+        window_count=3 * chance.randint(1, 8) if windows else 0,
         skew_ms_max=chance.choice((5, 100, 2000)) if is_skewed else 0,
         capacity=chance.choice(("64MiB", "64MiB", "200B", "1KiB")),
         unflushed=chance.choice(("64MiB", "64MiB", "8KiB")),

@@ -41,6 +41,8 @@ class Run:
     """The same for every run of this script."""
     reached: Counter[str]
     """How often each situation came up that `Runtime.sometimes` marks."""
+    faults: Counter[str]
+    """How many faults of each kind began; some come too late, or find nothing to spoil."""
     virtual_s: float
     """How long it took by the clock of the simulation."""
     turns: int
@@ -77,6 +79,7 @@ def play(script: Script, *, policy: Policy | None = None, is_told: bool = False)
             [text.replace(folder, "(disk)") for text in violations],
             cluster.teller.digest(),
             cluster.reached,
+            cluster.played,
             cluster.scheduler.now_ns / NS_PER_S,
             cluster.scheduler.turns,
             cluster.teller.moments,
@@ -93,7 +96,8 @@ def _play(cluster: Cluster, workload: Workload, script: Script) -> list[str]:
         cluster.scheduler.run(PLAY_S_MAX * NS_PER_S, lambda: workload.is_done)
         nemesis.is_over = True
         core = _choose_core(cluster)
-        return ending.settle_and_check(cluster, workload, nemesis, core)
+        found = ending.settle_and_check(cluster, workload, nemesis, core)
+        return [*cluster.broken, *found]
     except (Exception, Crash):
         return [f"something broke that must not:\n{traceback.format_exc()}"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from math import ceil
 from typing import TYPE_CHECKING
 
+from tierstore.errors import TierStoreError
 from tierstore.runtime import Runtime
 from tierstore.testing.simulation.scheduler import NS_PER_S, StuckError
 
@@ -44,7 +46,10 @@ class SimulatedRuntime(Runtime):
         clock: Clock,
         chance: Chance,
         reached: Counter[str],
+        broken: list[str],
     ) -> None:
+        """`broken` gets a text for each background step that raised what it must not."""
+        self._broken = broken
         self._scheduler = scheduler
         self._process = process
         self._chance = chance
@@ -73,7 +78,7 @@ class SimulatedRuntime(Runtime):
 
     def drive(self, steps: Steps, name: str) -> SimulatedDriver:
         """A task that runs `steps` as they fall due."""
-        return SimulatedDriver(self._scheduler, self._process, steps, name)
+        return SimulatedDriver(self._scheduler, self._process, steps, name, self._broken)
 
     def spawn(self, function: Callable[[], object], name: str) -> None:
         """A task that runs `function` once."""
@@ -118,9 +123,16 @@ class SimulatedLock:
             raise StuckError("nobody is left who could release a lock")
         while self._is_taken:
             self._waiting.append(task)
-            if not scheduler.wait(until_ns) and self._is_taken:
+            try:
+                was_woken = scheduler.wait(until_ns)
+            except BaseException:
+                if task not in self._waiting and not self._is_taken:
+                    self._wake_next()  # it was this one's turn, and it has ended
+                raise
+            if not was_woken:
                 self._waiting.remove(task)
-                return False
+                if self._is_taken:
+                    return False
         self._is_taken = True
         return True
 
@@ -129,6 +141,9 @@ class SimulatedLock:
         if not self._is_taken:
             raise RuntimeError("release unlocked lock")
         self._is_taken = False
+        self._wake_next()
+
+    def _wake_next(self) -> None:
         while self._waiting:
             task = self._waiting.popleft()
             if not task.is_over:
@@ -183,9 +198,13 @@ class SimulatedEvent:
 class SimulatedDriver:
     """A task that runs background steps when they fall due or when woken."""
 
-    def __init__(self, scheduler: Scheduler, process: Process, steps: Steps, name: str) -> None:
+    def __init__(
+        self, scheduler: Scheduler, process: Process, steps: Steps, name: str, broken: list[str]
+    ) -> None:
         self._scheduler = scheduler
         self._steps = steps
+        self._broken = broken
+        self._last_error: BaseException | None = None
         self._is_stopped = self._is_woken = False
         self._has_ended = SimulatedEvent(scheduler)
         self._task = scheduler.spawn(process, f"{process.name} background", self._run)
@@ -213,8 +232,22 @@ class SimulatedDriver:
                 self._is_woken = False
                 if not self._is_stopped:
                     self._steps.run_due()
+                    self._note_broken()
         finally:
             self._has_ended.set()
+
+    def _note_broken(self) -> None:
+        """Tell of a step that raised something else than an error of tierstore.
+
+        In production the others go on, and a log has it; here it is a bug that was found.
+        """
+        error: BaseException | None = getattr(self._steps, "last_error", None)
+        if error is self._last_error:
+            return
+        self._last_error = error
+        if type(error) is TierStoreError and (cause := error.__cause__) is not None:
+            told = "".join(traceback.format_exception(cause))
+            self._broken.append(f"{error}\n{told}")
 
 
 def _ns(duration_s: float) -> int:

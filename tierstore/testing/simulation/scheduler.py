@@ -38,6 +38,9 @@ class Process:
         self.is_dead = False
         self.paused_until_ns = 0
         """Until when it is stopped, as by SIGSTOP."""
+        self.calls_left = 0
+        """After how many more calls the process stands still and `watcher` is woken; 0: never."""
+        self.watcher: Task | None = None
 
     def __repr__(self) -> str:
         return f"Process({self.name!r})"
@@ -101,6 +104,8 @@ class Scheduler:
         if task is None:
             self.now_ns += duration_ns
             return
+        if task.process.calls_left:
+            self._count_call(task.process)
         self._set_alarm(task, self.now_ns + duration_ns)
         self._park(task)
 
@@ -177,6 +182,12 @@ class Scheduler:
             green.throw(Crash(task.process.name))
         finally:
             self.current = None
+
+    def _count_call(self, process: Process) -> None:
+        process.calls_left -= 1
+        if not process.calls_left and process.watcher is not None:
+            process.paused_until_ns = max(process.paused_until_ns, self.now_ns + NS_PER_MS)
+            self.wake(process.watcher)
 
     def _body(self, task: Task, function: Callable[[], object]) -> None:
         try:
