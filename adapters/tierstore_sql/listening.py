@@ -64,9 +64,7 @@ class Listener:
         if self._connection is None:
             self._connection = self._dialect.open(timeout_s)
             self._connection.script(f'LISTEN "{self._dialect.channel}"')
-        driver = self._connection.driver
-        driver.deadline_s = driver.monotonic() + timeout_s + 1.0
-        found = any(True for _ in driver.notifies(timeout=timeout_s, stop_after=1))
+        found: bool = self._connection.driver.hears(timeout_s)
         if self._is_closed:
             self._drop()
         return found

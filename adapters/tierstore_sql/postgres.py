@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+import select
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import ByteaBinaryLoader
+from psycopg.waiting import Ready, Wait
 
 from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.region.capabilities import Capabilities
@@ -18,7 +20,7 @@ from tierstore_sql.address import parse_address
 from tierstore_sql.arrays import ByteaArray, Int8Array, PackedArray
 from tierstore_sql.dialects import GRACE_S, Postgres
 from tierstore_sql.listening import Listener
-from tierstore_sql.quick import NAME, TYPES, fetch_point
+from tierstore_sql.quick import NAME, TYPES, await_socket, fetch_point
 from tierstore_sql.region import SqlRegion
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from tierstore_sql.address import Address
     from tierstore_sql.driver import Cursor, Dialect
     from tierstore_sql.region import Limits
+
+RV = TypeVar("RV")
 
 LEFT_S_MAX = 86_400.0
 SERVER_VERSION_MIN = 130_000  # `pg_current_snapshot` and `xid8`
@@ -42,6 +46,9 @@ _SET_UP = (
     " SET enable_mergejoin = off; SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') = 'off'"
 )
+_EVENTS = {
+    Wait.R: select.POLLIN, Wait.W: select.POLLOUT, Wait.RW: select.POLLIN | select.POLLOUT,
+}  # fmt: skip
 _TABLE = re.compile(r"\bts_")
 
 
@@ -81,9 +88,28 @@ class Driver(psycopg.Connection[Any]):
     has_point = False
     monotonic: Callable[[], float]
 
-    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
-        """What the operation `gen` returns. Raises OverdueError after the deadline."""
-        return super().wait(self._until_deadline(gen), *args, **kwargs)
+    def wait(
+        self,
+        gen: Generator[Any, Any, RV],
+        interval: float = math.inf,
+        timeout: float | None = None,
+    ) -> RV:
+        """What the operation `gen` returns. Raises OverdueError after the deadline.
+
+        It is told whenever `interval` seconds have passed without anything.
+        """
+        try:
+            wanted = next(gen)
+            while True:
+                left_s = self._left_s()
+                events = await_socket(self.pgconn.socket, _EVENTS[wanted], min(left_s, interval))
+                if not events and left_s <= interval:
+                    self.close()
+                    raise OverdueError("the server did not answer in time")
+                wanted = gen.send(_ready(wanted, events))
+        except StopIteration as done:
+            result: RV = done.value
+            return result
 
     def run(self, statement: bytes, parameters: Sequence[Any] | None) -> Cursor:
         """One statement, its result in binary."""
@@ -107,20 +133,31 @@ class Driver(psycopg.Connection[Any]):
         """Several statements without parameters, in one round trip."""
         self.execute(statements, prepare=False)
 
+    def hears(self, timeout_s: float) -> bool:
+        """Whether there is a notification, or one comes within `timeout_s`."""
+        end_s = self.monotonic() + timeout_s
+        while True:
+            self.pgconn.consume_input()
+            if self.pgconn.notifies() is not None:
+                while self.pgconn.notifies() is not None:
+                    pass
+                return True
+            left_s = end_s - self.monotonic()
+            if left_s <= 0 or not await_socket(self.pgconn.socket, select.POLLIN, left_s):
+                return False
+
     def _left_s(self) -> float:
         return min(self.deadline_s - self.monotonic(), LEFT_S_MAX)
 
-    def _until_deadline(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                if not ready and self.monotonic() > self.deadline_s:
-                    self.close()
-                    raise OverdueError("the server did not answer in time")
-                wanted = gen.send(ready)
-        except StopIteration as done:
-            return done.value
+
+def _ready(wanted: int, events: int) -> Ready:
+    """What a generator of the driver is told; an error of the socket shows when it is used."""
+    if not events:
+        return Ready.NONE
+    found = (Ready.R if events & ~select.POLLOUT else 0) | (
+        Ready.W if events & ~select.POLLIN else 0
+    )
+    return Ready(found & wanted)
 
 
 class PostgresConnection:

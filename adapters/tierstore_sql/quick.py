@@ -14,7 +14,7 @@ import psycopg
 from psycopg.pq import ExecStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from psycopg.pq.abc import PGconn
 
@@ -32,8 +32,8 @@ def fetch_point(
 
     Raises psycopg's errors, TimeoutError once `until()`, the seconds left, is not above zero.
     """
-    parameters: Sequence[bytes] = (bytes(key), _INT8.pack(number))
-    pgconn.send_query_prepared(NAME, parameters, (_BINARY, _BINARY), _BINARY)
+    parameters: list[bytes | None] = [bytes(key), _INT8.pack(number)]
+    pgconn.send_query_prepared(NAME, parameters, [_BINARY, _BINARY], _BINARY)
     while pgconn.flush():
         _wait(pgconn.socket, select.POLLIN | select.POLLOUT, until)
         pgconn.consume_input()
@@ -60,9 +60,14 @@ def fetch_point(
     return tuple(found)
 
 
-def _wait(socket: int, events: int, until: Callable[[], float]) -> None:
-    left_s = until()
+def await_socket(socket: int, events: int, left_s: float) -> int:
+    """Which of `events`, of those of `select.poll`, there are; 0 for none within `left_s`."""
     poll = select.poll()
     poll.register(socket, events)
-    if left_s <= 0 or not poll.poll(left_s * 1000):
+    found = poll.poll(max(left_s, 0.0) * 1000)
+    return found[0][1] if found else 0
+
+
+def _wait(socket: int, events: int, until: Callable[[], float]) -> None:
+    if not await_socket(socket, events, until()):
         raise TimeoutError("the server did not answer in time")
