@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tierstore.movement.step import Mover
+from tierstore.replica.flush import Flusher
 from tierstore.testing.simulation import Options, Script, draw_script, play
 from tierstore.testing.simulation.campaign import run_campaign
 from tierstore.testing.simulation.scheduler import NS_PER_S
@@ -84,3 +85,16 @@ def test_a_background_step_that_breaks_is_a_violation(monkeypatch, small):
     violations = play(small.script(seed)).violations
     assert "ValueError: moved too far" in violations[0]
     assert "'move' broke" in violations[0]
+
+
+def test_no_tier_is_called_while_reads_in_memory_are_locked_out(monkeypatch):
+    freeze = Flusher.freeze
+
+    def freeze_under_the_lock(self, *, heat=False):
+        with self._state.lock:
+            self._state.link.region.aside(1, 1.0)
+        freeze(self, heat=heat)
+
+    monkeypatch.setattr(Flusher, "freeze", freeze_under_the_lock)
+    violations = play(draw_script(0)).violations
+    assert "region.aside is called while reads in memory are locked out" in violations[0]

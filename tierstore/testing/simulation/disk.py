@@ -106,6 +106,7 @@ class DiskPlan:
 
     def run(self, name: str, call: Callable[[], T], lost: type[TierStoreError] | None) -> T:
         """What `call` returns, after the time that the disk takes."""
+        self._process.begin_io(name)
         self._pause(name)
         if self._disk.is_full and name != "journal.close":
             raise UnavailableError(f"{name}: no space is left on the disk")

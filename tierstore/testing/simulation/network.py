@@ -86,8 +86,7 @@ class Wire:
 
         `run_later` does the same for nobody.
         """
-        if self.process.is_dead:
-            raise Crash(name)
+        self.process.begin_io(name)
         if self.scheduler.current is None:
             return run()
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tierstore.opening import wire
 from tierstore.runtime import fork
@@ -70,6 +70,7 @@ class Node:
             objects=self._reach("cold", cluster.objects),
             journals=self._journals,
         )
+        self.process.memory_lock = cast("Any", self._store._core.replica.state.lock)
 
     def crash(self) -> None:
         """End the process where it stands. For the program around the tasks, and other tasks."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tierstore.runtime.chance import Chance
     from tierstore.testing.explorer.turns import Greenlet
+    from tierstore.testing.simulation.runtime import SimulatedLock as Lock
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -41,6 +42,15 @@ class Process:
         self.calls_left = 0
         """After how many more calls the process stands still and `watcher` is woken; 0: never."""
         self.watcher: Task | None = None
+        self.memory_lock: Lock | None = None
+        """What reads and writes in memory need: nobody may hold it across I/O."""
+
+    def begin_io(self, name: str) -> None:
+        """Raise Crash if the process has ended, AssertionError if its memory is locked."""
+        if self.is_dead:
+            raise Crash(name)
+        if self.memory_lock is not None and self.memory_lock.locked():
+            raise AssertionError(f"{name} is called while reads in memory are locked out")
 
     def __repr__(self) -> str:
         return f"Process({self.name!r})"
