@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from tierstore.region.apply import Limits
+from tierstore.runtime.chance import Chance
 from tierstore.testing.conformance import RegionConformance
 from tierstore.testing.conformance.models import MemoryRegionHarness
-from tierstore.testing.simulation.read_committed import ReadCommittedRegion
+from tierstore.testing.simulation.read_committed import Pace, ReadCommittedRegion
 
 
 class ReadCommittedHarness(MemoryRegionHarness):
@@ -17,7 +18,8 @@ class ReadCommittedHarness(MemoryRegionHarness):
 
     def make(self, runtime):
         unscheduled = SimpleNamespace(current=None)
-        return ReadCommittedRegion(runtime, unscheduled, Limits(is_tiered=True))
+        pace = Pace(Chance("pace"), 0)
+        return ReadCommittedRegion(runtime, unscheduled, Limits(is_tiered=True), pace)
 
 
 class TestReadCommittedRegion(RegionConformance):

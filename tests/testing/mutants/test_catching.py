@@ -17,7 +17,7 @@ CAMPAIGN_SEEDS = 200
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_it_is_caught(mutant):
     """With the seed that is on record; any other will do where turns fall out otherwise."""
-    verdict = hunt(mutant, [mutant.caught_at, *range(10)])
+    verdict = hunt(mutant, [mutant.caught_at, *range(40)])
     assert isinstance(verdict, Caught), f"{mutant.name}: {mutant.what} Nothing was noticed."
 
 
