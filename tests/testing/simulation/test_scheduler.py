@@ -239,3 +239,13 @@ def test_a_lock_goes_on_if_another_takes_it_at_the_moment_of_giving_up():
 
     assert all("first" in told(seed) for seed in range(20))
     assert any("hasty" in told(seed) for seed in range(20))
+
+
+def test_a_paused_process_goes_on_at_once_when_it_is_resumed(scheduler, process):
+    ran_ns = []
+    process.paused_until_ns = 1000 * NS_PER_S
+    scheduler.spawn(process, "a", lambda: ran_ns.append(scheduler.now_ns))
+    assert not scheduler.run(5 * NS_PER_S, lambda: bool(ran_ns))
+    scheduler.resume(process)
+    assert scheduler.run(6 * NS_PER_S, lambda: bool(ran_ns))
+    assert ran_ns == [5 * NS_PER_S]

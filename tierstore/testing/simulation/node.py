@@ -88,7 +88,7 @@ class Node:
         """Let everything of this node work again; it may still be down."""
         self.to_region.clear()
         self.to_cold.clear()
-        self.process.paused_until_ns = 0
+        self._cluster.scheduler.resume(self.process)
 
     def _reach(self, name: str, inner: Any) -> Any:
         cluster = self._cluster

@@ -39,6 +39,8 @@ class Process:
         self.is_dead = False
         self.paused_until_ns = 0
         """Until when it is stopped, as by SIGSTOP."""
+        self.postponed: dict[int, Task] = {}
+        """Tasks that would have run meanwhile."""
         self.calls_left = 0
         """After how many more calls the process stands still and `watcher` is woken; 0: never."""
         self.watcher: Task | None = None
@@ -154,11 +156,19 @@ class Scheduler:
             if task.turn != turn or task.is_over:
                 continue
             if task.process.paused_until_ns > at_ns:
+                task.process.postponed[task.number] = task
                 self._set_alarm(task, task.process.paused_until_ns)
                 continue
             self.now_ns = max(self.now_ns, at_ns)
             self._resume(task)
         return True
+
+    def resume(self, process: Process) -> None:
+        """Let a process that is stopped go on now."""
+        process.paused_until_ns = 0
+        for task in process.postponed.values():
+            self._set_alarm(task, self.now_ns)
+        process.postponed.clear()
 
     def end(self, process: Process) -> None:
         """End a process where it stands. Cut it off from everything that outlives it first.
@@ -212,6 +222,7 @@ class Scheduler:
     def _resume(self, task: Task) -> None:
         self.turns += 1
         self.current = task
+        task.process.postponed.pop(task.number, None)
         green: Any = task.green
         try:
             green.switch()
