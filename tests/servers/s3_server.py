@@ -86,7 +86,10 @@ class Seaweed:
         self.process = None
 
     def start(self):
-        """Return when a signed put succeeds: an open port says little."""
+        """Return when a signed put succeeds, and what was put earlier can be read.
+
+        An open port says little; and after a kill, volumes come back one by one.
+        """
         command = [
             _binary(), "-logtostderr=true", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-dir={self.folder}", f"-bucket={BUCKET}", "-master.telemetry=false",
@@ -120,7 +123,9 @@ class Seaweed:
         try:
             while True:
                 with suppress(Exception):
-                    client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
+                    client.put_object(Bucket=BUCKET, Key="ready", Body=b"ready")
+                    for found in client.list_objects_v2(Bucket=BUCKET)["Contents"]:
+                        client.get_object(Bucket=BUCKET, Key=found["Key"])["Body"].read()
                     client.delete_object(Bucket=BUCKET, Key="ready")
                     return
                 assert self.process.poll() is None, "SeaweedFS ended: see its log"
