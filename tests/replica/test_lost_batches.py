@@ -111,3 +111,24 @@ def test_what_follows_it_is_applied_and_not_answered_before_the_next_crash(
     node.store.flush()
     assert region.value("far/k") == encode("late")
     check_written(region)
+
+
+@pytest.mark.parametrize("restarts", [1, 2, 3])
+def test_what_lies_between_two_lost_batches_is_built_anew(
+    node, region, swallowed, monkeypatch, restarts
+):
+    for number in range(2):
+        node.store.put(f"jrn/{number}", number)
+        with pytest.raises(OutcomeUnknownError):
+            node.store.put(f"far/{number}", "lost")
+    for _ in range(restarts):
+        restart(node)
+        with pytest.raises(UnavailableError):
+            node.store.flush()
+    monkeypatch.undo()
+    restart(node)
+    node.store.flush()
+    write_on(node)
+    node.store.flush()
+    assert [region.value(f"jrn/{number}") for number in range(2)] == [encode(0), encode(1)]
+    check_written(region)

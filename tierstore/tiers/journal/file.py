@@ -144,7 +144,7 @@ class JournalFile:
         with translated(self.path), self._synced() as connection:
             connection.executemany(_FREEZE, rows)
             connection.execute("DELETE FROM deltas WHERE seq <= ?", (last_seq,))
-            _set(connection, stamp=stamp, seq=last_seq, **_last_number(rows))
+            _set(connection, stamp=stamp, seq=last_seq, **_last_number(connection, rows))
         if self._seq >= 0:
             self._lock.move_mark(self._seq, stamp)
 
@@ -367,8 +367,14 @@ def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:
     return frozen.number, frozen.digest, body, len(body or b"")
 
 
-def _last_number(rows: Sequence[tuple[int, bytes, bytes | None, int]]) -> dict[str, int]:
-    return {"frozen": rows[-1][0]} if rows else {}
+def _last_number(
+    connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes, bytes | None, int]]
+) -> dict[str, int]:
+    """The number of the last batch that was ever frozen; batches may be built anew before it."""
+    if not rows:
+        return {}
+    (before,) = connection.execute("SELECT value FROM meta WHERE name = 'frozen'").fetchone()
+    return {"frozen": max(before, rows[-1][0])}
 
 
 def _set(connection: sqlite3.Connection, **values: object) -> None:
