@@ -7,10 +7,9 @@ runtime. A property compares with a plain `dict`.
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from pathlib import Path
 
+import postgres
 import pytest
 from hypothesis import HealthCheck, settings
 from s3_server import has_driver, running_server
@@ -46,21 +45,12 @@ def s3_server():
         yield server
 
 
-def _load_postgres():
-    path = Path(__file__).parent / "servers" / "postgres.py"
-    spec = importlib.util.spec_from_file_location("tierstore_test_postgres", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def postgres_server():
     """A PostgreSQL server for the session, with `connect_url` of the driver alone.
 
     Where there is none tests are skipped, but with CI=true they fail.
     """
-    postgres = _load_postgres()
     try:
         server = postgres.find_server()
     except postgres.MissingError as missing:
