@@ -63,8 +63,12 @@ class Connections:
 
     def discard(self, connection: Connection) -> None:
         """Close a connection whose state is in doubt."""
-        self._held.discard(connection)
-        connection.close()
+        try:
+            connection.close()
+        finally:
+            # Not before: SQLite holds mutexes while it closes, and a child of a fork would find
+            # them taken for ever.
+            self._held.discard(connection)
         if self._waiting:
             self._freed.set()
 
