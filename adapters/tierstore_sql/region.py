@@ -151,14 +151,15 @@ class SqlRegion(Moves):
         def work(connection: Connection) -> ChangesPage:
             now = directory.read_standing(connection, replica, self.now_ms())
             at = now.position
-            page = ChangesPage(now.applied, at, now.incarnation, now.now_ms, [], at)
+            page = ChangesPage(now.applied, at, now.incarnation, now.now_ms, [], at, True)
             if cursor < now.forgotten or cursor > at:
                 page.gap = True
                 return page
-            found = connection.execute(statements.CHANGES, (cursor, at, limit)).fetchall()
+            found = connection.execute(statements.CHANGES, (cursor, limit)).fetchall()
             page.changes = [decode_change(*columns) for columns in found]
             if len(found) >= limit:
-                page.cursor = page.changes[-1].position if found else cursor
+                page.is_complete = False
+                page.cursor = min(at, page.changes[-1].position if found else cursor)
             return page
 
         return self._session.read(work, timeout_s)

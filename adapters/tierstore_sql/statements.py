@@ -86,8 +86,7 @@ DEAD_ROWS = (
     " ORDER BY dead_at_ms LIMIT ?"
 )
 CHANGES = (
-    "SELECT key, position, header FROM ts_directory WHERE position > ? AND position <= ?"
-    " ORDER BY position LIMIT ?"
+    "SELECT key, position, header FROM ts_directory WHERE position > ? ORDER BY position LIMIT ?"
 )
 
 BARE = "key, position, header, metadata, payload IS NULL, cold, due_ms"

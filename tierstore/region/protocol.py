@@ -65,16 +65,22 @@ class Change:
 
 @dataclass(slots=True)
 class ChangesPage:
-    """Changes in feed order after a cursor; at most one per key, its latest."""
+    """Changes in feed order after a cursor; at most one per key, its latest.
+
+    Those above `position` can be seen already, while something older may still come before them:
+    they are told so that no copy is older than it looks, and told again by later pages.
+    """
 
     applied: int
     position: int
-    """The position of the region when it answered."""
+    """The position of the region when it answered: nothing will ever appear up to here."""
     incarnation: int
     now_ms: int
     changes: list[Change]
     cursor: int
-    """Where the next page goes on; equal to `position` when there is no more."""
+    """Where the next page goes on, at most `position`."""
+    is_complete: bool
+    """Whether, with the pages before, that is every change made until the region answered."""
     gap: bool = False
     """The cursor asked for lies below what is still known: start again from `position`."""
 
@@ -163,7 +169,10 @@ class Region(Protocol):
         """The rows of `keys` in one snapshot; at most 1,000 keys."""
 
     def changes(self, cursor: int, limit: int, replica: int, timeout_s: float) -> ChangesPage:
-        """Up to `limit` changes after `cursor`. Nothing ever appears behind a cursor."""
+        """Up to `limit` changes after `cursor`. Nothing ever appears behind a cursor.
+
+        A page that is not complete ends at `position`, or has `limit` changes.
+        """
 
     def scan(
         self,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tierstore.replica.state import ReplicaState
 
 PAGE = 1000
+PAGE_MAX = 64_000
+"""What can be seen out of its turn is asked for in one page, of up to this."""
 
 
 class Puller:
@@ -51,22 +53,38 @@ class Puller:
             raise UnavailableError("another pull is still under way")
         try:
             self._state.link.register(deadline)
-            refreshed = 0
-            while True:
-                sent_at_s = self._state.runtime.monotonic()
-                page = self._ask(deadline)
-                refreshed += self._take(page, deadline)
-                if page.gap or page.cursor >= page.position:
-                    self._state.pulled_at_s = sent_at_s
-                    return refreshed
+            return self._follow(deadline)
         finally:
             self._lock.release()
 
-    def _ask(self, deadline: Deadline) -> ChangesPage:
+    def _follow(self, deadline: Deadline) -> int:
+        """Take pages until one is complete; how many copies they refreshed.
+
+        Where a transaction stays open for long, the feed ends before it, and what can be seen
+        behind it is told again each time. Only one snapshot of that is sound, since it may come
+        to the fore in any order: so a larger page is asked for, in place of another. If the
+        largest is too small, the copies just go on ageing.
+        """
+        state = self._state
+        refreshed, limit = 0, PAGE
+        while True:
+            sent_at_s = state.runtime.monotonic()
+            page = self._ask(limit, deadline)
+            refreshed += self._take(page, deadline)
+            if page.is_complete:
+                state.pulled_at_s = sent_at_s
+                return refreshed
+            if page.cursor >= page.position:
+                if limit >= PAGE_MAX:
+                    state.runtime.sometimes("feed held back for long")
+                    return refreshed
+                limit *= 4
+
+    def _ask(self, limit: int, deadline: Deadline) -> ChangesPage:
         state = self._state
         return state.link.call(
             lambda timeout_s: state.link.region.changes(
-                state.cursor, PAGE, state.replica, timeout_s
+                state.cursor, limit, state.replica, timeout_s
             ),
             deadline,
         )

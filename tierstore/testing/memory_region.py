@@ -126,18 +126,20 @@ class MemoryRegion(MemoryMoves):
         with self._lock:
             gap = cursor < self._floor or cursor > self._position
             later = sorted(
-                (row for row in self.rows.values() if cursor < row.position <= self._position),
+                (row for row in self.rows.values() if cursor < row.position),
                 key=lambda row: row.position,
             )
             changes = [_change(row) for row in later[:limit]]
             full = len(later) > limit
+            last = changes[-1].position if full else self._position
             return ChangesPage(
                 self._applied(replica),
                 self._position,
                 self._info.incarnation,
                 self._now_ms(),
                 [] if gap else changes,
-                changes[-1].position if full and not gap else self._position,
+                self._position if gap else min(last, self._position),
+                gap or not full,
                 gap,
             )
 

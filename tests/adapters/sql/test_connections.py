@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tierstore_sql.connections import Connections
 
 from tierstore.runtime import Runtime
+from tierstore_sql.connections import Connections
 
 WAIT_S = 10.0
 

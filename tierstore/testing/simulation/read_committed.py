@@ -45,7 +45,8 @@ class ReadCommittedRegion(MemoryRegion):
         self._scheduler = scheduler
         self._locks: dict[str, Lock] = {}
         self._drawn = 0
-        self._next = 0
+        self._next: dict[int, int] = {}
+        """The position last given to a row, by thread."""
         self._top = 0
         """The highest position of a row, seen or not yet."""
         self._under_way: dict[int, int] = {}
@@ -62,7 +63,7 @@ class ReadCommittedRegion(MemoryRegion):
                 lock.acquire()
                 taken.append(lock)
             self._statement()
-            self._next = drawn
+            self._next[self._runtime.thread_id()] = drawn
             reply = super().apply(batch, timeout_s)
             reply.position = self._seen_without(drawn)
             return reply
@@ -76,30 +77,33 @@ class ReadCommittedRegion(MemoryRegion):
         drawn = self._begin(len(self._held))
         try:
             self._statement()
-            self._next = drawn
+            self._next[self._runtime.thread_id()] = drawn
             return super().maintain(limit, timeout_s)
         finally:
             self._end(drawn)
 
     def _place(self, row: Row) -> Row:
         """`row` with a position that was drawn when its batch began."""
-        self._next += 1
-        self._top = max(self._top, self._next)
-        return replace(row, position=self._next)
+        position = self._next[self._runtime.thread_id()] + 1
+        self._next[self._runtime.thread_id()] = position
+        self._top = max(self._top, position)
+        return replace(row, position=position)
 
     def _begin(self, count: int) -> int:
         """Draw `count` positions; the number below the first of them."""
-        drawn = self._drawn
-        self._drawn += count
-        self._under_way[drawn] = self._under_way.get(drawn, 0) + 1
-        return drawn
+        with self._lock:
+            drawn = self._drawn
+            self._drawn += count
+            self._under_way[drawn] = self._under_way.get(drawn, 0) + 1
+            return drawn
 
     def _end(self, drawn: int) -> None:
         """What was drawn is visible, unless an older batch is still under way."""
-        self._position = self._seen_without(drawn)
-        self._under_way[drawn] -= 1
-        if not self._under_way[drawn]:
-            del self._under_way[drawn]
+        with self._lock:
+            self._position = self._seen_without(drawn)
+            self._under_way[drawn] -= 1
+            if not self._under_way[drawn]:
+                del self._under_way[drawn]
 
     def _seen_without(self, drawn: int) -> int:
         """How far the feed has got once one that drew here has ended: to the last row, at most.

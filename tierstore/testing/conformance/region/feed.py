@@ -21,12 +21,14 @@ def pulled(sender: Sender, cursor: int, limit: int) -> tuple[dict[str, int], int
         page = sender.changes(cursor, limit)
         positions = [change.position for change in page.changes]
         assert positions == sorted(set(positions))
-        assert all(cursor < position <= page.cursor for position in positions)
+        assert all(cursor < position for position in positions)
+        assert all(at <= page.cursor or at > page.position for at in positions)
         assert len(positions) <= limit
         assert not page.gap
         seen.update({change.key: change.stamp for change in page.changes})
-        if page.cursor == cursor or page.cursor == page.position:
+        if page.is_complete:
             return seen, page.cursor
+        assert page.cursor > cursor
         cursor = page.cursor
 
 
@@ -48,7 +50,7 @@ class Feed(RegionBench):
         page = sender.changes(0)
         assert [change.key for change in page.changes] == ["c", "a", "b"]
         assert {change.key: change.stamp for change in page.changes} == latest
-        assert page.cursor == page.position
+        assert (page.cursor, page.is_complete) == (page.position, True)
 
     def test_pages_of_any_size_tell_everything_in_order(self, sender: Sender) -> None:
         """Following the cursor loses and repeats nothing."""
@@ -79,6 +81,13 @@ class Feed(RegionBench):
         assert (len(page.changes), page.cursor) == (2, position)
         after = sender.changes(page.cursor, 2)
         assert (after.changes, after.cursor, after.gap) == ([], position, False)
+        assert after.is_complete
+
+    def test_a_page_that_leaves_changes_out_is_not_complete(self, sender: Sender) -> None:
+        """Who believes that it is takes copies for younger than they are."""
+        sender.write("a", "b", "c")
+        assert not sender.changes(0, 2).is_complete
+        assert sender.changes(0, 4).is_complete
 
     def test_a_cursor_ahead_of_the_feed_is_a_gap(self, sender: Sender) -> None:
         """It is from another life of the region: start again from the position."""
