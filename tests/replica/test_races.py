@@ -226,6 +226,25 @@ def test_a_reply_from_before_a_flush_shows_what_was_flushed(new_node, second_nod
     assert pair.row() == store.get(KEY) == "dirty"
 
 
+@pytest.mark.parametrize("begin", [begin_absent, begin_regional], ids=["absent", "regional"])
+@pytest.mark.parametrize("act", ["miss", "refresh", "get_many"])
+def test_what_was_on_its_way_while_a_scan_showed_more_is_not_kept(
+    new_node, second_node, begin, act
+):
+    pair = Pair(new_node, second_node)
+    begin(pair)
+    scanned = []
+
+    def scan():
+        pair.theirs("theirs")
+        scanned.extend(entry.value for entry in pair.node.store.scan("jrn/"))
+
+    pair.hooked.arm(2, scan)
+    ACTS[act](pair)
+    assert scanned == ["theirs"]
+    assert pair.node.store.get(KEY) == "theirs"
+
+
 def test_reads_do_not_go_back_to_a_write_that_lost(new_node, second_node):
     node = new_node()
     other = second_node(node, "other")

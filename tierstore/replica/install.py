@@ -49,9 +49,12 @@ def refresh(
 
     For what was not read in order to be kept. A copy that is here is brought up to date, or
     dropped where the feed has passed the reply that `shown` is from; a write of this replica that
-    waits and has lost to `shown` is forgotten. Needs the lock, and the caller to evict afterwards.
+    waits and has lost to `shown` is forgotten; what is on its way may be older and is not kept.
+    Needs the lock, and the caller to evict afterwards.
     """
     outbox = state.outbox
+    if state.fills.flights:
+        state.fills.void(key)
     if state.negatives is not None:
         state.negatives.discard(key)
     if outbox.frozen:
