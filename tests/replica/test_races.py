@@ -226,6 +226,28 @@ def test_a_reply_from_before_a_flush_shows_what_was_flushed(new_node, second_nod
     assert pair.row() == store.get(KEY) == "dirty"
 
 
+@pytest.mark.parametrize("act", ["refresh", "get_many", "scan"])
+def test_a_reply_from_before_what_beat_an_own_write_lacks_not_both(new_node, second_node, act):
+    asked = {
+        "refresh": lambda store: store.get(KEY, max_age=0),
+        "get_many": lambda store: store.get_many([KEY], max_age=0).get(KEY),
+        "scan": lambda store: next((entry.value for entry in store.scan("jrn/")), None),
+    }
+    pair = Pair(new_node, second_node)
+    store = pair.node.store
+    pair.ours("ours")
+    scanned = []
+
+    def scan():
+        pair.theirs("theirs")
+        scanned.extend(entry.value for entry in store.scan("jrn/"))
+
+    pair.hooked.arm(2, scan)
+    assert asked[act](store) in ("ours", "theirs")
+    assert scanned == ["theirs"]
+    assert store.get(KEY) == "theirs"
+
+
 @pytest.mark.parametrize("begin", [begin_absent, begin_regional], ids=["absent", "regional"])
 @pytest.mark.parametrize("act", ["miss", "refresh", "get_many"])
 def test_what_was_on_its_way_while_a_scan_showed_more_is_not_kept(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DELTA_OVERHEAD_BYTES = 32
 HEAT_BYTES = 16
 BATCH_BYTES_MAX = 4 * 2**20
+NEVER = 1 << 62
+"""The number of a batch that no region will ever say it has."""
 
 
 class Frozen:
@@ -130,8 +132,15 @@ class Outbox:
         self.held[delta.key] = delta
 
     def unmark(self, entry: Entry) -> None:
-        """Forget a dirty write that a newer one, already in the region, has superseded."""
+        """Forget a dirty write that a newer one, already in the region, has superseded.
+
+        A reply that is under way may be from before that one: it must not lack both.
+        """
         if entry.dirty != CLEAN and self.dirty.get(entry.key) is entry:
+            if self._tickets:
+                beaten = Frozen(NEVER, {entry.key: as_delta(entry)}, journaled=False)
+                beaten.tick = self._tick
+                self._recent.append(beaten)
             del self.dirty[entry.key]
             self.dirty_bytes -= entry.size + DELTA_OVERHEAD_BYTES
         entry.dirty = CLEAN

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
 
 from tierstore.edge.entry import Entry
-from tierstore.testing.simulation import play
+from tierstore.testing.simulation import invariants, play
 from tierstore.testing.simulation.script import Step, draw_script
 
 LONG_MS = 600_000
@@ -27,4 +30,35 @@ def test_copies_that_outlive_their_row_are_told(small, monkeypatch):
         entry.expires_at += 1000
 
     monkeypatch.setattr(Entry, "show", show_longer)
-    assert any("n1 keeps j/0 until 1" in text for text in play(script).violations)
+    (told,) = play(script).violations
+    assert "the copies of j/0 expire at different times" in told
+    assert "in edge of n1" in told
+
+
+def node_that_keeps(**more):
+    kept = {"used": 10, "unflushed": 20, "recent": [], "flights": {}, "negatives": []} | more
+    state = SimpleNamespace(
+        policy=SimpleNamespace(limits=SimpleNamespace(unflushed_bytes=20)),
+        edge=SimpleNamespace(used_bytes=kept["used"], capacity_bytes=10),
+        outbox=SimpleNamespace(unflushed_bytes=kept["unflushed"], _recent=kept["recent"]),
+        fills=SimpleNamespace(flights=kept["flights"]),
+        negatives=kept["negatives"],
+    )
+    core = SimpleNamespace(replica=SimpleNamespace(state=state))
+    return SimpleNamespace(name="n0", store=SimpleNamespace(_core=core))
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"used": 11}, "11 bytes of copies"),
+        ({"unflushed": 21}, "21 bytes that wait"),
+        ({"recent": ["batch"]}, "1 acknowledged batches"),
+        ({"flights": {"k": "flight"}}, "1 fills"),
+        ({"negatives": range(65_537)}, "65537 absences"),
+    ],
+)
+def test_memory_beyond_its_bounds_is_told(more, told):
+    assert list(invariants._excesses(node_that_keeps())) == []
+    (said,) = invariants._excesses(node_that_keeps(**more))
+    assert told in said

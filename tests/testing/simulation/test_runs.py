@@ -10,9 +10,11 @@ import pytest
 
 from tierstore.movement.step import Mover
 from tierstore.replica.flush import Flusher
+from tierstore.testing.history import History
 from tierstore.testing.simulation import Options, Script, draw_script, play
 from tierstore.testing.simulation.campaign import run_campaign
 from tierstore.testing.simulation.scheduler import NS_PER_S
+from tierstore.testing.simulation.telling import Teller
 
 SEEDS = range(2)
 TELL_DIGESTS = """\
@@ -34,6 +36,16 @@ def digests():
 def test_a_seed_plays_the_same_again(small, digests):
     assert [play(small.script(seed), is_told=True).digest for seed in SEEDS] == digests
     assert len(set(digests)) == len(digests)
+
+
+def test_another_answer_makes_another_digest(scheduler):
+    teller = Teller(scheduler, is_told=False)
+    digests = set()
+    for answer in ("1.0", "2.0", None):
+        history = History(lambda: 7)
+        history.invoke("n0.1", "get", "k").ok(answer)
+        digests |= {teller.digest(history), teller.digest(History.loads(history.dumps()))}
+    assert len(digests) == 3
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1", "4242"])

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.region.objects import parse_name
 from tierstore.region.pointer import decode_pointer
+from tierstore.testing import checkers
 from tierstore.testing.simulation.options import RETAIN_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tierstore.region.moves import StoredObject
     from tierstore.region.rows import Row
     from tierstore.testing.simulation.cluster import Cluster
@@ -26,40 +29,61 @@ def check(cluster: Cluster, core: list[Node]) -> list[str]:
     region = cluster.inspect("region")
     page = region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
     violations = [f"row {key}: {why}" for key, why in page.corrupt.items()]
-    pointed = {}
-    for row in page.rows:
-        if row.cold is not None:
-            pointed[decode_pointer(row.cold, key=row.key).name] = row.key
-    violations += _check_objects(cluster, region, pointed)
-    rows = {row.key: row for row in page.rows}
+    stored = {known.name: known for known in region.objects(ROWS_MAX, TIMEOUT_S)}
+    blobs = cluster.objects.blobs
+    violations += [f"{name} is listed, and is no more" for name in stored if name not in blobs]
+    violations += _misplaced(cluster, core, page.rows, _objects(cluster, region, stored))
     for node in core:
-        violations += _check_memory(cluster, node)
-        violations += _check_expiry(node, rows)
+        violations += _excesses(node)
     if not cluster.objects.flipped:
         violations += _aside(region)
     return violations
 
 
-def _check_objects(cluster: Cluster, region: Any, pointed: dict[str, str]) -> list[str]:
-    """Exactly one authoritative copy of each key; and no orphan, after the retention."""
-    blobs = cluster.objects.blobs
-    missing = [
-        f"{key} points at {name}, which is not there"
-        for name, key in sorted(pointed.items())
-        if name not in blobs
+def _misplaced(
+    cluster: Cluster, core: list[Node], rows: list[Row], objects: list[checkers.StoredObject]
+) -> tuple[str, ...]:
+    """What `checkers.placement` finds: lost and extra copies, orphans, lifetimes that differ."""
+    copies = [_copy_of(row) for row in rows]
+    for node in core:
+        copies += _copies_at(node, {row.key: row for row in rows})
+    now_ms = cluster.server_clock.time_ns() // NS_PER_MS
+    return checkers.placement(copies, objects, now_ms, SWEPT_AFTER_MS).evidence
+
+
+def _copy_of(row: Row) -> checkers.Copy:
+    """The one copy that counts: the row's own, or the one in the object that it points at."""
+    expires_ms = row.record.expires_at_ms
+    if row.cold is None:
+        return checkers.Copy(row.key, "regional", True, expires_ms)
+    name = decode_pointer(row.cold, key=row.key).name
+    return checkers.Copy(row.key, "cold", True, expires_ms, name)
+
+
+def _copies_at(node: Node, rows: dict[str, Row]) -> Iterator[checkers.Copy]:
+    """The copies in memory of the versions that the rows have."""
+    for key, entry in sorted(node.store._core.replica.state.edge.resident.items()):
+        if key not in rows or entry.dirty:
+            continue
+        record = rows[key].record
+        if (entry.stamp, entry.replica) == (record.stamp, record.replica):
+            yield checkers.Copy(key, f"edge of {node.name}", False, entry.expires_at)
+
+
+def _objects(
+    cluster: Cluster, region: Any, stored: dict[str, StoredObject]
+) -> list[checkers.StoredObject]:
+    """The objects that are there, but for the region's mark, since when they may be unused.
+
+    Where nothing is moved nothing is swept either: then none is too old.
+    """
+    marker = region.marker(TIMEOUT_S)
+    is_swept = any(family.is_tiered for family in cluster.families)
+    return [
+        checkers.StoredObject(name, _unused_since(name, stored.get(name)) if is_swept else 1 << 62)
+        for name in sorted(cluster.objects.blobs)
+        if name != marker
     ]
-    if not any(family.is_tiered for family in cluster.families):
-        return missing
-    stored = {known.name: known for known in region.objects(ROWS_MAX, TIMEOUT_S)}
-    old_ms = cluster.server_clock.time_ns() // NS_PER_MS - SWEPT_AFTER_MS
-    marked = {region.marker(TIMEOUT_S)}
-    orphans = [
-        f"{name} is an orphan, long after the retention"
-        for name in sorted(blobs.keys() - pointed.keys() - marked)
-        if _unused_since(name, stored.get(name)) < old_ms
-    ]
-    lost = [f"{name} is listed, and is no more" for name in stored if name not in blobs]
-    return missing + orphans + lost
 
 
 def _unused_since(name: str, stored: StoredObject | None) -> int:
@@ -70,28 +94,23 @@ def _unused_since(name: str, stored: StoredObject | None) -> int:
     return 0 if minted is None else minted.minted_ms
 
 
-def _check_memory(cluster: Cluster, node: Node) -> list[str]:
-    """What is kept in memory stays within what the policy allows."""
+def _excesses(node: Node) -> Iterator[str]:
+    """What is kept in memory beyond what the policy allows, by `checkers.bounded_memory`."""
+    from tierstore.replica.negatives import COUNT_MAX  # with a cache that not everybody has
+
     state = node.store._core.replica.state
-    found = []
-    if state.edge.used_bytes > state.edge.capacity_bytes:
-        found.append(f"{node.name} keeps {state.edge.used_bytes} bytes of copies in memory")
-    if state.fills.flights:
-        found.append(f"{node.name} never forgot the fills {sorted(state.fills.flights)}")
-    return found
-
-
-def _check_expiry(node: Node, rows: dict[str, Row]) -> list[str]:
-    """A copy in memory dies when the version that it is a copy of does."""
-    resident = node.store._core.replica.state.edge.resident
-    return [
-        f"{node.name} keeps {key} until {entry.expires_at}, its row until {record.expires_at_ms}"
-        for key, entry in sorted(resident.items())
-        if key in rows and not entry.dirty
-        for record in (rows[key].record,)
-        if (entry.stamp, entry.replica) == (record.stamp, record.replica)
-        and entry.expires_at != record.expires_at_ms
-    ]
+    policy, outbox = state.policy, state.outbox
+    kept = {
+        "bytes of copies": (state.edge.used_bytes, state.edge.capacity_bytes),
+        "bytes that wait": (outbox.unflushed_bytes, policy.limits.unflushed_bytes),
+        "acknowledged batches": (len(outbox._recent), 0),
+        "fills": (len(state.fills.flights), 0),
+        "absences": (0 if state.negatives is None else len(state.negatives), COUNT_MAX),
+    }
+    for what, (size, limit) in kept.items():
+        verdict = checkers.bounded_memory([size], limit)
+        if not verdict.is_valid:
+            yield f"{node.name} keeps {size} {what} in memory, {limit} at most: {verdict.reason}"
 
 
 def _aside(region: Any) -> list[str]:

@@ -77,7 +77,7 @@ def play(script: Script, *, policy: Policy | None = None, is_told: bool = False)
             script,
             workload.history,
             [text.replace(folder, "(disk)") for text in violations],
-            cluster.teller.digest(),
+            cluster.teller.digest(workload.history),
             cluster.reached,
             cluster.played,
             cluster.scheduler.now_ns / NS_PER_S,

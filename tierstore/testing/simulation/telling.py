@@ -11,6 +11,7 @@ from tierstore.testing.explorer.brief import brief
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tierstore.testing.history import History
     from tierstore.testing.simulation.scheduler import Scheduler, Task
 
 
@@ -61,9 +62,12 @@ class Teller:
         if self._is_told:
             self._tell(who, what, outcome)
 
-    def digest(self) -> str:
-        """The same for two runs in which the same things happened at the same times."""
-        return hashlib.sha256(repr(self._marks).encode()).hexdigest()[:16]
+    def digest(self, history: History) -> str:
+        """The same for two runs in which the same happened, and was answered, at the same times."""
+        seen = hashlib.sha256(repr(self._marks).encode())
+        for event in history.events:
+            seen.update(repr((event.time_ns, event.kind, event.process, event.value)).encode())
+        return seen.hexdigest()[:16]
 
     def _tell(self, who: str, what: str, outcome: str, asked: str = "") -> None:
         task = self._scheduler.current

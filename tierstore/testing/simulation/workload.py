@@ -10,6 +10,7 @@ from tierstore.errors import (
     OutcomeUnknownError,
     OverloadedError,
     UnavailableError,
+    ValueTooLargeError,
 )
 from tierstore.replica.outbox import HEAT_BYTES
 from tierstore.testing.history import History
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.node import Node
     from tierstore.testing.simulation.script import Script, Step
 
-NOTHING_HAPPENED = (UnavailableError, OverloadedError, FencedError)
+NOTHING_HAPPENED = (UnavailableError, OverloadedError, FencedError, ValueTooLargeError)
 WRITE_BYTES_MAX = 512
 """What a write counts for in the queue, at most."""
 SCANNED_KEYS = 2
