@@ -132,3 +132,16 @@ def test_what_lies_between_two_lost_batches_is_built_anew(
     node.store.flush()
     assert [region.value(f"jrn/{number}") for number in range(2)] == [encode(0), encode(1)]
     check_written(region)
+
+
+def test_whoever_adopts_one_that_came_does_so_once(node, region, lost, monkeypatch, second_node):
+    assert not node.store.exists("jrn/none")  # which takes the journal of the process that died
+    heir = second_node(node)
+    heir.store.put("jrn/mine", 1)  # so this one has another
+    monkeypatch.undo()
+    heir.store.flush()
+    region.apply(lost, 1.0)
+    node.crash()
+    assert [heir.adopt(), heir.adopt()] == [1, 0]
+    assert region.value("far/k") == encode("late")
+    region.check_once()

@@ -67,6 +67,7 @@ class Flusher:
             last_number = state.outbox.last_number
             while state.outbox.frozen and state.outbox.frozen[0].number <= last_number:
                 self._send(state.outbox.frozen[0], deadline.again() if patient else deadline)
+            self.notes.catch_up()
         finally:
             state.flush_lock.release()
 
@@ -148,6 +149,7 @@ class Flusher:
                     break
                 own = digest  # of the lost one: it came late, and its replacement did not come
             outbox.acknowledge(frozen, own)
+            self.notes.owe()
         self._mend_chain()
 
     def _mend_chain(self) -> None:

@@ -30,6 +30,7 @@ class Notes:
         self._moved: dict[str, bool] = {}  # keys held or settled -> may their values be journaled
         self._refused: list[tuple[str, bytes, str]] = []
         self._is_behind = False
+        self._owes = False  # an acknowledgement that no batch's own reply told
         self._acknowledged_ms: int | None = None
         self._new_bytes = 0  # acknowledged since the last trim
         self._trim_due_s = float("-inf")
@@ -63,16 +64,29 @@ class Notes:
 
     def acknowledge(self, frozen: Frozen, digest: bytes) -> None:
         """Tell the journal. If it cannot take it, the next acknowledgement tells that, too."""
+        self._new_bytes += frozen.size_bytes
+        self._tell(frozen.number, digest)
+
+    def owe(self) -> None:
+        """The region turned out to have batches whose acknowledgement never came."""
+        self._owes = True
+
+    def catch_up(self) -> None:
+        """Tell the journal what it is owed, unless an acknowledgement since then told it."""
+        outbox = self._state.outbox
+        if self._owes:
+            self._tell(outbox.acknowledged, outbox.digest)
+
+    def _tell(self, number: int, digest: bytes) -> None:
         state = self._state
         held, settled = self._take_moved()
         self._acknowledged_ms = state.now_ms()
         if state.journal is None:
             return
-        self._new_bytes += frozen.size_bytes
         try:
             with state.journal_lock:
                 state.journal.acknowledge(
-                    frozen.number,
+                    number,
                     digest,
                     self._acknowledged_ms,
                     held=held,
@@ -81,6 +95,7 @@ class Notes:
                 )
             self._moved.clear()
             self._refused.clear()
+            self._owes = False
             self.trim()
         except (UnavailableError, CorruptionError) as exc:
             self._note_failure(exc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
-from tierstore.testing.simulation import invariants, registers
+from tierstore.testing.simulation import invariants, progress, registers
 from tierstore.testing.simulation.options import RETAIN_S
 from tierstore.testing.simulation.scheduler import NS_PER_S
 
@@ -48,7 +48,8 @@ def settle_and_check(
     if left:
         return left
     facts = registers.Facts.of(workload.history, cluster, nemesis, core_names)
-    return [*registers.check(facts), *invariants.check(cluster, core), *workload.excesses]
+    done = progress.check(cluster, core)
+    return [*registers.check(facts), *invariants.check(cluster, core), *workload.excesses, *done]
 
 
 def _do_finally(cluster: Cluster, workload: Workload, core: list[Node], what: str) -> list[str]:

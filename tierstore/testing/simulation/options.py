@@ -86,6 +86,8 @@ class Options:
     """The longest pause of a client between two operations."""
     lulls: float = 0.02
     """How often a client pauses for so long that keys go cold, where any can."""
+    bursts: int = 0
+    """How often a client reads one key until it comes back from cold, where any can go there."""
     rates: Rates = field(default_factory=Rates)
     latency_ms_max: int = 0
     """Of a call in either direction, when nothing is wrong."""
@@ -119,6 +121,7 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
         keys=chance.choice((1, 2, 3, 5)),
         operations=operations,
         pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
+        bursts=chance.choice((0, 2, 4)) if "cold" in families else 0,
         rates=_draw_rates(chance),
         latency_ms_max=chance.choice((0, 0, 2, 20, 200)),
         windows=windows,

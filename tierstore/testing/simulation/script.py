@@ -6,7 +6,7 @@ played as it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tierstore.policy import load
@@ -28,6 +28,9 @@ READ_MOSTLY = "/0"
 """How a key ends that goes cold and comes back by being read; a write brings any key back."""
 LULL_MS = 3000.0
 """Now and then a client does nothing for that long, and keys go cold."""
+BURST_STEPS = 24
+BURST_PAUSE_MS = 120.0
+"""How a client that does nothing else reads a cold key until it is brought back."""
 PHASE_STEPS = 60
 """For so many operations one key is used more than the others: races, and heat that moves."""
 
@@ -82,6 +85,8 @@ def draw_script(seed: int, options: Options | None = None, policy: Policy | None
         if number % PHASE_STEPS == 0:
             favourite = _draw_keys(chance, families, 1)
         steps.append(_draw_step(chance, options, families, number, favourite))
+    for _ in range(options.bursts):
+        _draw_burst(chance, options, families, steps)
     span_ms = _expected_ms(options, steps)
     faults = [_draw_fault(chance, options, span_ms) for _ in range(options.window_count)]
     return Script(seed, options, tuple(steps), tuple(sorted(faults, key=lambda f: f.at_ms)))
@@ -112,6 +117,25 @@ def _draw_step(
         chance.choice((500, 2000, 10_000)) if has_ttl or verb == "touch" else None,
         chance.choice((0, 0, 0, 40, 400)),
     )
+
+
+def _draw_burst(
+    chance: Chance, options: Options, families: tuple[Family, ...], steps: list[Step]
+) -> None:
+    """Let one client wait until a key has gone cold, and then read it again and again."""
+    tiered = [key for family in families if family.is_tiered for key in family.keys]
+    keys = [key for key in tiered if key.endswith(READ_MOSTLY)] or tiered
+    client = chance.randrange(options.nodes * options.clients)
+    own = [at for at, step in enumerate(steps) if step.client == client]
+    if not keys or len(own) <= BURST_STEPS:
+        return
+    first, key = chance.randrange(len(own) - BURST_STEPS), chance.choice(keys)
+    lulls_ms = {0: 2 * LULL_MS, BURST_STEPS - 1: LULL_MS}
+    for turn, at in enumerate(own[first : first + BURST_STEPS]):
+        pause_ms = lulls_ms.get(turn, BURST_PAUSE_MS)
+        steps[at] = replace(
+            steps[at], pause_ms=pause_ms, verb="get", keys=(key,), ttl_ms=None, size=0
+        )
 
 
 def _draw_pause_ms(chance: Chance, options: Options, families: tuple[Family, ...]) -> float:
