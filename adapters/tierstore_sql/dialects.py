@@ -59,6 +59,7 @@ class Sqlite:
     connections_max = 1_000_000  # as many as are in use at once
     keys_max = 512  # below 999, the limit on parameters that old builds have
     locking = ""  # there is one writer
+    version = "SELECT 'SQLite ' || sqlite_version()"
     counts_in_region = True
     additions: Sequence[str] = ()
     completions: Sequence[str] = ()
@@ -210,6 +211,7 @@ class Postgres:
     errors: tuple[type[Exception], ...] = (RaceLostError, OSError, OverflowError, UnicodeError)
     keys_max = 10_000
     locking = " ORDER BY key FOR UPDATE"
+    version = "SELECT 'PostgreSQL ' || current_setting('server_version')"
     counts_in_region = False
     additions: Sequence[str] = (
         "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",

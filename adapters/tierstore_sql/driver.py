@@ -67,6 +67,8 @@ class Dialect(Protocol):
     """What makes a selection of rows lock them, in the order of their keys."""
     counts_in_region: bool
     """Whether each write counts in the one row of the region, which makes writers wait."""
+    version: str
+    """The statement for the database's name and version."""
     additions: Sequence[str]
     """Statements that add to new tables what this database needs besides."""
     completions: Sequence[str]

@@ -250,6 +250,15 @@ class SqlRegion(Moves):
         """All replicas ever registered and not yet forgotten."""
         return self._session.read(directory.read_replicas, timeout_s)
 
+    def told(self, timeout_s: float) -> str:
+        """What the database is, and its version, for people. Raises UnavailableError."""
+
+        def work(connection: Connection) -> str:
+            (found,) = connection.execute(self._session.dialect.version).fetchone()
+            return bytes(found).decode() if isinstance(found, bytes) else str(found)
+
+        return self._session.read(work, timeout_s)
+
     def close(self) -> None:
         """Release connections. Idempotent."""
         self._connections.close()

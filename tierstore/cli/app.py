@@ -25,6 +25,8 @@ VERBS = {
     "explain": "tierstore.cli.inspection:explain",
     "stats": "tierstore.cli.inspection:stats",
     "check": "tierstore.cli.inspection:check",
+    "doctor": "tierstore.cli.doctor:doctor",
+    "adapters": "tierstore.cli.doctor:adapters",
     "flush": "tierstore.cli.inspection:flush",
     "maintain": "tierstore.cli.inspection:maintain",
     "outcome": "tierstore.cli.inspection:outcome",

@@ -47,10 +47,14 @@ def _load_as(tier: str, known: dict[str, str], scheme: str) -> type[Any]:
         named = f"{scheme}:" if scheme else "a url without a scheme"
         schemes = ", ".join(sorted(known))
         raise PolicyError(f"no adapter serves {named} as a {tier} tier (known: {schemes})")
-    return _load(target)
+    return load(target)
 
 
-def _load(target: str) -> type[Any]:
+def load(target: str) -> type[Any]:
+    """The class that `module:class` names.
+
+    Raises UnavailableError naming the package to install if the module or its driver is missing.
+    """
     import importlib
 
     module, _, name = target.partition(":")

@@ -1,0 +1,61 @@
+"""What adapters there are, whether they are installed, and what they say they can do."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from tierstore.errors import TierStoreError
+from tierstore.frozen import frozen
+from tierstore.region.capabilities import Capabilities
+from tierstore.tiers import registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROUP = "tierstore.adapters"
+
+
+@frozen
+class Adapter:
+    """One adapter, for one scheme of urls of one tier."""
+
+    tier: str
+    scheme: str
+    name: str
+    """`module:class`; "built in" for what needs none."""
+    missing: str | None
+    """What has to be done before it can be used, None if nothing has."""
+    capabilities: Capabilities | None
+    """What it declares; None while it cannot be imported."""
+
+
+def adapters() -> Iterator[Adapter]:
+    """Every adapter that is known here, by tier and scheme; importing those that are installed."""
+    own = Capabilities(durable=False, shared=False, ordered_scan=True)
+    yield Adapter("edge", "memory", "built in", None, own)
+    for tier, known in (("regional", registry.REGIONS), ("cold", registry.OBJECTS)):
+        for scheme, target in known.items():
+            yield _examined(tier, scheme, target)
+    shipped = {*registry.REGIONS, *registry.OBJECTS}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name not in shipped:
+            yield _examined("by entry point", point.name, point.value)
+
+
+def describe(tier: str, scheme: str) -> Adapter:
+    """The adapter that serves urls of `scheme` in `tier`. Raises PolicyError if none does."""
+    if (tier, scheme) == ("edge", "memory"):
+        return next(adapters())
+    load = registry.load_region if tier == "regional" else registry.load_objects
+    kind = load(scheme)
+    name = f"{kind.__module__}:{kind.__name__}"
+    return Adapter(tier, scheme, name, None, kind.capabilities)
+
+
+def _examined(tier: str, scheme: str, target: str) -> Adapter:
+    try:
+        kind = registry.load(target)
+    except TierStoreError as exc:
+        return Adapter(tier, scheme, target, str(exc), None)
+    return Adapter(tier, scheme, target, None, kind.capabilities)
