@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.record import ELSEWHERE, Record
+from tierstore.replica.breaker import Breaker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +39,14 @@ class ColdLink:
         self._reader: ColdReader | None = None
         self.made: ObjectTier | None = None
         self.failure: str | None = None
+        self.breaker = Breaker(runtime, "the cold tier")
 
     def read(self, rows: dict[str, Row], timeout_s: float) -> ColdReply:
-        """What the objects that `rows` point at hold for them; see `ColdReader.read`."""
+        """What the objects that `rows` point at hold for them; see `ColdReader.read`.
+
+        Raises UnavailableError at once while the breaker keeps readers away.
+        """
+        self.breaker.admit(timeout_s)
         if self._reader is None:
             from tierstore.tiers.cold import BlockCache, ColdReader
 
@@ -78,6 +84,10 @@ class ColdLink:
 
     def _note(self, failure: str | None) -> None:
         was, self.failure = self.failure, failure
+        if failure is None:
+            self.breaker.answered()
+        else:
+            self.breaker.unanswered(failure)
         if was is not failure:
             from tierstore.replica.log import log_reach
 

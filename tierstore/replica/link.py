@@ -7,6 +7,7 @@ its clock (and so this machine's skew) and whether it can be reached at all.
 from __future__ import annotations
 
 from tierstore.errors import FencedError, OutcomeUnknownError, TierStoreError, UnavailableError
+from tierstore.replica.breaker import PATIENT_S, Breaker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class RegionLink:
         self.is_skewed = False  # too far off the region's clock to stamp writes
         self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
+        self.breaker = Breaker(runtime, "the region")
         self._runtime = runtime
         self.registering = runtime.lock()
         self.on_registered: Callable[[Registration], None] = lambda _: None
@@ -95,7 +97,7 @@ class RegionLink:
         try:
             reply = send(deadline.remaining_s())
         except UnavailableError as exc:
-            self._note(str(exc))
+            self._note(str(exc), deadline.timeout_s)
             raise
         except OutcomeUnknownError as exc:
             raise self._unanswered(exc) from exc
@@ -103,14 +105,18 @@ class RegionLink:
         return reply
 
     def read(self, keys: Sequence[str], deadline: Deadline) -> ReadReply:
-        """The region's rows of `keys`. `call` without a function to call: every miss comes here."""
+        """The region's rows of `keys`. `call` without a function to call: every miss comes here.
+
+        Raises UnavailableError at once while the breaker keeps readers away.
+        """
+        self.breaker.admit(deadline.timeout_s)
         registration = self.registration or self.register(deadline)
         region = self._source.made or self._source.get()
         sent_ns = self._runtime.time_ns()
         try:
             reply = region.read(keys, self.replica, deadline.remaining_s())
         except UnavailableError as exc:
-            self._note(str(exc))
+            self._note(str(exc), deadline.timeout_s)
             raise
         except OutcomeUnknownError as exc:
             raise self._unanswered(exc) from exc
@@ -119,7 +125,7 @@ class RegionLink:
 
     def _hear(self, reply: Reply, sent_ns: int, registration: Registration) -> None:
         """Note what a reply says. Raises FencedError if another life of the region answered."""
-        if self.failure is not None:
+        if self.failure is not None or self.breaker.reason is not None:
             self._note(None)
         self._measure(reply.now_ms, sent_ns)
         if reply.incarnation != registration.info.incarnation:
@@ -186,8 +192,12 @@ class RegionLink:
         self._note(str(exc))
         return UnavailableError(str(exc))
 
-    def _note(self, failure: str | None) -> None:
+    def _note(self, failure: str | None, patience_s: float = PATIENT_S) -> None:
         was, self.failure = self.failure, failure
+        if failure is None:
+            self.breaker.answered()
+        elif patience_s >= PATIENT_S:
+            self.breaker.unanswered(failure)
         if was is not failure:
             from tierstore.replica.log import log_reach
 

@@ -38,6 +38,7 @@ def scan_page(
     second item is None after the last one. Going on means the next `start`, or the next `end`
     if `reverse`. Raises UnavailableError, or CorruptionError naming a damaged key.
     """
+    state.link.breaker.admit(deadline.timeout_s)
     with state.lock:
         ticket = state.outbox.begin_request()
     sent_at_s = state.runtime.monotonic()

@@ -40,6 +40,7 @@ def stats(core: Core) -> dict[str, Any]:
             },
             "region": {
                 "reachable": state.link.reachable,
+                "retry_in_s": state.link.breaker.retry_in_s(),
                 "cursor": state.cursor,
                 "skew_ms": state.link.skew_ms,
             },
@@ -110,7 +111,10 @@ def _move_stats(core: Core, overview: Overview | None) -> dict[str, Any]:
 
 
 def _cold_stats(state: ReplicaState, overview: Overview | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"reachable": state.cold.failure is None}
+    told: dict[str, Any] = {
+        "reachable": state.cold.failure is None,
+        "retry_in_s": state.cold.breaker.retry_in_s(),
+    }
     if overview is None:
         return told | dict.fromkeys(("objects", "dead_objects", "bytes", "live_ratio"))
     records = overview.records
