@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tierstore
+from tierstore.errors import UnavailableError
 from tierstore.record import Record
 from tierstore.region.batch import PUT, Delta, freeze
 from tierstore.runtime import Watermark
@@ -134,3 +135,31 @@ def test_a_watermark_is_the_highest_of_all_clocks_there_are_and_were():
     assert mark.join(Clock(1)) == 9
     low.last = 11
     assert mark.join(Clock(1)) == 11
+
+
+def test_a_process_that_takes_over_goes_back_to_no_older_write(node, second_node, runtime):
+    """Of two unflushed writes the newer one was beaten, and the older one was already frozen."""
+    other = second_node(node, "other")
+    node.store.put("jrn/k", "older")
+    assert not node.store.exists("jrn/none")  # registers, without which nothing is frozen
+    node.plan.is_region_down = True
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    node.store.put("jrn/k", "newer")
+    runtime.sleep(0.01)
+    other.store.put("jrn/k", "theirs")
+    other.store.flush()
+    node.plan.is_region_down = False
+    assert node.store.get("jrn/k", max_age=0) == "theirs"
+    node.store.put("jrn/other", 1)
+    node.plan.is_region_down = True
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    node.crash()
+    node.open()
+    node.plan.is_region_down = True
+    assert node.store.get("jrn/k") == "newer"
+    node.plan.is_region_down = False
+    node.store.flush()
+    node.pull()
+    assert node.store.get("jrn/k", max_age=0) == "theirs"

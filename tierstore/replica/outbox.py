@@ -75,6 +75,7 @@ class Outbox:
         self.held: dict[str, Delta] = {}
         self.settled: list[str] = []  # no longer held; the journal is told with the next batch
         self._beaten: set[str] = set()
+        self._outdone: dict[str, Delta] = {}  # beaten writes, whose older ones are still frozen
         self.quarantined: dict[str, int] = {}  # key -> stamp of the write that was refused
         self._recent: list[Frozen] = []
         self._tickets: set[int] = set()
@@ -125,22 +126,21 @@ class Outbox:
 
     def hold(self, delta: Delta) -> None:
         """Keep a delta that the region will apply when its clock gets there."""
-        before = self.held.get(delta.key)
-        if delta.op == TOUCH and before is not None and before.op == PUT:
-            joined = register.touch(before.record, delta.record)
-            delta = before if joined is None else Delta(delta.key, PUT, joined)
-        self.held[delta.key] = delta
+        self.held[delta.key] = _after(self.held.get(delta.key), delta)
 
     def unmark(self, entry: Entry) -> None:
         """Forget a dirty write that a newer one, already in the region, has superseded.
 
-        A reply that is under way may be from before that one: it must not lack both.
+        A reply that is under way may be from before that one: it must not lack both. Nor must a
+        process that takes over our journal, where an older write of ours may be all it knows.
         """
         if entry.dirty != CLEAN and self.dirty.get(entry.key) is entry:
             if self._tickets:
                 beaten = Frozen(NEVER, {entry.key: as_delta(entry)}, journaled=False)
                 beaten.tick = self._tick
                 self._recent.append(beaten)
+            if any(f.journaled and entry.key in f.deltas for f in self.frozen):
+                self._outdone[entry.key] = _after(self._outdone.get(entry.key), as_delta(entry))
             del self.dirty[entry.key]
             self.dirty_bytes -= entry.size + DELTA_OVERHEAD_BYTES
         entry.dirty = CLEAN
@@ -163,6 +163,10 @@ class Outbox:
                 number = self.last_number + len(fresh) + 1
                 warmth = None if heat is None else heat.take(chunk)
                 fresh.append(Frozen(number, deltas, journaled=journaled, heat=warmth))
+        for start in range(0, len(self._outdone), batch_max):
+            part = list(self._outdone.items())[start : start + batch_max]
+            fresh.append(Frozen(self.last_number + len(fresh) + 1, dict(part), journaled=True))
+        self._outdone = {}
         if self._beaten:
             self._beaten.difference_update(k for k, e in taken.items() if e.dirty != TOUCH_DIRTY)
         self.frozen = [*self.frozen, *fresh]
@@ -214,6 +218,7 @@ class Outbox:
         self.frozen_bytes -= frozen.size_bytes
         if not self.frozen:
             self._beaten.clear()
+            self._outdone.clear()
         self.acknowledged = frozen.number
         self.digest = digest
         if self._tickets:
@@ -314,6 +319,14 @@ def as_delta(entry: Entry) -> Delta:
 def delta_size(delta: Delta) -> int:
     """The bytes that a delta counts for in the budget of unflushed writes."""
     return len(delta.key) + len(delta.record.payload or b"") + DELTA_OVERHEAD_BYTES
+
+
+def _after(before: Delta | None, delta: Delta) -> Delta:
+    """One delta that says what two writes of a key say, `delta` being the later one."""
+    if before is None or delta.op == PUT or before.op == TOUCH:
+        return delta
+    joined = register.touch(before.record, delta.record)
+    return before if joined is None else Delta(delta.key, PUT, joined)
 
 
 def _written(delta: Delta) -> int:
