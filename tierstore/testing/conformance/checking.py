@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tierstore.testing.conformance.edge.harness import EdgeHarness
-from tierstore.testing.conformance.harnesses import find_harness
+from tierstore.testing.conformance.harnesses import URL_VARIABLE, find_harness
 from tierstore.testing.conformance.object.harness import ObjectHarness
 from tierstore.testing.conformance.region.harness import RegionHarness
 
@@ -47,6 +47,8 @@ class Subject:
     scheme: str
     has_journal: bool = False
     """Of an edge."""
+    url: str = field(default="", repr=False)
+    """Where its server is, if it has one; it may hold a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class _Suite:
                 self._process = subprocess.Popen(  # noqa: S603  # this interpreter, our words
                     [*_command(subject, folder, behaviour), f"--tell={writer}"],
                     cwd=folder,
-                    env=_environment(),
+                    env=_environment(subject),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -181,11 +183,12 @@ def _command(subject: Subject, folder: Path, behaviour: str | None) -> list[str]
     return [*command, f"--tier-behaviour={behaviour or ''}"]
 
 
-def _environment() -> dict[str, str]:
+def _environment(subject: Subject) -> dict[str, str]:
     """This process's, with its import path, and without plugins of pytest but ours."""
     ours = {name: text for name, text in os.environ.items() if name not in _FOREIGN}
     return {
         **ours,
+        URL_VARIABLE: subject.url,
         "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }

@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 HARNESSES = {
     "file": "tierstore.testing.conformance.files:FileHarness",
+    "postgresql": "tierstore.testing.conformance.postgres:PostgresHarness",
+    "postgresql+psycopg": "tierstore.testing.conformance.postgres:PostgresHarness",
+    "s3": "tierstore.testing.conformance.s3:S3Harness",
     "memory": "tierstore.testing.conformance.models:MemoryEdgeHarness",
     "sqlite": "tierstore.testing.conformance.sqlite:SqliteHarness",
 }
 """Each is made with a folder of its own, that of an edge with `has_journal` too, and raises
 CannotError where what it needs is not there, such as a server."""
+URL_VARIABLE = "TIERSTORE_CONFORMANCE_URL"
+"""Names the server of those that need one; not an argument, which all users of a machine can read.
+They make a place of their own there, and remove it."""
 GROUP = "tierstore.conformance"
 
 

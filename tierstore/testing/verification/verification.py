@@ -117,7 +117,8 @@ def verify(
     found.rules, found.changes = tuple(_rules_of(played)), changes(policy, played)
     with TemporaryDirectory(prefix="tierstore-", dir=_roomy_memory()) as folder:
         for tier in tiers:
-            found.tiers.append(_check(tier, folder, extent, progress))
+            url = getattr(policy, tier.tier).url.reveal()
+            found.tiers.append(_check(tier, url, folder, extent, progress))
     if extent.seeds != 0 and any(rule.keys for rule in found.rules):
         found.simulated = _simulate(played, extent, progress)
     return found
@@ -176,12 +177,12 @@ def _scheme(url: Url) -> str:
     return Url(url.reveal()).scheme
 
 
-def _check(tier: TierCheck, folder: str, extent: Extent, progress: Progress) -> TierCheck:
+def _check(tier: TierCheck, url: str, folder: str, extent: Extent, progress: Progress) -> TierCheck:
     if tier.left_out:
         return tier
     from tierstore.testing.conformance.checking import Subject, check
 
-    subject = Subject(tier.tier, tier.scheme, tier.has_journal)
+    subject = Subject(tier.tier, tier.scheme, tier.has_journal, url)
     found = check(subject, folder, behaviour=extent.behaviour, progress=progress)
     if not found.behaviours and found.unchecked is None:
         unnamed = f'no behaviour of it has "{extent.behaviour}" in its name'
