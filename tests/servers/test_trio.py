@@ -50,6 +50,7 @@ def travel(trio, requests, events=None):
     journey = Journey()
     with trio.open() as loader:
         journey.load(loader, requests)
+        let_some_go_cold(loader)
     with trio.open() as store:
         journey.go(store, requests, events)
         store.flush(timeout=60)
@@ -57,6 +58,14 @@ def travel(trio, requests, events=None):
     journey.look(trio.open())
     print(dict(journey.tiers), dict(journey.failures), "last failure at", journey.failed_at)
     return journey
+
+
+def let_some_go_cold(store):
+    """Return once some keys are in the cold tier."""
+    give_up_s = time.monotonic() + RECOVERS_WITHIN_S
+    while not store.stats()["cold"]["objects"]:
+        assert time.monotonic() < give_up_s
+        assert store.maintain().ok
 
 
 def recover(store):
