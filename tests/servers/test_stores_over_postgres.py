@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from itertools import count
 
 import pytest
@@ -26,14 +28,14 @@ def open_store(postgres_server, tmp_path):
     raw.close()
     opened = []
 
-    def open_one(name):
+    def open_one(name, flush="1h", pull="1h"):
         policy = {
             "tiers": {
                 "edge": {"journal": f"journal-{name}"},
                 "regional": {"url": f"{postgres_server.url}?schema={schema}"},
                 "cold": {"url": "file:cold"},
             },
-            "replication": {"flush": "1h", "pull": "1h"},
+            "replication": {"flush": flush, "pull": pull},
             "movement": {"interval": "1h"},
             "timeouts": {"regional": "30s"},
             "rules": [
@@ -167,3 +169,46 @@ def test_writers_lose_nothing_to_restarts_under_way(own, stores):
         store.flush()
         found = {entry.key: entry.value for entry in store.scan("sure/")}
         assert found.items() >= written.items()
+
+
+PULL_S = 20.0
+
+
+def wait_for(condition, timeout_s):
+    """Return when `condition()` holds, or after that time."""
+    until_s = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < until_s:
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def patient_stores(open_store):
+    """Two stores whose pulls are far apart, and which flush at once."""
+    return tuple(open_store(name, flush="10ms", pull=f"{PULL_S:g}s") for name in ("e", "f"))
+
+
+def test_a_change_is_heard_of_long_before_the_next_pull(patient_stores):
+    reader, writer = patient_stores
+    writer.put("copied/1", "old")
+    writer.flush()
+    assert reader.get("copied/1") == "old"
+    began_s = time.monotonic()
+    number = 0
+    while reader.get("copied/1") != number or not number:
+        assert time.monotonic() - began_s < PULL_S / 2, "no sooner than a pull would have been"
+        number += 1  # again, as the reader may not have listened yet
+        writer.put("copied/1", number)
+        writer.flush()
+        wait_for(lambda number=number: reader.get("copied/1") == number, 1.0)
+
+
+def test_nobody_listens_after_the_store_is_closed(postgres_server, patient_stores):
+    reader, _ = patient_stores
+    reader.put("copied/1", 1)
+    reader.flush()
+    assert reader.get("copied/1") == 1
+    threads = {thread.name for thread in threading.enumerate()}
+    assert "tierstore-ear" in threads
+    for store in patient_stores:
+        store.close()
+    assert "tierstore-ear" not in {thread.name for thread in threading.enumerate()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
 from tierstore.replica.cold import ColdLink, no_cold_tier
 from tierstore.replica.deadline import Deadline
+from tierstore.replica.ear import CLOSE_WAIT_S, make_ear
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
 from tierstore.replica.pull import Puller
@@ -89,6 +90,7 @@ class Replica:
         self.writer = Writer(state, self._relieve, self._on_first_dirty, self._ensure_journal)
         self.adopter = self._make_adopter()
         self.schedule = Schedule(self.runtime, self._steps())
+        self._ear = make_ear(self, self._source, lambda: self._driver)
 
     @property
     def region(self) -> Region:
@@ -161,6 +163,7 @@ class Replica:
     def _on_registered(self, registration: Registration) -> None:
         self.flusher.on_registered(registration)
         self.puller.on_registered(registration)
+        self._ear.start()
 
     # Background
 
@@ -302,6 +305,7 @@ class Replica:
 
     def _stop_driver(self, timeout_s: float) -> None:
         driver, self._driver = self._driver, None
+        self._ear.stop(min(timeout_s, CLOSE_WAIT_S))
         if driver is not None:
             driver.stop(timeout_s)
 
