@@ -163,3 +163,29 @@ def test_a_process_that_takes_over_goes_back_to_no_older_write(node, second_node
     node.store.flush()
     node.pull()
     assert node.store.get("jrn/k", max_age=0) == "theirs"
+
+
+def test_the_last_of_several_writes_in_a_journal_is_the_one_that_counts(node, region, monkeypatch):
+    """Also where an older batch of the key waits, and others have written since."""
+    assert not node.store.exists("jrn/none")
+    node.plan.is_region_down = True
+    for value in ("first", "second", "third"):
+        node.store.put("jrn/k", value)
+        if value == "first":
+            with pytest.raises(UnavailableError):
+                node.store.flush()
+    node.crash()
+    node.open()
+    node.plan.is_region_down = False
+    shown = []
+    apply = region.apply
+
+    def look_and_apply(batch, timeout_s):
+        shown.append(node.store.get("jrn/k"))
+        return apply(batch, timeout_s)
+
+    monkeypatch.setattr(region, "apply", look_and_apply)
+    node.store.flush()
+    shown.append(node.store.get("jrn/k"))
+    assert shown
+    assert set(shown) == {"third"}

@@ -31,7 +31,7 @@ def install(
     if entry is None:
         return _install_new(state, key, rule, shown, fetched_at_s)
     if entry.dirty != CLEAN and not _is_same_version(entry, shown):
-        state.outbox.unmark(entry)  # the region has a newer version: ours has lost already
+        state.outbox.give_up(entry)  # the region has a newer version: ours has lost already
     if not state.is_edge_allowed(rule, key_size(key) + len(shown.payload or b"")):
         if entry.dirty == CLEAN:
             state.edge.drop(entry)
@@ -65,7 +65,7 @@ def refresh(
         return
     entry = entry or outbox.dirty.get(key)
     if entry is not None and _is_newer(shown, entry):
-        outbox.unmark(entry)
+        outbox.give_up(entry)
         state.edge.drop(entry)
 
 

@@ -128,7 +128,7 @@ class Outbox:
         """Keep a delta that the region will apply when its clock gets there."""
         self.held[delta.key] = _after(self.held.get(delta.key), delta)
 
-    def unmark(self, entry: Entry) -> None:
+    def give_up(self, entry: Entry) -> None:
         """Forget a dirty write that a newer one, already in the region, has superseded.
 
         A reply that is under way may be from before that one: it must not lack both. Nor must a
@@ -141,6 +141,11 @@ class Outbox:
                 self._recent.append(beaten)
             if any(f.journaled and entry.key in f.deltas for f in self.frozen):
                 self._outdone[entry.key] = _after(self._outdone.get(entry.key), as_delta(entry))
+        self.unmark(entry)
+
+    def unmark(self, entry: Entry) -> None:
+        """Let an entry be dirty no longer, as if it had not been written."""
+        if entry.dirty != CLEAN and self.dirty.get(entry.key) is entry:
             del self.dirty[entry.key]
             self.dirty_bytes -= entry.size + DELTA_OVERHEAD_BYTES
         entry.dirty = CLEAN
@@ -155,7 +160,7 @@ class Outbox:
         dirty, frozen, or both, which is harmless.
         """
         taken = self.dirty
-        fresh: list[Frozen] = []
+        fresh = self._take_outdone(batch_max)
         for journaled in (True, False):
             chosen = [e for e in taken.values() if (e.rule.index in never_edge) is not journaled]
             for chunk in _chunks(chosen, batch_max):
@@ -163,16 +168,21 @@ class Outbox:
                 number = self.last_number + len(fresh) + 1
                 warmth = None if heat is None else heat.take(chunk)
                 fresh.append(Frozen(number, deltas, journaled=journaled, heat=warmth))
-        for start in range(0, len(self._outdone), batch_max):
-            part = list(self._outdone.items())[start : start + batch_max]
-            fresh.append(Frozen(self.last_number + len(fresh) + 1, dict(part), journaled=True))
-        self._outdone = {}
         if self._beaten:
             self._beaten.difference_update(k for k, e in taken.items() if e.dirty != TOUCH_DIRTY)
         self.frozen = [*self.frozen, *fresh]
         self.frozen_bytes += sum(frozen.size_bytes for frozen in fresh)
         self._clean(taken)
         return fresh
+
+    def _take_outdone(self, batch_max: int) -> list[Frozen]:
+        """Batches of beaten writes, which come before those of later ones of the same keys."""
+        items = list(self._outdone.items())
+        self._outdone = {}
+        return [
+            Frozen(number, dict(items[start : start + batch_max]), journaled=True)
+            for number, start in enumerate(range(0, len(items), batch_max), self.last_number + 1)
+        ]
 
     def take_heat(self, heat: HeatKeeper, batch_max: int) -> None:
         """Freeze all news of heat into batches of their own: those of keys that nobody writes.
