@@ -165,8 +165,11 @@ def test_a_process_that_takes_over_goes_back_to_no_older_write(node, second_node
     assert node.store.get("jrn/k", max_age=0) == "theirs"
 
 
-def test_the_last_of_several_writes_in_a_journal_is_the_one_that_counts(node, region, monkeypatch):
-    """Also where an older batch of the key waits, and others have written since."""
+def test_the_last_of_several_writes_in_a_journal_is_the_one_that_counts(
+    make_node, region, monkeypatch
+):
+    """Also where an older batch of the key waits, and no copy stays in memory."""
+    node = make_node(tiers={"edge": {"capacity": "1B"}})
     assert not node.store.exists("jrn/none")
     node.plan.is_region_down = True
     for value in ("first", "second", "third"):
