@@ -29,8 +29,8 @@ class Journey:
     tiers: Counter = field(default_factory=Counter)
     failures: Counter = field(default_factory=Counter)
     wrong: list = field(default_factory=list)
-    failed_at: int = -1
-    """The last request that failed."""
+    failed: list = field(default_factory=list)
+    """The numbers of the requests that failed."""
 
     def load(self, store, requests):
         """Let every key that is read before it is written be in the region."""
@@ -57,7 +57,7 @@ class Journey:
                 self._send(store, number, request)
             except (UnavailableError, OverloadedError, OutcomeUnknownError) as failure:
                 self.failures[type(failure).__name__] += 1
-                self.failed_at = number
+                self.failed.append(number)
                 time.sleep(PAUSE_S)
 
     def look(self, store):

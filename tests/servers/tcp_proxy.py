@@ -1,12 +1,15 @@
-"""A TCP proxy on loopback that can be cut: what a network that is away looks like."""
+"""A TCP proxy on loopback that can be cut, stall, swallow and reset: what networks do."""
 
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from contextlib import contextmanager, suppress
 
 BUFFER_BYTES = 1 << 16
+AT_ONCE = struct.pack("ii", 1, 0)
+"""`SO_LINGER` of a socket that ends by a reset."""
 
 
 class Proxy:
@@ -17,6 +20,9 @@ class Proxy:
         self._listener = None
         self._sockets = set()
         self._lock = threading.Lock()
+        self._flows = threading.Event()
+        self._flows.set()
+        self._swallows = False
         self.port = 0
         self.open()
 
@@ -33,6 +39,29 @@ class Proxy:
         finally:
             self.open()
 
+    def stall(self):
+        """Hold back what comes, in both directions, until `heal`."""
+        self._flows.clear()
+
+    def swallow(self):
+        """Take everything, pass on nothing, until `heal`; what was taken is gone."""
+        self._swallows = True
+
+    def heal(self):
+        """Pass on what comes, again; connections that lost something are reset."""
+        if self._swallows:
+            self.reset()
+        self._swallows = False
+        self._flows.set()
+
+    def reset(self):
+        """End all connections as if the machine behind them had forgotten them."""
+        with self._lock:
+            for one in self._sockets:
+                with suppress(OSError):
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+                    one.shutdown(socket.SHUT_RDWR)
+
     def open(self):
         """Listen, again at the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -41,6 +70,7 @@ class Proxy:
 
     def close(self):
         """Refuse everything from now on."""
+        self._flows.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -61,18 +91,19 @@ class Proxy:
             with server:
                 with self._lock:
                     self._sockets |= {client, server}
-                back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+                back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
                 back.start()
-                _pump(client, server)
+                self._pump(client, server)
                 back.join()
                 with self._lock:
                     self._sockets -= {client, server}
 
-
-def _pump(source, target):
-    with suppress(OSError):
-        while data := source.recv(BUFFER_BYTES):
-            target.sendall(data)
-    for one in (source, target):
+    def _pump(self, source, target):
         with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(BUFFER_BYTES):
+                self._flows.wait()
+                if not self._swallows:
+                    target.sendall(data)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)

@@ -17,7 +17,9 @@ RULE = {
 class Trio:
     """PostgreSQL and S3 of its own schema and prefix, reached as `through` says."""
 
-    def __init__(self, postgres, s3, folder, *, postgres_port=None, s3_url=None, edge=None):
+    def __init__(
+        self, postgres, s3, folder, *, postgres_port=None, s3_url=None, edge=None, timeouts=None
+    ):
         self.name = next(NAMES)
         self._folder = folder
         url = postgres.url
@@ -26,6 +28,7 @@ class Trio:
         self._regional = f"{url}?schema={self.name}"
         self._cold = s3.url(self.name, s3_url)
         self._edge = edge or {"capacity": "64KiB"}
+        self._timeouts = timeouts or {"regional": "10s", "cold": "20s"}
         self._stores = []
 
     def open(self, **rule):
@@ -42,7 +45,7 @@ class Trio:
             },
             "movement": {"interval": "250ms"},
             "replication": {"flush": "20ms", "pull": "100ms"},
-            "timeouts": {"regional": "500ms", "cold": "1s"},
+            "timeouts": self._timeouts,
             "rules": [{**RULE, **rule}],
         }
         self._stores.append(tierstore.open(policy, base_dir=self._folder))
