@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tierstore.errors import UnavailableError
 from tierstore.replica.breaker import FAILURES_MAX, PATIENT_S, PAUSE_S_MAX, PAUSE_S_MIN, Breaker
-from tierstore.testing import ManualRuntime
+from tierstore.replica.cold import ColdLink
+from tierstore.testing import ManualRuntime, MemoryObjects
 
 
 @pytest.fixture
@@ -126,4 +127,21 @@ def test_the_pause_grows_to_a_bound(more, seed):
 
 
 def test_the_cold_tier_has_one_of_its_own(open_breaker):
+    assert open_breaker.store.stats()["region"]["retry_in_s"] is not None
     assert open_breaker.store.stats()["cold"]["retry_in_s"] is None
+
+
+def away():
+    raise UnavailableError("away")
+
+
+def test_readers_are_kept_from_a_cold_tier_and_a_step_in_the_background_ends_that():
+    cold = ColdLink(MemoryObjects, ManualRuntime(seed=1))
+    for patience_s in [PATIENT_S / 2] * FAILURES_MAX + [PATIENT_S] * FAILURES_MAX:
+        assert cold.breaker.retry_in_s() is None
+        with pytest.raises(UnavailableError):
+            cold.observed(away, patience_s)
+    with pytest.raises(UnavailableError, match="the cold tier has not answered 5 times"):
+        cold.read({}, 1.0)
+    cold.observed(lambda: None)
+    assert cold.read({}, 1.0).payloads == {}

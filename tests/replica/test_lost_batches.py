@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.tiers.journal.file import JournalFile
 from tierstore.values import encode
 
 
@@ -145,3 +146,36 @@ def test_whoever_adopts_one_that_came_does_so_once(node, region, lost, monkeypat
     assert [heir.adopt(), heir.adopt()] == [1, 0]
     assert region.value("far/k") == encode("late")
     region.check_once()
+
+
+@pytest.mark.parametrize("late", ["before registering", "before the first is sent again"])
+def test_a_later_batch_that_comes_late_is_no_reason_to_be_fenced(node, region, monkeypatch, late):
+    """The first was acknowledged, but that was not on disk yet; the second was on its way."""
+    apply, sent = region.apply, []
+    monkeypatch.setattr(JournalFile, "acknowledge", not_now)
+    node.store.put("jrn/a", 1)
+    node.store.flush()
+    monkeypatch.setattr(region, "apply", lambda batch, _: (sent.append(batch), not_now())[1])
+    node.store.put("jrn/b", 2)
+    with pytest.raises(UnavailableError):
+        node.store.flush()
+    restart(node)
+    monkeypatch.undo()
+    if late == "before registering":
+        apply(sent[-1], 1.0)
+    else:
+        monkeypatch.setattr(region, "apply", lambda batch, _: deliver(apply, [*sent, batch], sent))
+    node.store.flush()
+    assert [region.value(key) for key in ("jrn/a", "jrn/b")] == [encode(1), encode(2)]
+    assert node.state.outbox.unflushed == 0
+    region.check_once()
+
+
+def not_now(*_, **__):
+    raise UnavailableError("not now")
+
+
+def deliver(apply, batches, sent):
+    """The answer to the last of `batches`; those before it are late, and come once."""
+    sent.clear()
+    return [apply(batch, 1.0) for batch in batches][-1]

@@ -59,7 +59,7 @@ def shaky_trio(region_server, cold_server, tmp_path):
 def travel(trio, requests, events=None):
     """A journey over `trio`, and what a store that opens afterwards shows."""
     journey = Journey()
-    with trio.open() as loader:
+    with trio.open(is_patient=True) as loader:
         journey.load(loader, requests)
         let_some_go_cold(loader)
     with trio.open() as store:
@@ -68,7 +68,7 @@ def travel(trio, requests, events=None):
         journey.go(store, requests, events)
         store.flush(timeout=60)
         recover(store)
-    journey.look(trio.open())
+    journey.look(trio.open(is_patient=True))
     print(dict(journey.tiers), dict(journey.failures), journey.failed[-1:])
     return journey
 

@@ -13,6 +13,8 @@ RULE = {
     "min_residency": {"edge": "0s", "regional": "0s"},
 }
 
+PATIENT = {"regional": "10s", "cold": "20s"}
+
 
 class Trio:
     """PostgreSQL and S3 of its own schema and prefix, reached as `through` says."""
@@ -28,10 +30,10 @@ class Trio:
         self._regional = f"{url}?schema={self.name}"
         self._cold = s3.url(self.name, s3_url)
         self._edge = edge or {"capacity": "64KiB"}
-        self._timeouts = timeouts or {"regional": "10s", "cold": "20s"}
+        self._timeouts = timeouts or PATIENT
         self._stores = []
 
-    def open(self, **rule):
+    def open(self, *, is_patient=False, **rule):
         """Another store over the same tiers, which knows nothing yet."""
         number = len(self._stores)
         edge = {"journal": f"journal-{number}", **self._edge}
@@ -45,7 +47,7 @@ class Trio:
             },
             "movement": {"interval": "250ms"},
             "replication": {"flush": "20ms", "pull": "100ms"},
-            "timeouts": self._timeouts,
+            "timeouts": PATIENT if is_patient else self._timeouts,
             "rules": [{**RULE, **rule}],
         }
         self._stores.append(tierstore.open(policy, base_dir=self._folder))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.record import ELSEWHERE, Record
-from tierstore.replica.breaker import Breaker
+from tierstore.replica.breaker import PATIENT_S, Breaker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class ColdLink:
             self._reader = ColdReader(
                 self.get(), runtime=self._runtime, cache=cache, may_cache=self._may_cache
             )
-        reply: ColdReply = self.observed(lambda: self._reader.read(rows, timeout_s))  # type: ignore[union-attr]
+        reader = self._reader
+        reply: ColdReply = self.observed(lambda: reader.read(rows, timeout_s), timeout_s)
         return reply
 
     def get(self) -> ObjectTier:
@@ -63,12 +64,12 @@ class ColdLink:
             self.made = self._make()
         return self.made
 
-    def observed(self, call: Callable[[], Any]) -> Any:
+    def observed(self, call: Callable[[], Any], patience_s: float = PATIENT_S) -> Any:
         """What a call of the tier returns, noting whether it was answered."""
         try:
             answer = call()
         except UnavailableError as exc:
-            self._note(str(exc))
+            self._note(str(exc), patience_s)
             raise
         self._note(None)
         return answer
@@ -82,11 +83,11 @@ class ColdLink:
         if self.made is not None:
             self.made.close()
 
-    def _note(self, failure: str | None) -> None:
+    def _note(self, failure: str | None, patience_s: float = PATIENT_S) -> None:
         was, self.failure = self.failure, failure
         if failure is None:
             self.breaker.answered()
-        else:
+        elif patience_s >= PATIENT_S:
             self.breaker.unanswered(failure)
         if was is not failure:
             from tierstore.replica.log import log_reach

@@ -177,8 +177,10 @@ class Flusher:
         reply = state.link.call(
             lambda timeout_s: state.link.region.apply(batch, timeout_s), deadline
         )
-        if reply.verdict == "fenced" and frozen.lost_digest is not None:
-            self._meet_lost(deadline)
+        if reply.verdict == "fenced" and (
+            frozen.lost_digest is not None or reply.applied > frozen.number
+        ):
+            self._meet_late(deadline)
             return
         if reply.verdict == "fenced":
             self._fence(reply.reason)
@@ -191,10 +193,14 @@ class Flusher:
         state.tally.flushed += len(frozen.deltas)
         self.notes.acknowledge(frozen, batch.digest)
 
-    def _meet_lost(self, deadline: Deadline) -> None:
-        """Go on after a lost batch that came late, before its replacement."""
+    def _meet_late(self, deadline: Deadline) -> None:
+        """Go on after a batch that an earlier process sent came late.
+
+        A lost one before its replacement, or one that this process has yet to send again. If the
+        region's last batch is none of ours, registering fences.
+        """
         state = self._state
-        state.runtime.sometimes("lost batch came late")
+        state.runtime.sometimes("batch of an earlier process came late")
         state.link.forget()
         state.link.register(deadline)  # settles what the region has, or fences
         self.freeze()

@@ -100,6 +100,7 @@ class ReadCommittedRegion(MemoryRegion):
     def _end(self, drawn: int) -> None:
         """What was drawn is visible, unless an older batch is still under way."""
         with self._lock:
+            self._next.pop(self._runtime.thread_id(), None)
             self._position = self._seen_without(drawn)
             self._under_way[drawn] -= 1
             if not self._under_way[drawn]:
