@@ -9,6 +9,7 @@ import pytest
 from tierstore.testing.simulation import play
 from tierstore.testing.simulation.campaign import World
 from tierstore.testing.simulation.objects import ColdDisk
+from tierstore.testing.simulation.options import Rates
 from tierstore.testing.simulation.script import Fault, draw_script
 from tierstore.testing.simulation.sqlite import SqliteSite
 
@@ -16,7 +17,7 @@ from tierstore.testing.simulation.sqlite import SqliteSite
 def script_with(faults, *, operations=60, **options):
     """A script with these faults, in a world in which nothing else goes wrong."""
     plain = {"families": ("regional",), "nodes": 2, "machines": 2, "windows": (), "window_count": 0}
-    plain |= options
+    plain |= {"rates": Rates(), **options}
     drawn = draw_script(1, replace(World(operations=operations).options(1), **plain))
     return replace(drawn, faults=tuple(faults))
 
@@ -59,3 +60,18 @@ def test_a_bit_is_flipped_once_there_is_an_object(monkeypatch):
     assert run.faults == {"flip": 1}
     assert len(flipped) == 1
     assert play(script_with(faults)).faults == {}  # where nothing goes cold, nothing rots
+
+
+@pytest.mark.parametrize(
+    ("rates", "kind"),
+    [
+        (Rates(error=0.3), "call refused"),
+        (Rates(lost=0.3), "reply lost"),
+        (Rates(late=0.3), "call done late"),
+        (Rates(duplicate=0.3), "call repeated"),
+    ],
+)
+def test_faults_that_come_at_a_rate_are_counted(rates, kind):
+    run = play(script_with([], operations=200, rates=rates))
+    assert run.violations == []
+    assert run.faults.keys() == {kind}

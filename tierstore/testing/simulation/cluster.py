@@ -61,7 +61,7 @@ class Cluster:
         self._folder = folder
         self.reached: Counter[str] = Counter()
         self.played: Counter[str] = Counter()
-        """How many faults of each kind that begin and end were played."""
+        """How many faults of each kind were played, those that come at a rate included."""
         self.broken: list[str] = []
         """What background steps raised that they must not."""
         self.scheduler = Scheduler(Chance(seed, "turns"))

@@ -19,6 +19,7 @@ from tierstore.testing.simulation.options import Rates
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from tierstore.runtime.chance import Chance
@@ -63,8 +64,9 @@ class Wire:
         weather: Weather,
         latency_ms_max: int,
         teller: Teller,
+        played: Counter[str],
     ) -> None:
-        """`server` is where calls go on that their caller has given up."""
+        """`server` is where calls go on that their caller has given up; `played` counts faults."""
         self.scheduler = scheduler
         self.process = process
         self.weather = weather
@@ -72,6 +74,7 @@ class Wire:
         self._chance = chance
         self._latency_ms_max = latency_ms_max
         self._teller = teller
+        self._played = played
         self.asks = teller.asks
 
     def carry(
@@ -105,29 +108,35 @@ class Wire:
         run: Callable[[], Any],
         run_later: Callable[[], Any],
     ) -> Any:
-        weather, chance = self.weather, self._chance
-        rates = weather.rates
-        if weather.refuses or chance.happens(rates.error):
+        weather, rates = self.weather, self.weather.rates
+        if weather.refuses or self._strikes("call refused", rates.error):
             self.scheduler.sleep(0)
             raise UnavailableError(f"{name}: the connection was refused")
         if weather.loses_requests:
             self._give_up(name, verb, until_ns)
-        if chance.happens(rates.late):
+        if self._strikes("call done late", rates.late):
             self._do_later(name, run_later)
             self._give_up(name, verb, until_ns)
         self._travel(name, run_later)
         if self.scheduler.now_ns > until_ns:
             raise DeadlineExceededError(f"{name}: it took too long to get there")
         reply = run()
-        if verb in REPEATABLE and chance.happens(rates.duplicate):
+        if verb in REPEATABLE and self._strikes("call repeated", rates.duplicate):
             self._do_later(name, run_later)
         self._travel(name, None)
         if weather.loses_replies or self.scheduler.now_ns > until_ns:
             self._give_up(name, verb, until_ns)
-        if chance.happens(rates.lost):
+        if self._strikes("reply lost", rates.lost):
             kind = UnavailableError if verb in READS else OutcomeUnknownError
             raise kind(f"{name}: the connection broke before the answer came")
         return reply
+
+    def _strikes(self, kind: str, rate: float) -> bool:
+        """Whether a fault that happens at this rate does so now; counted if it does."""
+        if not self._chance.happens(rate):
+            return False
+        self._played[kind] += 1
+        return True
 
     def _travel(self, name: str, run_later: Callable[[], Any] | None) -> None:
         """Take as long as one way takes; a caller that dies meanwhile may have been heard."""

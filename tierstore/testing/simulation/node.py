@@ -100,6 +100,7 @@ class Node:
             self.to_region if name == "region" else self.to_cold,
             cluster.options.latency_ms_max,
             cluster.teller,
+            cluster.played,
         )
         return RemoteTier(inner, name, wire_there, cluster.inspect(name))
 
