@@ -87,6 +87,7 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
     """The policy's regional tier; its adapter is imported and made at first use."""
 
     def make() -> Region:
+        from tierstore.policy.demands import require_able
         from tierstore.policy.url import Url
         from tierstore.region.apply import Limits
         from tierstore.tiers.registry import load_region
@@ -100,6 +101,7 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
         url = policy.regional.url.reveal()  # perhaps only now known to have a scheme
         adapter = load_region(Url(url).scheme)
         region: Region = adapter(url, runtime=runtime, terms=limits, base_dir=policy.base_dir)
+        require_able(policy, "regional", region.capabilities)
         return region
 
     return RegionSource(make)
@@ -109,12 +111,14 @@ def object_source(policy: Policy, runtime: Runtime) -> Callable[[], ObjectTier]:
     """What makes the policy's cold tier; its adapter is imported and made at first use."""
 
     def make() -> ObjectTier:
+        from tierstore.policy.demands import require_able
         from tierstore.policy.url import Url
         from tierstore.tiers.registry import load_objects
 
         url = policy.cold.url.reveal()
         adapter = load_objects(Url(url).scheme)
         objects: ObjectTier = adapter(url, runtime=runtime, base_dir=policy.base_dir)
+        require_able(policy, "cold", objects.capabilities)
         return objects
 
     return make

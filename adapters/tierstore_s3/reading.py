@@ -26,6 +26,8 @@ GAP_BYTES_MAX = 64 << 10
 """Bytes between two ranges that are cheaper to read than another request is to make."""
 SPAN_BYTES_MAX = 8 << 20
 """Ranges are not joined beyond this."""
+PIECE_BYTES = 16 << 10
+"""Between two looks at the clock."""
 REQUESTS_MAX = 8
 """Requests of one read that are under way at once."""
 
@@ -114,8 +116,7 @@ class Reader:
 
     def _chunks(self, answer: Any) -> Iterator[bytes]:
         with closing(answer["Body"]) as body:
-            while chunk := body.read(CHUNK_BYTES_MAX):
-                self._deadline.remaining_s()
+            while chunk := self._take(body, CHUNK_BYTES_MAX):
                 yield chunk
 
     def _fetch(self, span: Span) -> bytes:
@@ -124,7 +125,7 @@ class Reader:
             try:
                 with closing(answer["Body"]) as body:
                     self._check_range(answer, span)
-                    content: bytes = body.read()
+                    content = self._take(body, span.end - span.start + 1)
                 if len(content) == span.end - span.start:
                     return content
                 raise EOFError  # fewer bytes than were announced, which not every driver notices
@@ -133,6 +134,18 @@ class Reader:
             except (*DRIVER_ERRORS, EOFError) as error:
                 self._tolerate(error, failures)
         raise AssertionError("the last attempt returns or raises")
+
+    def _take(self, body: Any, bytes_max: int) -> bytes:
+        """The next of `body`, fewer at its end. A socket's own timeout begins anew with each byte.
+
+        Reading up to the end, and no further, lets the driver check what it knows of the whole.
+        """
+        pieces = []
+        while bytes_max and (piece := body.read(min(PIECE_BYTES, bytes_max))):
+            self._deadline.remaining_s()
+            pieces.append(piece)
+            bytes_max -= len(piece)
+        return b"".join(pieces)
 
     def _require_bytes(self, size_bytes: int) -> None:
         """Raise unless the object is there and has this many bytes."""

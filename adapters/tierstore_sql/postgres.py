@@ -210,7 +210,8 @@ def connect(address: Address, monotonic: Callable[[], float], timeout_s: float) 
     Raises psycopg's errors, of which none holds the password.
     """
     options = {**_OPTIONS, **address.options}
-    options["connect_timeout"] = str(max(2, math.ceil(timeout_s)))
+    hosts = options.get("host", "").count(",") + 1  # which are tried in turn
+    options["connect_timeout"] = str(max(2, math.ceil(timeout_s / hosts)))
     options["tcp_user_timeout"] = str(math.ceil(max(timeout_s, 1.0) * 1000))
     failure = None
     try:

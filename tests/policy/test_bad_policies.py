@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+import tierstore
 from tierstore.errors import PolicyError
-from tierstore.policy import verify
+from tierstore.policy import check, load, verify
+from tierstore.policy.demands import require_able
 from tierstore.policy.faults import TOLD_MAX
 from tierstore.policy.read import load_dict
 from tierstore.policy.yaml import load_yaml
+from tierstore.region.capabilities import Capabilities
+from tierstore.tiers.files import FileObjects
+from tierstore_sql.region import SqlRegion
 
 
 def recorded_cases():
@@ -125,6 +130,28 @@ def test_a_tier_that_lacks_a_capability_is_refused():
     policy = load_dict({"rules": [{"match": "a"}]})
     faults, _ = verify.verify(policy, capabilities={"edge": Weak(), "regional": Weak()})
     assert [fault.path for fault in faults] == [
+        "limits.value",
         "rules[0].edge.max_value",
         "rules[1].edge.max_value",
     ]
+    with pytest.raises(PolicyError) as caught:
+        require_able(policy, "edge", Weak())
+    assert caught.value.faults == (
+        "rules[0].edge.max_value: the adapter for memory: takes values of at most 1KiB (a)",
+        "rules[1].edge.max_value: the adapter for memory: takes values of at most 1KiB (default)",
+    )
+
+
+def test_check_asks_adapters_what_they_declare(monkeypatch):
+    monkeypatch.setattr(FileObjects, "capabilities", Capabilities(value_bytes_max=1024))
+    (fault,) = check({"limits": {"value": "1MiB"}}).faults
+    assert fault == "limits.value: the adapter for file: takes values of at most 1KiB"
+    load({"limits": {"value": "1MiB"}})  # which imports no adapter
+
+
+def test_what_an_adapter_cannot_do_is_refused_when_it_is_first_used(monkeypatch, tmp_path):
+    monkeypatch.setattr(SqlRegion, "capabilities", Capabilities(value_bytes_max=1024))
+    with tierstore.open({}, base_dir=tmp_path) as store:
+        store.put("k", 1)
+        with pytest.raises(PolicyError, match="the adapter for sqlite: takes values of at most"):
+            store.get("other")

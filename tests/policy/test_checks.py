@@ -88,7 +88,7 @@ def reads_of(check):
                 regional=model.RegionalTier(location=location),
             )
             watched = Watched(rule, ("rule",), seen), Watched(policy, ("policy",), seen)
-            list(check.run(Subject(*watched, {"edge": Able(), "regional": Able()})))
+            list(check.run(Subject(*watched, dict.fromkeys(model.TIERS, Able()))))
     return seen - {("policy", "rules")}
 
 

@@ -145,3 +145,16 @@ def test_readers_are_kept_from_a_cold_tier_and_a_step_in_the_background_ends_tha
         cold.read({}, 1.0)
     cold.observed(lambda: None)
     assert cold.read({}, 1.0).payloads == {}
+
+
+def test_a_probe_that_waits_for_long_keeps_others_away_for_the_longest_pause_at_most():
+    runtime = ManualRuntime()
+    breaker = Breaker(runtime, "the region")
+    for _ in range(FAILURES_MAX):
+        breaker.unanswered("silent")
+    runtime.advance(PAUSE_S_MAX)
+    breaker.admit(3600.0)
+    with pytest.raises(UnavailableError):
+        breaker.admit(1.0)
+    runtime.advance(PAUSE_S_MAX)
+    breaker.admit(1.0)

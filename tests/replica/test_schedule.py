@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
+from tierstore.replica.breaker import PAUSE_S_MAX
 from tierstore.replica.schedule import BACKOFF_S_MAX, Schedule, Step
 from tierstore.testing import ManualRuntime
 
@@ -49,11 +50,21 @@ def test_a_step_that_fails_stops_nothing_and_is_tried_again(runtime, works, sche
     first.error = error
     runtime.advance(100)
     assert second.runs >= 99
-    assert 3 < first.runs < 20
+    assert 3 < first.runs < (45 if isinstance(error, UnavailableError) else 20)
     assert schedule.last_error is error or schedule.last_error.__cause__ is error
     first.error = None
     runtime.advance(BACKOFF_S_MAX + 10)
     assert first.runs > 20 - 10
+
+
+def test_work_that_waits_for_a_tier_is_tried_every_few_seconds(runtime, works, schedule):
+    """Whatever the outage took, what was wanted is done soon after it."""
+    first, _ = works
+    first.error = UnavailableError("away")
+    runtime.advance(3600)
+    first.error, runs = None, first.runs
+    runtime.advance(PAUSE_S_MAX)
+    assert first.runs > runs
 
 
 def test_a_step_that_says_when_it_is_wanted_is_tried_again_within_its_interval(runtime):

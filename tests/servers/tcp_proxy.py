@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 BUFFER_BYTES = 1 << 16
+PIECE_BYTES = 512
 AT_ONCE = struct.pack("ii", 1, 0)
 """`SO_LINGER` of a socket that ends by a reset."""
 
@@ -23,6 +24,7 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
         self._swallows = False
+        self._pause_s = 0.0
         self.port = 0
         self.open()
 
@@ -47,8 +49,13 @@ class Proxy:
         """Take everything, pass on nothing, until `heal`; what was taken is gone."""
         self._swallows = True
 
+    def trickle(self, pause_s=0.02):
+        """Pass on what comes in small pieces with pauses between them, until `heal`."""
+        self._pause_s = pause_s
+
     def heal(self):
         """Pass on what comes, again; connections that lost something are reset."""
+        self._pause_s = 0.0
         if self._swallows:
             self.reset()
         self._swallows = False
@@ -98,12 +105,22 @@ class Proxy:
                 with self._lock:
                     self._sockets -= {client, server}
 
+    def _pieces(self, data):
+        """`data` at the pace that is set."""
+        for start in range(0, len(data), PIECE_BYTES):
+            if self._pause_s:
+                threading.Event().wait(self._pause_s)
+                yield data[start : start + PIECE_BYTES]
+            else:
+                yield data[start:]
+                return
+
     def _pump(self, source, target):
         with suppress(OSError):
             while data := source.recv(BUFFER_BYTES):
                 self._flows.wait()
-                if not self._swallows:
-                    target.sendall(data)
+                for piece in self._pieces(data) if not self._swallows else ():
+                    target.sendall(piece)
         for one in (source, target):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

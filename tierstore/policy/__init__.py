@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from tierstore.errors import PolicyError
+from tierstore.errors import PolicyError, TierStoreError
 from tierstore.policy.model import Policy, resolve_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from tierstore.policy.read import Examined
@@ -61,12 +61,16 @@ def check(
     base_dir: str | os.PathLike[str] | None = None,
     known_schemes: Collection[str] | None = None,
 ) -> Checked:
-    """Everything wrong or odd in what `load` would take, as lines to print. Never raises for it."""
+    """Everything wrong or odd in what `load` would take, as lines to print. Never raises for it.
+
+    Also what its rules demand and the adapters of its tiers cannot do; `load` leaves that to the
+    first use of an adapter, since it would have to import them all.
+    """
     try:
         path = None if policy is None else _path(policy)
         if policy is None or (path is not None and path.endswith(".json")):
             return Checked(load(policy, base_dir), (), ())
-        examined = _examine(policy, path, _text(base_dir), known_schemes)
+        examined = _examine(policy, path, _text(base_dir), known_schemes, _declared)
         warnings = tuple(w.told(examined.policy.source) for w in examined.warnings)
         try:
             return Checked(examined.checked(), (), warnings)
@@ -81,15 +85,33 @@ def _examine(
     path: str | None,
     base_dir: str | None,
     known_schemes: Collection[str] | None,
+    declared: Callable[[Policy], Mapping[str, object]] | None = None,
 ) -> Examined:
     if path is None:
         from tierstore.policy.read import examine
 
-        return examine(policy, "policy", base_dir, known_schemes=known_schemes)
+        return examine(policy, "policy", base_dir, known_schemes=known_schemes, declared=declared)
     from tierstore.policy.yaml import BYTES_MAX, examine_yaml
 
     text = _read(path, BYTES_MAX)
-    return examine_yaml(text, path, base_dir or os.path.dirname(path), known_schemes)
+    return examine_yaml(text, path, base_dir or os.path.dirname(path), known_schemes, declared)
+
+
+def _declared(policy: Policy) -> Mapping[str, object]:
+    """What the adapters of the tiers of `policy` declare, as far as they can be imported."""
+    from tierstore.policy.model import TIERS
+    from tierstore.region.capabilities import Capabilities
+    from tierstore.tiers.catalogue import describe
+
+    found: dict[str, object] = {}
+    for tier in TIERS:
+        try:
+            declared = describe(tier, getattr(policy, tier).url.scheme).capabilities
+        except TierStoreError:  # none serves it, or its driver is missing: others tell
+            continue
+        if isinstance(declared, Capabilities):  # some only know once they are made
+            found[tier] = declared
+    return found
 
 
 def _path(policy: PolicyLike) -> str | None:

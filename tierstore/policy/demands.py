@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tierstore.policy.checks import reads
-from tierstore.policy.faults import Fault
+from tierstore.policy.checks import Subject, reads
+from tierstore.policy.faults import Fault, policy_error
 from tierstore.policy.model import TIERS, is_located
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
-    from tierstore.policy.checks import Findings, Subject
-    from tierstore.policy.model import Rule, TierName
+    from tierstore.policy.checks import Findings
+    from tierstore.policy.model import Policy, Rule, TierName
 
 _LOCATIONS = ("tiers.edge.location", "tiers.regional.location", "tiers.cold.location")
 
@@ -42,22 +42,34 @@ def pulls_are_within_the_horizon(subject: Subject) -> Findings:
         yield Fault("replication.pull", "must be shorter than replication.horizon")
 
 
-@reads(".consistency")
+@reads(".consistency", "tiers.regional.url")
 def region_can_decide(subject: Subject) -> Findings:
     """Strong keys need a regional tier that compares and sets."""
     regional = subject.capabilities.get("regional")
     if subject.rule.consistency == "strong" and regional and not getattr(regional, "cas", False):
-        text = "strong needs a regional tier that can compare and set; this adapter cannot"
+        able = "a regional tier that can compare and set"
+        text = f"strong needs {able}; {_named(subject, 'regional')} cannot"
         yield Fault(f"{subject.path}.consistency", text)
 
 
-@reads(".edge.max_value")
+@reads(".edge.max_value", "tiers.edge.url")
 def edge_takes_the_values(subject: Subject) -> Findings:
     """The edge's adapter may bound values."""
     largest = getattr(subject.capabilities.get("edge"), "value_bytes_max", None)
     if largest is not None and subject.rule.edge_max_value_bytes > largest:
-        text = f"the edge's adapter takes values of at most {format_size(largest)}"
+        text = f"{_named(subject, 'edge')} takes values of at most {format_size(largest)}"
         yield Fault(f"{subject.path}.edge.max_value", text)
+
+
+@reads("limits.value", "tiers.regional.url", "tiers.cold.url")
+def tiers_take_the_values(subject: Subject) -> Findings:
+    """The adapters that hold the values may bound them."""
+    value_bytes = subject.policy.limits.value_bytes
+    for tier in TIERS[1:]:
+        largest = getattr(subject.capabilities.get(tier), "value_bytes_max", None)
+        if largest is not None and value_bytes > largest:
+            text = f"{_named(subject, tier)} takes values of at most {format_size(largest)}"
+            yield Fault("limits.value", text)
 
 
 @reads(".type", ".consistency")
@@ -181,6 +193,12 @@ def nothing_waits_outside_its_residency(subject: Subject) -> Findings:
         yield Fault(f"{subject.path}.place", text)
 
 
+def _named(subject: Subject, tier: TierName) -> str:
+    """How messages call the adapter of a tier."""
+    scheme = getattr(subject.policy, tier).url.scheme
+    return f"the adapter for {scheme}:" if scheme else f"the adapter of the {tier} tier"
+
+
 def _named_twice(rule: Rule) -> list[TierName]:
     return [tier for tier in rule.place.only or () if tier in rule.place.never]
 
@@ -194,7 +212,12 @@ def _may_wait(rule: Rule) -> bool:
     return rule.durability != "regional" and rule.consistency == "eventual"
 
 
-OF_POLICIES = (value_fits_the_queue, drift_is_within_the_horizon, pulls_are_within_the_horizon)
+OF_POLICIES = (
+    value_fits_the_queue,
+    drift_is_within_the_horizon,
+    pulls_are_within_the_horizon,
+    tiers_take_the_values,
+)
 OF_RULES = (
     strong_is_for_registers,
     what_is_sold_survives,
@@ -209,3 +232,23 @@ OF_RULES = (
     region_can_decide,
     edge_takes_the_values,
 )
+OF_ADAPTERS = (region_can_decide, edge_takes_the_values)
+"""Those of `OF_RULES` that ask what an adapter can do."""
+
+
+def require_able(policy: Policy, tier: TierName, capabilities: object) -> None:
+    """Raise PolicyError, naming rules and adapter, if `policy` demands what an adapter cannot do.
+
+    For adapters that are imported only now: the verifier may not have known theirs.
+    """
+    known: dict[str, object] = {tier: capabilities}
+    found = [
+        Fault(fault.path, f"{fault.text} ({rule.name})")
+        for rule in policy.rules
+        for check in OF_ADAPTERS
+        for fault in check.run(Subject(rule, policy, known))
+    ]
+    whole = tiers_take_the_values.run(Subject(policy.rules[-1], policy, known))
+    found += [Fault(fault.path, fault.text) for fault in whole]
+    if found:
+        raise policy_error(policy.source, found)

@@ -36,7 +36,9 @@ from tierstore.policy.verify import verify
 from tierstore.units import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+
+    from tierstore.policy.checks import Capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,11 @@ def examine(
     places: Places | None = None,
     earlier: tuple[Fault, ...] = (),
     known_schemes: Collection[str] | None = None,
+    declared: Callable[[model.Policy], Capabilities] | None = None,
 ) -> Examined:
     """The policy that `data` spells, with all faults and warnings.
+
+    `declared` says what the adapters of its tiers can do, where that is to be checked.
 
     A field at fault takes its default, so that the rest can be verified in the same run; what
     would follow from that default alone is left out.
@@ -84,7 +89,8 @@ def examine(
     reader = _Reader(places or {}, list(earlier), {fault.path for fault in earlier})
     policy = replace(reader.policy(data), source=source, base_dir=os.path.abspath(base_dir or ""))
     unsound = Unsound(reader.unsound)
-    found, warnings = verify(policy, known_schemes=known_schemes, unsound=unsound)
+    able = {} if declared is None else declared(policy)
+    found, warnings = verify(policy, able, known_schemes, unsound)
     contradicted = [fault for fault, read in reader.contradicted if not unsound.touches(read)]
     return Examined(
         policy,

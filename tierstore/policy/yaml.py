@@ -18,7 +18,7 @@ from tierstore.policy.read import Examined, examine
 from tierstore.units import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from tierstore.policy.model import Policy
 
@@ -46,6 +46,7 @@ def examine_yaml(
     source: str,
     base_dir: str | None = None,
     known_schemes: Collection[str] | None = None,
+    declared: Callable[[Policy], Mapping[str, object]] | None = None,
 ) -> Examined:
     """The policy that `text` spells, with all faults and warnings."""
     builder = _Builder()
@@ -59,6 +60,7 @@ def examine_yaml(
         places=builder.places,
         earlier=tuple(builder.faults),
         known_schemes=known_schemes,
+        declared=declared,
     )
 
 

@@ -43,7 +43,8 @@ class Breaker:
             return
         now_s = self._runtime.monotonic()
         if now_s >= retry_at_s and now_s >= self._probe_until_s:
-            self._probe_until_s = now_s + timeout_s
+            # One who waits for long, or is not heard of again, is no reason to keep others away.
+            self._probe_until_s = now_s + min(timeout_s, PAUSE_S_MAX)
             self._runtime.sometimes("breaker let a probe through")
             return
         self._runtime.sometimes("breaker refused a read")

@@ -347,9 +347,10 @@ class Replica:
         state = self.state
         if state.journal is None:
             return state.outbox.unflushed
-        dirty = [e for e in state.outbox.dirty.values() if not self.writer.needs_journal(e.rule)]
-        frozen = [f for f in state.outbox.frozen if not (f.persisted and f.journaled)]
-        return len(dirty) + sum(len(f.deltas) for f in frozen)
+        rules = [entry.rule for entry in state.outbox.dirty.values()]
+        bare = (f for f in state.outbox.frozen if not (f.persisted and f.journaled))
+        rules += [self.rule_for(key) for frozen in bare for key in frozen.deltas]
+        return sum(not self.writer.needs_journal(rule) for rule in rules)
 
     def abandon(self) -> None:
         """Release what an unclosed store holds, without flushing; its journal stays.

@@ -8,6 +8,7 @@ raises, the others go on, and so does the thread: nobody would notice its end.
 from __future__ import annotations
 
 from tierstore.errors import FencedError, TierStoreError, UnavailableError
+from tierstore.replica.breaker import PAUSE_S_MAX
 from tierstore.runtime import jitter
 
 TYPE_CHECKING = False
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 
 BACKOFF_S_MAX = 30.0
+"""Between attempts of what fails; `PAUSE_S_MAX` where only a tier that is away is in the way of
+work that is wanted often, since that work is what notices that it is back."""
 
 
 class Step:
@@ -122,14 +125,16 @@ class Schedule:
             self.last_error = error
         step.failures = 0 if error is None else step.failures + 1
         _log(step, error)
-        step.due_s = self._runtime.monotonic() + self._pause_s(step)
+        step.due_s = self._runtime.monotonic() + self._pause_s(step, error)
         return error
 
-    def _pause_s(self, step: Step) -> float:
+    def _pause_s(self, step: Step, error: TierStoreError | None) -> float:
         if not step.failures:
             return step.interval_s if step.pause_s is None else step.pause_s()
         failures = 0 if step.pause_s is not None else min(step.failures, 16)  # it holds back itself
-        longest_s = min(BACKOFF_S_MAX, step.interval_s * 2.0**failures)
+        is_away = isinstance(error, UnavailableError) and step.interval_s <= PAUSE_S_MAX
+        bound_s = PAUSE_S_MAX if is_away else BACKOFF_S_MAX
+        longest_s = min(bound_s, step.interval_s * 2.0**failures)
         return longest_s * (0.5 + jitter(self._runtime) / 2)
 
 
