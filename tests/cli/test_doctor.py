@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tierstore.cli.diagnosis import PROBES, diagnose
+from tierstore.cli.diagnosis import diagnose
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.runtime.manual import ManualRuntime
@@ -63,7 +63,7 @@ def test_a_sound_policy_is_told_tier_by_tier_and_rule_by_rule(cli, cli_json, wri
     assert (code, document["ok"]) == (0, True)
     tiers = {tier["tier"]: tier for tier in document["tiers"]}
     assert tiers["regional"]["server"].startswith("SQLite 3.")
-    assert tiers["regional"]["round_trip_ms"] >= 0
+    assert tiers["regional"]["round_trip_ms"] > 0
     assert tiers["cold"]["adapter"]["scheme"] == "file"
     rules = {rule["match"][0]: rule for rule in document["rules"]}
     assert rules["idle/**"]["cold"] == "when idle"
@@ -71,8 +71,8 @@ def test_a_sound_policy_is_told_tier_by_tier_and_rule_by_rule(cli, cli_json, wri
     assert rules["quick/*"]["write_survives_in"] == "this process until the flush"
     assert [line for line in document["advice"] if "durability: journal" in line]
     text = cli("doctor", "--policy", path).stdout
-    assert "rule rules[1]: far/*" in text or "far/*" in text
-    assert "advice: " in text
+    assert "rule far/*\n  a write has reached the region" in text
+    assert "advice: rule quick/*: a write is lost if its process ends" in text
 
 
 def test_a_tier_that_does_not_answer_is_told_and_the_others_are_looked_at(
@@ -116,5 +116,5 @@ def slow_store():
 def test_a_round_trip_that_leaves_no_room_for_another_is_told(slow_store):
     found = diagnose(slow_store, None)
     regional = found.tiers[1]
-    assert (regional.round_trip_ms, PROBES) == (1000.0, 5)
+    assert regional.round_trip_ms == 1000.0
     assert any("timeouts.regional: a round trip takes 1000 ms of 2000" in a for a in found.advice)

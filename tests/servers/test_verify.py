@@ -64,3 +64,13 @@ def test_servers_that_are_not_there_count_as_not_checked(tmp_path):
     assert {tiers[name]["status"] for name in ("regional", "cold")} == {"not checked"}
     assert "server cannot be used: OperationalError" in tiers["regional"]["reason"]
     assert CANARY not in result.output
+
+
+def test_the_way_to_a_server_is_the_one_that_its_url_names(servers, tmp_path):
+    """Its server offers no TLS: a check that came to an end would have left out to ask for it."""
+    postgres, s3 = servers
+    region = f"{postgres.url}?sslmode=require&schema=theirs&pool=3"
+    result, tiers = verify(write_policy(tmp_path, region, s3.url("verify")), "secret")
+    assert tiers["cold"]["status"] == "ok", result.stdout
+    assert tiers["regional"]["status"] == "not checked"
+    assert "server cannot be used: OperationalError" in tiers["regional"]["reason"]

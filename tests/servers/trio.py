@@ -1,4 +1,4 @@
-"""The three real tiers of a deployment, each behind a proxy, and stores over them."""
+"""Stores over real tiers: a memory edge, PostgreSQL, S3."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ PATIENT = {"regional": "10s", "cold": "20s"}
 
 
 class Trio:
-    """PostgreSQL and S3 of its own schema and prefix, reached as `through` says."""
+    """A schema of PostgreSQL and a prefix of S3, reached directly or by what stands before them."""
 
-    def __init__(
-        self, postgres, s3, folder, *, postgres_port=None, s3_url=None, edge=None, timeouts=None
-    ):
+    def __init__(self, postgres, s3, folder, *, postgres_port=None, s3_url=None, timeouts=None):
         self.name = next(NAMES)
         self._folder = folder
         url = postgres.url
@@ -29,26 +27,22 @@ class Trio:
             url = url.replace(f":{postgres.port}/", f":{postgres_port}/")
         self._regional = f"{url}?schema={self.name}"
         self._cold = s3.url(self.name, s3_url)
-        self._edge = edge or {"capacity": "64KiB"}
         self._timeouts = timeouts or PATIENT
         self._stores = []
 
-    def open(self, *, is_patient=False, **rule):
+    def open(self, *, is_patient=False):
         """Another store over the same tiers, which knows nothing yet."""
         number = len(self._stores)
-        edge = {"journal": f"journal-{number}", **self._edge}
-        if "url" in self._edge:
-            edge = dict(self._edge)
         policy = {
             "tiers": {
-                "edge": edge,
+                "edge": {"journal": f"journal-{number}", "capacity": "64KiB"},
                 "regional": {"url": self._regional},
                 "cold": {"url": self._cold},
             },
             "movement": {"interval": "250ms"},
             "replication": {"flush": "20ms", "pull": "100ms"},
             "timeouts": PATIENT if is_patient else self._timeouts,
-            "rules": [{**RULE, **rule}],
+            "rules": [RULE],
         }
         self._stores.append(tierstore.open(policy, base_dir=self._folder))
         return self._stores[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tierstore.errors import TierStoreError
 from tierstore.policy.model import is_tiered
@@ -105,7 +105,8 @@ def _regional(core: Core, timeout_s: float | None) -> TierDiagnosis:
 
 
 def _cold(core: Core, timeout_s: float | None) -> TierDiagnosis:
-    cold, limit_s = core.replica.state.cold, timeout_s or core.policy.timeouts.cold_s
+    cold = core.replica.state.cold
+    limit_s = core.policy.timeouts.cold_s if timeout_s is None else timeout_s
 
     def ask() -> None:
         cold.observed(lambda: cold.get().list(NOWHERE, "", 1, limit_s))
@@ -148,7 +149,7 @@ def _of_rule(policy: Policy, rule: Rule) -> RuleDiagnosis:
     is_at_edge = rule.place.allows("edge")
     may_go_cold = rule.hotness.cold_per_s != "never" and rule.place.allows("cold")
     return RuleDiagnosis(
-        rule.name or f"rules[{rule.index}]",
+        rule.name,
         tuple(rule.match),
         ATTAINED[rule.durability],
         "by heat" if is_at_edge else "never, by the policy",
@@ -157,33 +158,25 @@ def _of_rule(policy: Policy, rule: Rule) -> RuleDiagnosis:
 
 
 def _advice_on_tiers(policy: Policy, tiers: list[TierDiagnosis]) -> Iterator[str]:
-    limits_s: dict[str, Any] = {
-        "regional": policy.timeouts.regional_s,
-        "cold": policy.timeouts.cold_s,
-    }
+    limits_s = {"regional": policy.timeouts.regional_s, "cold": policy.timeouts.cold_s}
     for tier in tiers:
-        limit_s = limits_s.get(tier.tier)
-        if tier.round_trip_ms is None or limit_s is None:
+        if tier.round_trip_ms is None:
             continue
-        if tier.round_trip_ms * SLOW_SHARE > limit_s * 1000:
+        limit_ms = limits_s[tier.tier] * 1000
+        if tier.round_trip_ms * SLOW_SHARE > limit_ms:
             yield (
                 f"timeouts.{tier.tier}: a round trip takes {tier.round_trip_ms:.0f} ms of"
-                f" {limit_s * 1000:.0f}: raise it, or bring the tier nearer"
+                f" {limit_ms:.0f}: raise it, or bring the tier nearer"
             )
-        if tier.adapter is not None and tier.adapter.capabilities is not None:
-            yield from _advice_on_adapter(tier.tier, tier.adapter)
-
-
-def _advice_on_adapter(tier: str, adapter: Adapter) -> Iterator[str]:
-    capabilities = adapter.capabilities
-    if capabilities is not None and not capabilities.shared:
-        yield f"tiers.{tier}: {adapter.scheme}: serves one process; take another for several"
+        able = tier.adapter and tier.adapter.capabilities
+        if able and not able.shared:
+            yield f"tiers.{tier.tier}: its adapter serves one process; take another for several"
 
 
 def _advice_on_rules(policy: Policy) -> Iterator[str]:
     for rule in policy.rules:
         if rule.durability == "memory" and rule.ttl_s is None and rule.match != ("**",):
             yield (
-                f"{rule.name or f'rules[{rule.index}]'}: a write is lost if its process ends"
+                f"rule {rule.name}: a write is lost if its process ends"
                 " before the flush; declare durability: journal unless it can be made again"
             )

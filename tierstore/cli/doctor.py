@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tierstore.cli.failures import OK, describe, exit_code
+from tierstore.cli.inspection import finding_as_json, finding_as_text
 from tierstore.cli.output import emit, emit_text
 from tierstore.cli.settings import Settings, common_options, timeout_option
-from tierstore.frozen import as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +81,7 @@ def _as_json(found: Diagnosis) -> dict[str, Any]:
         "ok": found.error is None,
         "tiers": [_tier_as_json(tier) for tier in found.tiers],
         "rules": [asdict(rule) for rule in found.rules],
-        "findings": [
-            {**as_dict(f), "error": None if f.error is None else describe(f.error)["error"]}
-            for f in found.findings
-        ],
+        "findings": [finding_as_json(finding) for finding in found.findings],
         "advice": found.advice,
     }
 
@@ -102,11 +99,11 @@ def _told(found: Diagnosis) -> Iterator[str]:
         for line in _of_tier(tier):
             yield f"  {line}"
     for rule in found.rules:
-        yield f"rule {rule.rule}: {' '.join(rule.match)}"
+        patterns = " ".join(rule.match)
+        yield f"rule {patterns}" if rule.rule == patterns else f"rule {rule.rule}: {patterns}"
         yield f"  a write has reached {rule.write_survives_in}"
         yield f"  copies at the edge: {rule.edge}; in the cold tier: {rule.cold}"
-    for finding in found.findings:
-        yield f"{'ok   ' if finding.ok else 'WRONG'} {finding.subject}: {finding.detail}"
+    yield from map(finding_as_text, found.findings)
     yield from (f"advice: {line}" for line in found.advice)
 
 

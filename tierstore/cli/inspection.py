@@ -62,16 +62,20 @@ def check(settings: Settings, timeout_s: float | None) -> int:
     with settings.opened() as store:
         report = store.check(timeout=timeout_s)
     if settings.is_json:
-        emit({"ok": report.ok, "findings": [_as_json(finding) for finding in report.findings]})
+        emit({"ok": report.ok, "findings": [finding_as_json(f) for f in report.findings]})
     else:
-        for finding in report.findings:
-            verdict = "ok   " if finding.ok else "WRONG"
-            emit_text(f"{verdict} {finding.subject}: {finding.detail}\n")
+        emit_text("".join(f"{finding_as_text(finding)}\n" for finding in report.findings))
     wrong = [finding for finding in report.findings if not finding.ok]
     return exit_code(wrong[0].error) if wrong else OK
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
+def finding_as_text(finding: Finding) -> str:
+    """One line of what a check found."""
+    return f"{'ok   ' if finding.ok else 'WRONG'} {finding.subject}: {finding.detail}"
+
+
+def finding_as_json(finding: Finding) -> dict[str, Any]:
+    """The fields of what a check found, with the error as other verbs print one."""
     error = None if finding.error is None else describe(finding.error)["error"]
     return {**as_dict(finding), "error": error}
 

@@ -15,10 +15,10 @@ WAIT_S = 10.0
 class SlowToClose:
     """A connection that closes when it is told to."""
 
-    def __init__(self, *, fails=False):
+    fails = is_closed = False
+
+    def __init__(self):
         self.closing, self.may_close = threading.Event(), threading.Event()
-        self.fails = fails
-        self.is_closed = False
 
     def close(self):
         self.closing.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -39,9 +40,9 @@ class PostgresHarness(RegionHarness):
         named = url or os.environ.get(URL_VARIABLE)
         if not named:
             raise CannotError(f"it needs a server: name one in {URL_VARIABLE}")
-        self.server_url = named.partition("?")[0]
-        self.clock, self.plan = ManualRuntime(seed=1), FaultPlan()
         self.schema = f"tierstore_check_{Runtime().random_bytes(6).hex()}"
+        self.url = _in_schema(named, self.schema)
+        self.clock, self.plan = ManualRuntime(seed=1), FaultPlan()
         self.drivers: list[Any] = []
         self._opened: list[Any] = []
         self._adapter: Any = load_region("postgresql")
@@ -50,7 +51,7 @@ class PostgresHarness(RegionHarness):
     @contextmanager
     def entered(self) -> Iterator[Self]:
         """Replaces the driver of the adapter meanwhile."""
-        module = __import__(self._adapter.__module__, fromlist=["Driver"])
+        module = import_module(self._adapter.__module__)
         driver = make_driver(module.Driver, self)
         with mock.patch.object(module, "Driver", driver), super().entered():
             yield self
@@ -59,7 +60,8 @@ class PostgresHarness(RegionHarness):
         """A connection of the driver alone, in autocommit mode."""
         import psycopg
 
-        return psycopg.connect(self.server_url.replace("+psycopg", ""), autocommit=True)
+        address = import_module(f"{self._adapter.__module__.partition('.')[0]}.address")
+        return psycopg.connect(autocommit=True, **address.parse_address(self.url).options)
 
     def _require_server(self) -> Any:
         """Raises CannotError unless schemas can be made there."""
@@ -75,7 +77,7 @@ class PostgresHarness(RegionHarness):
     def open(self, runtime: Runtime | None = None, url: str | None = None) -> Region:
         """A handle of the schema."""
         region = self._adapter(
-            url or f"{self.server_url}?schema={self.schema}",
+            url or self.url,
             runtime=runtime or self.clock,
             terms=Limits(is_tiered=True),
             base_dir="/",
@@ -141,6 +143,13 @@ class PostgresHarness(RegionHarness):
         if self._raw.closed or self._raw.broken:
             self._raw = self.connect_raw()
         return self._raw.execute(statement.format(f"{self.schema}.ts_directory"), parameters)
+
+
+def _in_schema(url: str, schema: str) -> str:
+    """The same server, reached as `url` says, and in it another place."""
+    base, _, options = url.partition("?")
+    kept = [o for o in options.split("&") if o and not o.startswith(("schema=", "prefix="))]
+    return f"{base}?{'&'.join([*kept, f'schema={schema}'])}"
 
 
 def make_driver(base: Any, harness: PostgresHarness) -> Any:
