@@ -69,6 +69,8 @@ def test_servers_that_are_not_there_count_as_not_checked(tmp_path):
 def test_the_way_to_a_server_is_the_one_that_its_url_names(servers, tmp_path):
     """Its server offers no TLS: a check that came to an end would have left out to ask for it."""
     postgres, s3 = servers
+    if postgres.kill is None:
+        pytest.skip("the server is not ours, and may offer it")
     region = f"{postgres.url}?sslmode=require&schema=theirs&pool=3"
     result, tiers = verify(write_policy(tmp_path, region, s3.url("verify")), "secret")
     assert tiers["cold"]["status"] == "ok", result.stdout
