@@ -80,7 +80,7 @@ def admit(state: ReplicaState | None, batch: Batch) -> tuple[str, str]:
         return "fenced", "the region does not know this replica"
     if state.retired:
         return "retired", "the replica was silent for longer than the horizon"
-    if batch.number == state.applied + 1:
+    if batch.number > state.applied:
         if batch.predecessor == state.digest:
             return "apply", ""
         return "fenced", "the predecessor is not the batch that was applied last"

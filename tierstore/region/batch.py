@@ -1,9 +1,10 @@
 """Batches: how an edge replica's writes travel to its region, exactly once.
 
-A replica numbers its batches from 1 and puts the digest of its previous batch into each. The
-region applies number `applied + 1` with the matching predecessor, repeats its stored answer for
-the batch it applied last, and fences everything else: so a batch that was lost, repeated or sent
-by a clone is recognised. The body of a batch is fixed when it is frozen:
+A replica numbers its batches upwards and puts the digest of its previous batch into each. The
+region applies a higher number with the matching predecessor, repeats its stored answer for the
+batch it applied last, and fences everything else: so a batch that was lost, repeated or sent by a
+clone is recognised. Numbers may skip: one who numbers entries, not batches, gives a batch the
+number of its last entry, and then `applied` says which entries the region has. The body of a batch is fixed when it is frozen:
 
     [format, replica, number, predecessor, deltas, heat]
 

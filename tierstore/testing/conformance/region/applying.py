@@ -81,12 +81,30 @@ class Applying(RegionBench):
         expected = ("applied", True) if region.capabilities.durable else ("fenced", False)
         assert (reply.verdict, reply.repeated) == expected
 
-    def test_a_gap_in_numbers_is_fenced(self, sender: Sender) -> None:
-        """A batch that was never seen must not be passed over."""
-        sender.number = 1
+    def test_a_batch_that_was_never_seen_is_not_passed_over(self, sender: Sender) -> None:
+        """What follows it names it as its predecessor."""
+        lost = sender.batch(sender.put("lost", b"1"))
+        sender.number, sender.digest = lost.number, lost.digest
         reply = sender.write("k")
         assert (reply.verdict, reply.applied) == ("fenced", 0)
         assert sender.read("k").rows == {}
+
+    def test_numbers_may_skip(self, sender: Sender) -> None:
+        """A batch may be numbered by the last of several entries that it brings."""
+        sender.write("a")
+        sender.number += 4
+        reply = sender.write("b")
+        assert (reply.verdict, reply.applied) == ("applied", 6)
+        sender.write("c")
+        assert set(sender.read("a", "b", "c").rows) == {"a", "b", "c"}
+
+    def test_a_number_that_was_skipped_never_comes(self, sender: Sender) -> None:
+        """Whoever sends it has not seen what was applied meanwhile."""
+        early = freeze(sender.replica, 2, b"", [sender.put("early", b"1")], [])
+        sender.number = 4
+        sender.write("k")
+        assert sender.region.apply(early, TIMEOUT_S).verdict == "fenced"
+        assert "early" not in sender.read("early").rows
 
     def test_a_wrong_predecessor_is_fenced(self, sender: Sender) -> None:
         """Two histories under one identity, such as a clone's, are told by their digests."""
@@ -125,7 +143,7 @@ class Applying(RegionBench):
     def test_what_is_fenced_leaves_no_trace(self, sender: Sender) -> None:
         """No position, no number, nothing for an operator."""
         position = sender.write("k").position
-        sender.number += 1
+        sender.digest = bytes(16)
         reply = sender.send(sender.put("x", b"1", stamp=sender.stamp(3600)))
         assert (reply.verdict, reply.position, reply.applied) == ("fenced", position, 1)
         assert reply.reason
