@@ -14,7 +14,7 @@ from tierstore.errors import (
 )
 from tierstore.opening import wire
 from tierstore.policy import load
-from tierstore.store.operation import decode_operation, encode_operation
+from tierstore.replica.operation import decode_operation, encode_operation
 
 KEY = "regional/k"
 

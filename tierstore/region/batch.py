@@ -4,7 +4,8 @@ A replica numbers its batches upwards and puts the digest of its previous batch 
 region applies a higher number with the matching predecessor, repeats its stored answer for the
 batch it applied last, and fences everything else: so a batch that was lost, repeated or sent by a
 clone is recognised. Numbers may skip: one who numbers entries, not batches, gives a batch the
-number of its last entry, and then `applied` says which entries the region has. The body of a batch is fixed when it is frozen:
+number of its last entry, and then `applied` says which entries the region has. The body of a batch
+is fixed when it is frozen:
 
     [format, replica, number, predecessor, deltas, heat]
 

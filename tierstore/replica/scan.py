@@ -43,6 +43,7 @@ def scan_page(
         ticket = state.outbox.begin_request()
     sent_at_s = state.runtime.monotonic()
     try:
+        queued = () if state.shared is None else state.shared.waiting(deadline)
         page = state.link.call(
             lambda timeout_s: state.link.region.scan(
                 start, end, limit, reverse, values, state.replica, timeout_s
@@ -61,6 +62,10 @@ def scan_page(
     finally:
         with state.lock:
             state.outbox.end_request(ticket)
+    if state.shared is not None:
+        state.shared.join(merged, queued, is_inside)
+        if values:
+            state.shared.keep_up(merged, sent_at_s, deadline.renewed())
     live = [(key, record) for key, record in merged.items() if record.is_live(now)]
     live.sort(key=lambda item: _raw(item[0]), reverse=reverse)
     return live, page.next_key
@@ -121,7 +126,7 @@ def _keep_up(
     state: ReplicaState, page: ScanPage, merged: dict[str, Record], sent_at_s: float
 ) -> None:
     """Let no copy be older than what the scan shows: reads of one replica never go back."""
-    is_current = page.position >= state.cursor
+    is_current = state.shared is None and page.position >= state.cursor
     for key, record in merged.items():
         refresh(state, key, record, sent_at_s, is_current=is_current)
 

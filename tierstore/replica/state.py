@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tierstore.replica.heat import HeatKeeper
     from tierstore.replica.link import RegionLink
     from tierstore.replica.negatives import Negatives
+    from tierstore.replica.shared.state import SharedState
     from tierstore.runtime import Runtime
     from tierstore.tiers.journal.file import JournalFile
 
@@ -97,6 +98,8 @@ class ReplicaState:
         self.cold: ColdLink
         self.closed = False
         self.never_edge = never_edge(policy)
+        self.shared: SharedState | None = None
+        """Of a worker whose edge is shared with others."""
 
         # Rules under which a put of a scalar needs nothing but the resident entry.
         self.plain_memory = frozenset(

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tierstore.policy.model import Policy, Rule
     from tierstore.record import Record
     from tierstore.replica.engine import Replica
+    from tierstore.replica.operation import Stamped
     from tierstore.replica.write import Write
     from tierstore.runtime import Runtime
-    from tierstore.store.operation import Stamped
     from tierstore.store.results import Outcome
 
     class View(Protocol):

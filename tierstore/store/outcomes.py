@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tierstore.errors import FencedError, OutcomeUnknownError, TierStoreError
+from tierstore.replica.operation import encode_operation
 from tierstore.replica.reads import READ_KEYS_MAX
-from tierstore.store.operation import encode_operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tierstore.record import Record
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.engine import Replica
-    from tierstore.store.operation import Stamped
+    from tierstore.replica.operation import Stamped
     from tierstore.store.results import Outcome
 
     Acknowledged = tuple[int, str, Rule]

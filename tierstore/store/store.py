@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tierstore.edge.entry import Packed
 from tierstore.keys import check_prefix
+from tierstore.replica.operation import decode_operation
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.leaving import note_failure
-from tierstore.store.operation import decode_operation
 from tierstore.store.pickling import refuse_pickling
 from tierstore.store.resolving import Resolver
 from tierstore.store.results import Maintenance

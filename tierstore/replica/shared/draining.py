@@ -1,0 +1,311 @@
+"""Draining: what waits in the edge's queues becomes batches of their tags' identities.
+
+A batch has the number of its last entry. What the region says it has applied of an identity thus
+says which entries it has, whoever sent them: two workers may drain one tag at once, or one after a
+failure of the other, and nothing is applied twice. The lease only spares them the work.
+"""
+
+from __future__ import annotations
+
+from tierstore.edge.entry import key_size
+from tierstore.errors import CorruptionError, FencedError
+from tierstore.region.batch import Delta, freeze
+from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
+from tierstore.region.shared import TAGS, Settled
+from tierstore.replica.link import RegionLink
+from tierstore.replica.outbox import _after
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.policy.model import Rule
+    from tierstore.region.batch import Batch
+    from tierstore.region.protocol import BatchReply, Registration
+    from tierstore.region.shared import Identity, Queued
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.link import RegionSource
+    from tierstore.replica.shared.state import SharedState
+
+LEASE_MS = 3000
+ROUNDS_MAX = 100_000
+BATCH_BYTES_MAX = 4 * 2**20
+
+
+class Drainer:
+    """Sends the queues of an edge to the region. Safe to use from several threads."""
+
+    def __init__(
+        self, shared: SharedState, source: RegionSource, rule_for: Callable[[str], Rule]
+    ) -> None:
+        self._shared = shared
+        self._state = shared.state
+        self._source = source
+        self._rule_for = rule_for
+        self._links: dict[int, RegionLink] = {}
+        self.failures: dict[int, str] = {}
+        """Tags whose queue cannot be drained until somebody mends it, and why."""
+
+    @property
+    def identities(self) -> list[int]:
+        """The replicas as which this worker has registered with the region."""
+        return [replica for replica, link in self._links.items() if link.registration is not None]
+
+    def drain_known(self, deadline: Deadline) -> None:
+        """Drain the tags that this worker wrote to, but for those that another is draining."""
+        for tag in sorted(self._shared.touched_tags):
+            if self._lead(tag, deadline):
+                self.drain(tag, deadline.renewed())
+
+    def drain_all(self, deadline: Deadline) -> None:
+        """Drain every tag, whoever wrote to it: the queues of workers that died, too."""
+        for tag in range(TAGS):
+            self.drain(tag, deadline.renewed())
+
+    def drain(self, tag: int, deadline: Deadline) -> None:
+        """Bring all that waits in a tag's queue to the region.
+
+        Raises UnavailableError if a tier does not answer (what waits stays queued), FencedError if
+        the region refuses an identity, CorruptionError for an entry that cannot be understood.
+        """
+        shared = self._shared
+        with self._state.lock:
+            shared.touched_tags.discard(tag)
+        try:
+            identities = shared.link.call(
+                lambda edge, timeout_s: edge.identities(tag, timeout_s), deadline
+            )
+            for identity in identities:
+                self._drain_identity(tag, identity, deadline.renewed())
+            for identity in identities[:-1]:
+                self._end(tag, identity, deadline.renewed())
+        except BaseException as exc:
+            with self._state.lock:
+                shared.touched_tags.add(tag)
+            if isinstance(exc, (FencedError, CorruptionError)):
+                self.failures[tag] = str(exc)
+            raise
+        self.failures.pop(tag, None)
+
+    def _lead(self, tag: int, deadline: Deadline) -> bool:
+        holder = self._state.replica
+        return self._shared.link.call(
+            lambda edge, timeout_s: edge.lead(f"drain-{tag}", holder, LEASE_MS, timeout_s), deadline
+        )
+
+    def _drain_identity(self, tag: int, identity: Identity, deadline: Deadline) -> None:
+        if not identity.waiting:
+            return
+        link = self._link(identity)
+        applied, digest = self._standing_of(tag, identity, link, deadline)
+        for _ in range(ROUNDS_MAX):
+            if link.registration is None or link.registration.state.retired:
+                return
+            entries = self._queue(tag, identity, deadline)
+            self._forget_applied(tag, identity, entries, applied, deadline)
+            entries = _fitting([entry for entry in entries if entry.number > applied])
+            if not entries:
+                return
+            batch = _batch(identity.replica, digest, entries)
+            if self._send(tag, identity, link, batch, entries, deadline.renewed()):
+                applied, digest = batch.number, batch.digest
+            else:
+                known = self._meet_other(link, applied, deadline)
+                applied, digest = known.state.applied, known.state.digest
+
+    def _queue(self, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
+        limit = self._state.policy.replication.batch
+        entries = self._shared.link.call(
+            lambda edge, timeout_s: edge.queue(tag, identity.replica, limit, timeout_s), deadline
+        )
+        for entry in entries:
+            if entry.delta is None:
+                raise CorruptionError(
+                    f"entry {entry.number} of queue {tag} of the edge cannot be understood; what"
+                    " was written after it waits behind it",
+                    tier="edge",
+                )
+        return entries
+
+    def _standing_of(
+        self, tag: int, identity: Identity, link: RegionLink, deadline: Deadline
+    ) -> tuple[int, bytes]:
+        """(The last entry of an identity that the region has, the digest of its batch)."""
+        link.forget()  # another worker may have sent something since this one last looked
+        known = link.register(deadline)
+        if known.state.retired:
+            self._set_aside(tag, identity, link, deadline)
+        elif identity.is_new:
+            self._shared.link.call(
+                lambda edge, timeout_s: edge.introduce(tag, identity.replica, timeout_s), deadline
+            )
+        return known.state.applied, known.state.digest
+
+    def _meet_other(self, link: RegionLink, applied: int, deadline: Deadline) -> Registration:
+        """Go on from what another worker sent under this identity meanwhile."""
+        self._state.runtime.sometimes("two workers drained one tag")
+        link.forget()
+        known = link.register(deadline)
+        if known.state.applied <= applied:
+            raise FencedError(
+                "the region refuses what waits at the edge: it has another history of it, as after"
+                " a restore of one of them from a backup"
+            )
+        return known
+
+    def _send(
+        self,
+        tag: int,
+        identity: Identity,
+        link: RegionLink,
+        batch: Batch,
+        entries: list[Queued],
+        deadline: Deadline,
+    ) -> bool:
+        """Whether the region applied `batch`; False: it has had another since."""
+        sent_at_s = self._state.runtime.monotonic()
+        reply = link.call(lambda timeout_s: link.region.apply(batch, timeout_s), deadline)
+        if reply.verdict == "retired":
+            self._set_aside(tag, identity, link, deadline.renewed())
+            link.forget()
+            return True
+        if reply.verdict == "fenced":
+            return False
+        numbers = {entry.delta.key: entry.number for entry in entries if entry.delta is not None}
+        settled = self._judge(batch, reply, numbers)
+        self._settle(tag, identity, batch.number, settled, sent_at_s, deadline)
+        self._state.tally.flushed += len(batch.deltas)
+        return True
+
+    def _judge(self, batch: Batch, reply: BatchReply, numbers: dict[str, int]) -> list[Settled]:
+        """What each outcome means for the copies. One that is held stays dirty until it shows."""
+        settled = []
+        for delta, outcome in zip(batch.deltas, reply.outcomes, strict=True):
+            if outcome == HELD or not isinstance(delta, Delta):
+                self._state.runtime.sometimes("queued write held by the region")
+                continue
+            is_kept = outcome == APPLIED and not reply.repeated and self._may_stay(delta)
+            settled.append(Settled(delta.key, numbers[delta.key], is_kept))
+            if outcome == SUPERSEDED:
+                self._state.tally.lost_races += 1
+            elif outcome != APPLIED:
+                self._quarantine(delta, OUTCOME_NAMES[outcome])
+        return settled
+
+    def _may_stay(self, delta: Delta) -> bool:
+        size_bytes = key_size(delta.key) + len(delta.record.payload or b"")
+        return self._shared.may_share(self._rule_for(delta.key), size_bytes)
+
+    def _quarantine(self, delta: Delta, reason: str) -> None:
+        with self._state.lock:
+            stamp = max(delta.record.stamp, delta.record.touch)
+            self._state.outbox.quarantined[delta.key] = stamp
+        self._state.tally.quarantined += 1
+        from tierstore.replica.log import log
+
+        log("warning", "the region keeps a write of %r aside: %s", delta.key, reason)
+
+    def _settle(
+        self,
+        tag: int,
+        identity: Identity,
+        number: int,
+        settled: list[Settled],
+        sent_at_s: float,
+        deadline: Deadline,
+    ) -> None:
+        link = self._shared.link
+        fetched_ms = link.clock.there_ms(sent_at_s)
+        ttl_ms = max((self._shared.ttl_ms(self._rule_for(item.key)) for item in settled), default=0)
+        link.call(
+            lambda edge, timeout_s: edge.settle(
+                tag, identity.replica, number, settled, fetched_ms, ttl_ms, timeout_s
+            ),
+            deadline.renewed(),
+        )
+
+    def _forget_applied(
+        self,
+        tag: int,
+        identity: Identity,
+        entries: list[Queued],
+        applied: int,
+        deadline: Deadline,
+    ) -> None:
+        """Settle entries that the region has, though nobody heard what became of them."""
+        known = [entry for entry in entries if entry.number <= applied]
+        if known:
+            self._state.runtime.sometimes("queued entries were applied unheard")
+            self._drop_applied(tag, identity, known, applied, deadline)
+
+    def _drop_applied(
+        self, tag: int, identity: Identity, entries: list[Queued], number: int, deadline: Deadline
+    ) -> None:
+        """Forget entries up to `number`, and the copies that show them."""
+        settled = {e.delta.key: Settled(e.delta.key, e.number, False) for e in entries if e.delta}
+        now_s = self._state.runtime.monotonic()
+        self._settle(tag, identity, number, list(settled.values()), now_s, deadline)
+
+    def _leave_with_region(self, batch: Batch, link: RegionLink, deadline: Deadline) -> None:
+        reason = "its replica was silent for longer than the horizon"
+        link.observed(lambda: link.region.set_aside(batch, reason, deadline.remaining_s()))
+
+    def _set_aside(
+        self, tag: int, identity: Identity, link: RegionLink, deadline: Deadline
+    ) -> None:
+        """Leave the queue of a retired identity with the region, for its operator."""
+        self._state.runtime.sometimes("retired tag came back")
+        edge = self._shared.link
+        while entries := self._queue(tag, identity, deadline):
+            batch = _batch(identity.replica, b"", entries)
+            self._leave_with_region(batch, link, deadline)
+            self._drop_applied(tag, identity, entries, batch.number, deadline)
+            self._state.tally.set_aside += len(entries)
+        edge.call(
+            lambda edge_, timeout_s: edge_.dismiss(tag, identity.replica, timeout_s), deadline
+        )
+
+    def _end(self, tag: int, identity: Identity, deadline: Deadline) -> None:
+        """Let an identity of an earlier life of the server go: nothing waits under it any more."""
+        edge = self._shared.link
+        left = edge.call(lambda edge_, timeout_s: edge_.identities(tag, timeout_s), deadline)
+        if any(one.replica == identity.replica and one.waiting for one in left):
+            return
+        link = self._link(identity)
+        if not identity.is_new or link.registration is not None:
+            link.register(deadline)
+            link.leave(deadline)
+        self._links.pop(identity.replica, None)
+        edge.call(
+            lambda edge_, timeout_s: edge_.dismiss(tag, identity.replica, timeout_s), deadline
+        )
+
+    def _link(self, identity: Identity) -> RegionLink:
+        link = self._links.get(identity.replica)
+        if link is None:
+            state = self._state
+            drift_ms = state.clock.max_drift_ms
+            link = RegionLink(self._source, state.runtime, identity.replica, drift_ms)
+            self._links[identity.replica] = link
+        link.is_new = identity.is_new
+        return link
+
+
+def _fitting(entries: list[Queued]) -> list[Queued]:
+    """The first of `entries`, at least one, that make a batch of at most 4 MiB."""
+    size_bytes = 0
+    for count, entry in enumerate(entries):
+        assert entry.delta is not None
+        size_bytes += len(entry.delta.record.payload or b"")
+        if count and size_bytes > BATCH_BYTES_MAX:
+            return entries[:count]
+    return entries
+
+
+def _batch(replica: int, predecessor: bytes, entries: list[Queued]) -> Batch:
+    """One batch of what `entries` say, one delta a key."""
+    deltas: dict[str, Delta] = {}
+    for entry in entries:
+        if (delta := entry.delta) is not None:
+            deltas[delta.key] = _after(deltas.get(delta.key), delta)
+    return freeze(replica, entries[-1].number, predecessor, list(deltas.values()), [])

@@ -1,0 +1,109 @@
+"""The link from one worker to its edge: connecting, noticing another life, failures."""
+
+from __future__ import annotations
+
+from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.replica.breaker import PATIENT_S, Breaker
+from tierstore.replica.shared.clock import EdgeClock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from tierstore.region.shared import EdgeInfo, SharedEdge
+    from tierstore.replica.deadline import Deadline
+    from tierstore.runtime import Runtime
+
+    R = TypeVar("R")
+
+
+class EdgeLink:
+    """Calls to the shared edge. It connects at its first use."""
+
+    def __init__(
+        self,
+        make: Callable[[], SharedEdge],
+        runtime: Runtime,
+        timeout_s: float,
+        require: Callable[[EdgeInfo], None],
+    ) -> None:
+        """`require` raises PolicyError if what the server says of itself is not enough."""
+        self._make = make
+        self._runtime = runtime
+        self._timeout_s = timeout_s
+        self._require = require
+        self._connecting = runtime.lock()
+        self.made: SharedEdge | None = None
+        self.info: EdgeInfo | None = None
+        self.clock = EdgeClock(runtime)
+        self.failure: str | None = None
+        self.breaker = Breaker(runtime, "the edge server")
+
+    @property
+    def edge(self) -> SharedEdge:
+        """The adapter; raises PolicyError or UnavailableError if it cannot be loaded."""
+        if self.made is None:
+            self.made = self._make()
+        return self.made
+
+    def connect(self, deadline: Deadline) -> EdgeInfo:
+        """What the server said when it was connected to, once until it fails to answer.
+
+        Raises PolicyError if it does not do what the rules demand, UnavailableError.
+        """
+        info = self.info
+        if info is not None:
+            return info
+        if not self._connecting.acquire(True, deadline.remaining_s()):
+            raise UnavailableError("another thread is still connecting to the edge server")
+        try:
+            if self.info is None:
+                sent_at_s = self._runtime.monotonic()
+                info = self.edge.connect(deadline.remaining_s())
+                self.clock.heard(info.now_ms, sent_at_s)
+                self._require(info)
+                self.info = info
+            assert self.info is not None
+            return self.info
+        finally:
+            self._connecting.release()
+
+    def call(self, send: Callable[[SharedEdge, float], R], deadline: Deadline) -> R:
+        """What `send(edge, timeout_s)` returns.
+
+        Raises UnavailableError at once while the breaker keeps callers away. What may have
+        happened stays an OutcomeUnknownError: the caller knows whether it can be sent again.
+        """
+        self.breaker.admit(deadline.timeout_s)
+        try:
+            self.connect(deadline)
+            answer = send(self.edge, min(self._timeout_s, deadline.remaining_s()))
+        except (UnavailableError, OutcomeUnknownError) as exc:
+            self._note(str(exc), deadline.timeout_s)
+            raise
+        if self.failure is not None:
+            self._note(None)
+        return answer
+
+    def reconnect(self) -> None:
+        """Look again who answers, at the next call."""
+        self.info = None
+
+    def close(self) -> None:
+        """Release what was made. Idempotent."""
+        if self.made is not None:
+            self.made.close()
+
+    def _note(self, failure: str | None, patience_s: float = PATIENT_S) -> None:
+        was, self.failure = self.failure, failure
+        if failure is None:
+            self.breaker.answered()
+        else:
+            self.info = None
+            if patience_s >= PATIENT_S:
+                self.breaker.unanswered(failure)
+        if (was is None) is not (failure is None):
+            from tierstore.replica.log import log_reach
+
+            log_reach("the edge server", was, failure)

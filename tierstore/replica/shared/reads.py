@@ -1,0 +1,315 @@
+"""Reads of a worker: its own memory, then the shared edge, then the region.
+
+A copy of the edge is young enough by what was known of the edge's last pull *before* it was asked
+for: a pull that ends later may have replaced it meanwhile. What the edge does not have is read at
+the region under a placeholder, and shown at the edge for all workers.
+"""
+
+from __future__ import annotations
+
+from tierstore.crdt import register
+from tierstore.edge.entry import GONE, fold, key_size
+from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.replica.cold import damage, fetch
+from tierstore.replica.reads import READ_KEYS_MAX, Answer, Reader, _wait
+from tierstore.replica.shared.near import install_near
+from tierstore.runtime import mint_replica_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tierstore.policy.model import Rule
+    from tierstore.record import Record
+    from tierstore.region.protocol import ReadReply
+    from tierstore.region.shared import Copy
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.fills import Flight
+    from tierstore.replica.shared.state import SharedState
+
+
+class Asked:
+    """One read of several keys: what each may lag, who waits for it, what was found."""
+
+    __slots__ = ("answers", "bound_s", "counts", "deadline", "flights", "rules")
+
+    def __init__(
+        self, rules: dict[str, Rule], bound_s: float | None, deadline: Deadline, *, counts: bool
+    ) -> None:
+        self.rules = rules
+        self.bound_s = bound_s
+        self.deadline = deadline
+        self.counts = counts
+        self.answers: dict[str, Answer] = {}
+        self.flights: dict[str, Flight] = {}
+
+    def bound_of(self, key: str) -> float | None:
+        """How far an answer for `key` may lag, in seconds; None: no bound."""
+        return self.bound_s if self.bound_s is not None else self.rules[key].read.max_age_s
+
+
+class SharedReader:
+    """Takes the place of a private replica's `Reader`."""
+
+    def __init__(self, shared: SharedState, private: Reader) -> None:
+        self._shared = shared
+        self._state = shared.state
+        self._private = private
+
+    def resolve(
+        self,
+        key: str,
+        rule: Rule,
+        max_age_s: float | None,
+        deadline: Deadline,
+        *,
+        counts: bool = True,
+    ) -> Answer:
+        """The state of `key`; see `Reader.resolve`.
+
+        Raises UnavailableError, too, if the edge does not answer and may hold what only it knows.
+        """
+        state = self._state
+        bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
+        while True:
+            with state.lock:
+                if self._shared.is_private(key, rule):
+                    break
+                answer = self._private._local(key, rule, bound_s, counts=counts)
+                if answer is not None:
+                    return answer
+                flight = state.fills.lead(key, counts=counts)
+                following = None if flight else state.fills.follow(key)
+            if flight is not None:
+                asked = Asked({key: rule}, max_age_s, deadline, counts=counts)
+                asked.flights[key] = flight
+                return self._lead(asked)[key]
+            assert following is not None
+            error = _wait(following, deadline, state.policy.timeouts.cold_s)
+            if error is not None:
+                raise error
+            deadline = deadline.renewed()
+        return self._private.resolve(key, rule, max_age_s, deadline, counts=counts)
+
+    def resolve_local(
+        self, key: str, rule: Rule, max_age_s: float | None, *, counts: bool = True
+    ) -> Answer | None:
+        """What this process's memory answers, else None. Never waits."""
+        return self._private.resolve_local(key, rule, max_age_s, counts=counts)
+
+    def resolve_many(
+        self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
+    ) -> dict[str, Answer]:
+        """`resolve` for several keys, with one request a thousand keys to each tier."""
+        state, shared = self._state, self._shared
+        asked = Asked(rules, max_age_s, deadline, counts=True)
+        private: dict[str, Rule] = {}
+        with state.lock:
+            for key, rule in rules.items():
+                if shared.is_private(key, rule):
+                    private[key] = rule
+                elif answer := self._private._local(key, rule, asked.bound_of(key), counts=True):
+                    asked.answers[key] = answer
+                elif (flight := state.fills.lead(key)) is not None:
+                    asked.flights[key] = flight
+        answers = self._lead(asked)
+        if private:
+            answers.update(self._private.resolve_many(private, max_age_s, deadline.renewed()))
+        for key, rule in rules.items():
+            if key not in answers:  # another reader's flight
+                answers[key] = self.resolve(key, rule, max_age_s, deadline.renewed())
+        return answers
+
+    def _lead(self, asked: Asked) -> dict[str, Answer]:
+        """Answer the keys of the flights, and end these."""
+        flights = asked.flights
+        try:
+            keys = list(flights)
+            for start in range(0, len(keys), READ_KEYS_MAX):
+                self._read(keys[start : start + READ_KEYS_MAX], asked)
+        except BaseException as exc:
+            self._state.fills.fail(list(flights.values()), exc, self._state.lock)
+            if isinstance(exc, UnavailableError):
+                self._state.tally.unavailable += len(flights)
+            raise
+        return asked.answers
+
+    def _read(self, keys: list[str], asked: Asked) -> None:
+        """Answer `keys` by copies of the edge where these are young enough, else by the region."""
+        copies = self._copies(keys, asked)
+        missing = [key for key in keys if key not in asked.answers]
+        if missing and any(key in copies for key in missing) and self._look_up(asked):
+            copies.update(self._copies([key for key in missing if key in copies], asked))
+            missing = [key for key in missing if key not in asked.answers]
+        if missing:
+            self._ask_region(missing, copies, asked)
+
+    def _copies(self, keys: list[str], asked: Asked) -> dict[str, Copy]:
+        """What the edge has of `keys`; those that may be answered by it are."""
+        shared, state = self._shared, self._state
+        pulled_ms = shared.known_pulled_ms
+        reply = shared.link.call(lambda edge, timeout_s: edge.read(keys, timeout_s), asked.deadline)
+        with state.lock:
+            for key, copy in reply.copies.items():
+                state.clock.merge_admitted(max(copy.record.stamp, copy.record.touch))
+                self._answer_by(copy, key, pulled_ms, asked)
+            state.edge.evict(state.now_ms())
+        return reply.copies
+
+    def _answer_by(self, copy: Copy, key: str, pulled_ms: int, asked: Asked) -> None:
+        """Let `copy` answer, if it is young enough, and keep it near. Needs the lock."""
+        state, rule = self._state, asked.rules[key]
+        seen_ms = max(copy.fetched_ms, pulled_ms) if copy.fetched_ms else 0
+        seen_s = self._shared.link.clock.here_s(seen_ms) if seen_ms else float("-inf")
+        age_s, bound_s = state.runtime.monotonic() - seen_s, asked.bound_of(key)
+        if bound_s is not None and age_s > bound_s:
+            return
+        flight = asked.flights[key]
+        is_alive = state.fills.land(flight)
+        if asked.counts and state.heat is not None:
+            state.heat.miss(key, rule)
+        if is_alive and self._shared.is_listening:
+            install_near(state, key, rule, copy.record, seen_s)
+        record = copy.record
+        asked.answers[key] = Answer(record, fold(record.payload), "edge", age_s)
+
+    def _look_up(self, asked: Asked) -> bool:
+        """Learn of the latest pull; whether there was a later one than was known."""
+        shared = self._shared
+        before_ms, sent_at_s = shared.known_pulled_ms, self._state.runtime.monotonic()
+        standing = shared.link.call(
+            lambda edge, timeout_s: edge.standing(timeout_s), asked.deadline
+        )
+        with self._state.lock:
+            shared.heard(standing, sent_at_s)
+        return shared.known_pulled_ms > before_ms
+
+    def _ask_region(self, keys: list[str], copies: dict[str, Copy], asked: Asked) -> None:
+        """Read `keys` at the region, show them at the edge, and answer."""
+        state, shared = self._state, self._shared
+        token, sent_at_s = mint_replica_id(state.runtime), state.runtime.monotonic()
+        fetched_ms = self._lease(keys, token, asked)
+        shared.link.clock.heard(fetched_ms, sent_at_s)
+        try:
+            reply = fetch(state, keys, asked.deadline.renewed())
+        except UnavailableError as exc:
+            self._fall_back(keys, copies, asked, exc)
+            return
+        newer = self._fill(reply, token, fetched_ms, keys, copies, asked)
+        with state.lock:
+            for key in keys:
+                self._settle(key, reply, newer.get(key), sent_at_s, asked)
+
+    def _lease(self, keys: list[str], token: int, asked: Asked) -> int:
+        """Put placeholders; the edge's time then, or an earlier one."""
+        link = self._shared.link
+        try:
+            return link.call(
+                lambda edge, timeout_s: edge.lease(keys, token, timeout_s), asked.deadline
+            )
+        except OverloadedError:  # nothing will be stored, but it can be read
+            return link.clock.there_ms(self._state.runtime.monotonic())
+
+    def _fill(
+        self,
+        reply: ReadReply,
+        token: int,
+        fetched_ms: int,
+        keys: list[str],
+        copies: dict[str, Copy],
+        asked: Asked,
+    ) -> dict[str, Copy]:
+        """Show what the region said at the edge; the copies there that are newer than that."""
+        records = {
+            key: row.record
+            for key, row in reply.rows.items()
+            if key not in reply.corrupt and self._is_kept(key, row.record, asked.rules[key])
+        }
+        ttl_ms = max((self._shared.ttl_ms(asked.rules[key]) for key in records), default=0)
+        shown: set[str] = set()
+        link = self._shared.link
+        if records:
+            try:
+                shown = link.call(
+                    lambda edge, timeout_s: edge.fill(
+                        records, token, fetched_ms, ttl_ms, timeout_s
+                    ),
+                    asked.deadline.renewed(),
+                )
+            except OverloadedError:
+                self._state.runtime.sometimes("no room for a fill")
+            except (UnavailableError, OutcomeUnknownError) as exc:
+                raise UnavailableError(str(exc)) from exc
+        doubtful = [key for key in keys if key not in shown and (key in copies or key in records)]
+        if not doubtful:
+            return {}
+        return link.call(
+            lambda edge, timeout_s: edge.read(doubtful, timeout_s), asked.deadline.renewed()
+        ).copies
+
+    def _is_kept(self, key: str, record: Record, rule: Rule) -> bool:
+        """Whether a row is worth a copy at the edge."""
+        size_bytes = key_size(key) + len(record.payload or b"")
+        if not self._shared.may_share(rule, size_bytes):
+            return False
+        heat = self._state.heat
+        if heat is None or not heat.is_curious:
+            return True
+        with self._state.lock:
+            return heat.admits(key, rule, size_bytes)
+
+    def _settle(
+        self, key: str, reply: ReadReply, copy: Copy | None, sent_at_s: float, asked: Asked
+    ) -> None:
+        """Answer by what the region said, and by what was written here since. Needs the lock."""
+        state, rule = self._state, asked.rules[key]
+        row = reply.rows.get(key)
+        if key in reply.corrupt and copy is None:
+            raise damage(key, reply.corrupt[key], row)
+        record = None if row is None else row.record
+        if copy is not None:
+            record = register.join(record, copy.record)
+        is_alive = state.fills.land(asked.flights[key])
+        if asked.counts and state.heat is not None:
+            state.heat.miss(key, rule)
+        age_s = state.runtime.monotonic() - sent_at_s
+        if record is None:
+            if is_alive and self._shared.is_listening:
+                self._note_absent(key, rule, sent_at_s)
+            state.tally.absent += 1
+            asked.answers[key] = Answer(None, GONE, None, age_s)
+            return
+        state.clock.merge_admitted(max(record.stamp, record.touch))
+        tier = "cold" if row is not None and row.cold is not None else "regional"
+        if not record.is_live(state.now_ms()):
+            state.tally.absent += 1
+        elif tier == "cold":
+            state.tally.cold += 1
+        else:
+            state.tally.regional += 1
+        asked.answers[key] = Answer(record, fold(record.payload), tier, age_s)
+
+    def _note_absent(self, key: str, rule: Rule, sent_at_s: float) -> None:
+        from tierstore.replica.install import _note_absent
+
+        _note_absent(self._state, key, rule, sent_at_s)
+
+    def _fall_back(
+        self, keys: list[str], copies: dict[str, Copy], asked: Asked, error: UnavailableError
+    ) -> None:
+        """Answer by copies that are too old, where `stale_if_error` allows it."""
+        state = self._state
+        with state.lock:
+            for key in keys:
+                bound_s = asked.bound_of(key)
+                if key not in copies or bound_s is None:
+                    raise error
+                copy, rule = copies[key], asked.rules[key]
+                seen_ms = max(copy.fetched_ms, self._shared.known_pulled_ms)
+                seen_s = self._shared.link.clock.here_s(seen_ms if copy.fetched_ms else 0)
+                age_s = state.runtime.monotonic() - seen_s
+                if age_s > bound_s + (rule.read.stale_if_error_s or 0.0):
+                    raise error
+                state.fills.land(asked.flights[key])
+                state.tally.stale += 1
+                asked.answers[key] = Answer(
+                    copy.record, fold(copy.record.payload), "edge", age_s, stale=True
+                )

@@ -1,0 +1,77 @@
+"""What a scan has to know of the edge: what waits there, and which copies its rows outdate."""
+
+from __future__ import annotations
+
+from tierstore.crdt import register
+from tierstore.region.batch import PUT
+from tierstore.region.shared import TAGS
+from tierstore.replica.shared.state import COPY_TTL_MS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tierstore.record import Record
+    from tierstore.region.batch import Delta
+    from tierstore.region.shared import Identity, Queued
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.shared.state import SharedState
+
+PAGE = 10_000
+
+
+def waiting(shared: SharedState, deadline: Deadline) -> list[Delta]:
+    """Everything that waits in the edge's queues, in the order of each queue.
+
+    Read it before the region's page: what is drained in between is then in both, which is harmless.
+    """
+    found: list[Delta] = []
+    for tag in range(TAGS):
+        for identity in _identities(shared, tag, deadline):
+            entries = _entries(shared, tag, identity, deadline) if identity.waiting else []
+            found += [entry.delta for entry in entries if entry.delta is not None]
+    return found
+
+
+def join_waiting(
+    merged: dict[str, Record], deltas: Sequence[Delta], is_inside: Callable[[str], bool]
+) -> None:
+    """Add to the records of a page what waits for keys in its range."""
+    for delta in deltas:
+        if is_inside(delta.key):
+            join = register.join if delta.op == PUT else register.touch
+            record = join(merged.get(delta.key), delta.record)
+            if record is not None:
+                merged[delta.key] = record
+
+
+def keep_up(
+    shared: SharedState,
+    records: Mapping[str, Record],
+    sent_at_s: float,
+    deadline: Deadline,
+) -> None:
+    """Let no later read at this edge find something older than what a scan shows."""
+    if not records:
+        return
+    link = shared.link
+    versions = {key: (r.stamp, r.replica, r.touch) for key, r in records.items()}
+    older = link.call(lambda edge, timeout_s: edge.notice(versions, timeout_s), deadline)
+    if not older:
+        return
+    newer = {key: records[key] for key in older}
+    fetched_ms = link.clock.there_ms(sent_at_s)
+    link.call(
+        lambda edge, timeout_s: edge.show(newer, fetched_ms, COPY_TTL_MS, timeout_s),
+        deadline.renewed(),
+    )
+
+
+def _identities(shared: SharedState, tag: int, deadline: Deadline) -> list[Identity]:
+    return shared.link.call(lambda edge, timeout_s: edge.identities(tag, timeout_s), deadline)
+
+
+def _entries(shared: SharedState, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
+    return shared.link.call(
+        lambda edge, timeout_s: edge.queue(tag, identity.replica, PAGE, timeout_s), deadline
+    )

@@ -1,0 +1,113 @@
+"""What the parts of a worker's engine share, besides the state of its private replica."""
+
+from __future__ import annotations
+
+from tierstore.edge.entry import CLEAN
+from tierstore.replica.shared.clock import MS_PER_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tierstore.policy.model import Rule
+    from tierstore.record import Record
+    from tierstore.region.batch import Delta
+    from tierstore.region.shared import Standing
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.shared.link import EdgeLink
+    from tierstore.replica.state import ReplicaState
+
+COPY_TTL_MS = 3_600_000
+"""How long an unused copy stays at the edge at least, by its server's own expiry."""
+
+
+class SharedState:
+    """Of one worker. What changes is guarded by the lock of its `ReplicaState`."""
+
+    def __init__(self, state: ReplicaState, link: EdgeLink) -> None:
+        self.state = state
+        self.link = link
+        self.barred = state.never_edge
+        """Rules whose keys may not be at the edge."""
+        self.regional = frozenset(r.index for r in state.policy.rules if r.durability == "regional")
+        self.owed: set[str] = set()
+        """Keys that were written at the region, whose shared copy may be older."""
+        self.touched_tags: set[int] = set()
+        """Tags whose queue this worker has written to since it last found it empty."""
+        self.known_pulled_ms = 0
+        self.cursor = 0
+        self.is_listening = False
+        state.never_edge = self.barred | self.regional  # for the private replica's own table
+
+    def is_queued(self, rule: Rule) -> bool:
+        """Whether writes under `rule` go to the edge's queues."""
+        return rule.index not in self.state.never_edge
+
+    def may_share(self, rule: Rule, size_bytes: int) -> bool:
+        """Whether a copy of that size may be at the edge."""
+        return rule.index not in self.barred and size_bytes <= rule.edge_max_value_bytes
+
+    def is_private(self, key: str, rule: Rule) -> bool:
+        """Whether a read of `key` must not look at the edge. Needs the lock."""
+        if rule.index in self.barred:
+            return True
+        if rule.index not in self.regional:
+            return False
+        return key in self.owed or self.state.outbox.may_overlay(key)
+
+    def heard(self, standing: Standing, sent_at_s: float) -> None:
+        """Learn what the workers know together."""
+        self.link.clock.heard(standing.now_ms, sent_at_s)
+        self.known_pulled_ms = max(self.known_pulled_ms, standing.pulled_ms)
+        self.cursor = standing.cursor
+
+    def ttl_ms(self, rule: Rule) -> int:
+        """How long a clean copy stays at the edge."""
+        return max(COPY_TTL_MS, int(rule.min_residency_edge_s * MS_PER_S))
+
+    def waiting(self, deadline: Deadline) -> Sequence[Delta]:
+        """What waits in the edge's queues; see `scanning.waiting`."""
+        from tierstore.replica.shared.scanning import waiting
+
+        return waiting(self, deadline)
+
+    def join(
+        self,
+        merged: dict[str, Record],
+        queued: Sequence[Delta],
+        is_inside: Callable[[str], bool],
+    ) -> None:
+        """Add what waits to the records of a page; see `scanning.join_waiting`."""
+        from tierstore.replica.shared.scanning import join_waiting
+
+        join_waiting(merged, queued, is_inside)
+
+    def keep_up(self, records: Mapping[str, Record], sent_at_s: float, deadline: Deadline) -> None:
+        """Let no copy be older than what a scan shows; see `scanning.keep_up`."""
+        from tierstore.replica.shared.scanning import keep_up
+
+        keep_up(self, records, sent_at_s, deadline)
+
+    def forget_near(self, keys: Sequence[str] | None) -> None:
+        """Let nobody be answered from this process's memory about `keys`; None: about any."""
+        state = self.state
+        with state.lock:
+            if keys is None:
+                state.edge.clear_clean()
+                state.fills.void_all()
+                if state.negatives is not None:
+                    state.negatives.clear()
+                return
+            for key in keys:
+                self.forget_one(key)
+
+    def forget_one(self, key: str) -> None:
+        """`forget_near` of one key. Needs the lock."""
+        state = self.state
+        entry = state.edge.resident.get(key)
+        if entry is not None and entry.dirty == CLEAN:
+            state.edge.drop(entry)
+        if state.fills.flights:
+            state.fills.void(key)
+        if state.negatives is not None:
+            state.negatives.discard(key)
