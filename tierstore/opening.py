@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from tierstore.policy import Policy, PolicyLike
     from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
+    from tierstore.region.shared import SharedEdge
     from tierstore.runtime import Watermark
     from tierstore.tiers.journal.directory import JournalDirectory
+
+PRIVATE_EDGES = ("", "memory")
+"""Schemes of edges that are each process's own; an empty one is known to the environment only."""
 
 
 def open(
@@ -59,26 +63,30 @@ def wire(
     region: Region | None = None,
     journals: JournalDirectory | None = None,
     objects: ObjectTier | None = None,
+    edge: SharedEdge | None = None,
     issued: Watermark | None = None,
 ) -> Store:
     """A store made of these parts; they default to what the policy names.
 
-    One with an `issued` of its own knows of no other store in its process.
+    One with an `issued` of its own knows of no other store in its process. With an `edge` it is a
+    worker of that.
     """
     matcher = Matcher(policy.rules)
     source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
     make_objects = object_source(policy, runtime) if objects is None else lambda: objects
     cold = ColdLink(make_objects, runtime, may_cache(policy, matcher))
-    replica = Replica(
-        policy,
-        runtime,
-        source,
-        journals if journals is not None else make_journals(policy),
-        matcher.rule_for,
-        cold,
-        make_steps(policy, runtime, source, cold, matcher),
-        issued,
-    )
+    steps = make_steps(policy, runtime, source, cold, matcher)
+    replica: Replica
+    if edge is not None or policy.edge.url.scheme not in PRIVATE_EDGES:
+        from tierstore.replica.shared.opening import shared_replica
+
+        make_edge = edge_source(policy, runtime) if edge is None else lambda: edge
+        replica = shared_replica(
+            policy, runtime, source, make_edge, matcher.rule_for, cold, steps, issued
+        )
+    else:
+        own = journals if journals is not None else make_journals(policy)
+        replica = Replica(policy, runtime, source, own, matcher.rule_for, cold, steps, issued)
     fork.register(replica)
     return Store(Core(policy, runtime, replica, matcher))
 
@@ -105,6 +113,23 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
         return region
 
     return RegionSource(make)
+
+
+def edge_source(policy: Policy, runtime: Runtime) -> Callable[[], SharedEdge]:
+    """What makes the policy's shared edge; its adapter is imported and made at first use."""
+
+    def make() -> SharedEdge:
+        from tierstore.policy.demands import require_able
+        from tierstore.policy.url import Url
+        from tierstore.tiers.registry import load_shared_edge
+
+        url = policy.edge.url.reveal()
+        adapter = load_shared_edge(Url(url).scheme)
+        edge: SharedEdge = adapter(url, runtime=runtime, base_dir=policy.base_dir)
+        require_able(policy, "edge", edge.capabilities)
+        return edge
+
+    return make
 
 
 def object_source(policy: Policy, runtime: Runtime) -> Callable[[], ObjectTier]:

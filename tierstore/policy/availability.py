@@ -25,13 +25,14 @@ RULES: tuple[RuleRow, ...] = (
     ("hotness.cold", lambda rule: rule.hotness.cold_per_s == "auto", f"auto is {_NOT_YET}"),
 )
 
+EDGES = ("", "memory", "redis", "rediss")
 REGIONS = ("", "sqlite", "postgresql", "postgresql+psycopg")
 # An empty scheme means that only the environment knows the url: then opening decides.
 POLICY: tuple[PolicyRow, ...] = (
     (
         "tiers.edge.url",
-        lambda policy: policy.edge.url.scheme not in ("", "memory"),
-        f"an edge other than memory:// is {_NOT_YET}",
+        lambda policy: policy.edge.url.scheme not in EDGES,
+        f"an edge other than memory:// or redis://… is {_NOT_YET}",
     ),
     (
         "tiers.regional.url",

@@ -97,13 +97,15 @@ def rights_do_not_expire(subject: Subject) -> Findings:
         yield Fault(f"{subject.path}.ttl", text)
 
 
-@reads(".durability", ".type", ".consistency", "tiers.edge.journal")
+@reads(".durability", ".type", ".consistency", "tiers.edge.journal", "tiers.edge.url")
 def journal_is_there(subject: Subject) -> Findings:
     """Durability `journal` needs one."""
     rule, journal = subject.rule, subject.policy.edge.journal
     needs = rule.durability == "journal" or rule.type == "bounded_counter"
     if journal is not None or not needs or rule.consistency == "strong":
         return
+    if subject.policy.edge.url.scheme not in ("", "memory"):
+        return  # its server is the journal, and is looked at when it is connected to
     if subject.is_default:
         text = (
             "journal is none, but the implicit last rule needs one;"

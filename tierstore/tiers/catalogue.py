@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GROUP = "tierstore.adapters"
+_SHIPPED = {
+    "edge": registry.SHARED_EDGES,
+    "regional": registry.REGIONS,
+    "cold": registry.OBJECTS,
+}
+_LOADERS = {
+    "edge": registry.load_shared_edge,
+    "regional": registry.load_region,
+    "cold": registry.load_objects,
+}
 
 
 @frozen
@@ -34,10 +44,10 @@ def adapters() -> Iterator[Adapter]:
     """Every adapter that is known here, by tier and scheme; importing those that are installed."""
     own = Capabilities(durable=False, shared=False, ordered_scan=True)
     yield Adapter("edge", "memory", "built in", None, own)
-    for tier, known in (("regional", registry.REGIONS), ("cold", registry.OBJECTS)):
+    for tier, known in _SHIPPED.items():
         for scheme, target in known.items():
             yield _examined(tier, scheme, target)
-    shipped = {*registry.REGIONS, *registry.OBJECTS}
+    shipped = {scheme for known in _SHIPPED.values() for scheme in known}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if point.name not in shipped:
             yield _examined("by entry point", point.name, point.value)
@@ -47,8 +57,7 @@ def describe(tier: str, scheme: str) -> Adapter:
     """The adapter that serves urls of `scheme` in `tier`. Raises PolicyError if none does."""
     if (tier, scheme) == ("edge", "memory"):
         return next(adapters())
-    load = registry.load_region if tier == "regional" else registry.load_objects
-    kind = load(scheme)
+    kind = _LOADERS[tier](scheme)
     name = f"{kind.__module__}:{kind.__name__}"
     return Adapter(tier, scheme, name, None, kind.capabilities)
 

@@ -18,7 +18,17 @@ OBJECTS = {
     "s3": "tierstore_s3.objects:S3Objects",
 }
 
-EXTRAS = {"tierstore_sql.postgres": "postgres", "tierstore_s3.objects": "s3"}
+SHARED_EDGES = {
+    "redis": "tierstore_redis.edge:RedisEdge",
+    "rediss": "tierstore_redis.edge:RedisEdge",
+}
+"""Edges that the workers of a point of presence share; `memory:` is each process's own."""
+
+EXTRAS = {
+    "tierstore_sql.postgres": "postgres",
+    "tierstore_s3.objects": "s3",
+    "tierstore_redis.edge": "redis",
+}
 """The extra that installs the driver that a module imports; others need none."""
 
 
@@ -29,6 +39,16 @@ def load_region(scheme: str) -> type[Any]:
     install if the driver is missing.
     """
     return _load_as("regional", REGIONS, scheme)
+
+
+def load_shared_edge(scheme: str) -> type[Any]:
+    """The adapter class of a shared edge with this URL scheme: a `SharedEdge`.
+
+    Its constructor takes `(url, *, runtime, base_dir)` and touches nothing. Raises PolicyError for
+    a scheme that nothing serves, UnavailableError naming the package to install if the driver is
+    missing.
+    """
+    return _load_as("edge", SHARED_EDGES, scheme)
 
 
 def load_objects(scheme: str) -> type[Any]:
