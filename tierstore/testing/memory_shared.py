@@ -158,6 +158,8 @@ class MemoryShared:
                 copy = self.copies[key]
                 if _version(copy.record) < version:
                     older.add(key)
+                    copy.number = 0
+                    self.ends_ms[key] = self._now_ms() + PLACEHOLDER_MS
                 elif _version(copy.record) == version and copy.number:
                     copy.number = 0
         return older

@@ -36,6 +36,8 @@ class FaultPlan:
         """Whether every call of the region fails, until set to False."""
         self.is_cold_down = False
         """Whether every call of the cold tier fails, until set to False."""
+        self.is_edge_down = False
+        """Whether every call of a shared edge fails, until set to False."""
         self._n = 0
         self._kind: Kind = "error"
 
@@ -55,6 +57,8 @@ class FaultPlan:
             raise UnavailableError(f"{name}: the region was made unreachable")
         if self.is_cold_down and name.startswith("objects."):
             raise UnavailableError(f"{name}: the cold tier was made unreachable")
+        if self.is_edge_down and name.startswith("edge."):
+            raise UnavailableError(f"{name}: the edge server was made unreachable")
         self.count += 1
         if self.count != self._n:
             return call()

@@ -77,7 +77,7 @@ class SharedReplica(Replica):
         super().__init__(policy, runtime, source, None, rule_for, cold, more_steps, issued)
 
     def _build(self, state: ReplicaState) -> None:
-        self.shared = SharedState(state, self._make_edge())
+        self.shared = SharedState(state, self._make_edge(), self.rule_for)
         state.plain_memory = frozenset()
         super()._build(state)
         state.shared = self.shared
@@ -85,8 +85,8 @@ class SharedReplica(Replica):
         flusher.shared = self.shared
         self.flusher = self.walker._flusher = flusher
         self.drainer = Drainer(self.shared, self._source, self.rule_for)
-        self.shared_puller = SharedPuller(self.shared, self.rule_for)
-        self.reader = SharedReader(self.shared, self.reader)  # type: ignore[assignment]
+        self.shared_puller = SharedPuller(self.shared)
+        self.reader = SharedReader(self.shared, self.reader, self.start)  # type: ignore[assignment]
         self.writer = SharedWriter(  # type: ignore[assignment]
             self.shared,
             self.writer,
@@ -97,8 +97,9 @@ class SharedReplica(Replica):
 
     def start(self) -> None:
         """Start the background steps, and hear of changes at the edge."""
-        super().start()
-        self._near_ear.start()
+        if self._driver is None:
+            super().start()
+            self._near_ear.start()
 
     def _steps(self) -> list[Step]:
         steps = [step for step in super()._steps() if step.name != "adopt"]

@@ -15,9 +15,6 @@ from tierstore.replica.reads import READ_KEYS_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tierstore.policy.model import Rule
     from tierstore.region.protocol import ChangesPage
     from tierstore.region.shared import Standing
     from tierstore.replica.deadline import Deadline
@@ -30,10 +27,9 @@ LEASE_PULLS = 3
 class SharedPuller:
     """Keeps the copies of an edge up with the region's feed."""
 
-    def __init__(self, shared: SharedState, rule_for: Callable[[str], Rule]) -> None:
+    def __init__(self, shared: SharedState) -> None:
         self._shared = shared
         self._state = shared.state
-        self._rule_for = rule_for
 
     def pull_if_leading(self, deadline: Deadline) -> int:
         """`pull`, unless another worker does; the number of copies refreshed."""
@@ -137,20 +133,8 @@ class SharedPuller:
         link, state = self._shared.link, self._state
         sent_at_s = state.runtime.monotonic()
         reply = state.link.read(keys, deadline)
-        records = {
-            key: row.record
-            for key, row in reply.rows.items()
-            if key not in reply.corrupt
-            and row.cold is None
-            and self._shared.may_share(self._rule_for(key), row.size)
-        }
-        fetched_ms = link.clock.there_ms(sent_at_s)
-        ttl_ms = max((self._shared.ttl_ms(self._rule_for(key)) for key in records), default=0)
-        if records:
-            link.call(
-                lambda edge, timeout_s: edge.show(records, fetched_ms, ttl_ms, timeout_s),
-                deadline.renewed(),
-            )
+        records = {k: row.record for k, row in reply.rows.items() if k not in reply.corrupt}
+        self._shared.outdate(records, link.clock.there_ms(sent_at_s), deadline.renewed())
         rest = [key for key in keys if key not in records]
         if rest:
             link.call(lambda edge, timeout_s: edge.withdraw(rest, timeout_s), deadline.renewed())

@@ -17,6 +17,8 @@ from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tierstore.policy.model import Rule
     from tierstore.record import Record
     from tierstore.region.protocol import ReadReply
@@ -49,7 +51,9 @@ class Asked:
 class SharedReader:
     """Takes the place of a private replica's `Reader`."""
 
-    def __init__(self, shared: SharedState, private: Reader) -> None:
+    def __init__(self, shared: SharedState, private: Reader, start: Callable[[], None]) -> None:
+        """`start` starts what keeps copies up: who reads the edge's must share that work."""
+        self._start = start
         self._shared = shared
         self._state = shared.state
         self._private = private
@@ -147,6 +151,7 @@ class SharedReader:
         shared, state = self._shared, self._state
         pulled_ms = shared.known_pulled_ms
         reply = shared.link.call(lambda edge, timeout_s: edge.read(keys, timeout_s), asked.deadline)
+        self._start()
         with state.lock:
             for key, copy in reply.copies.items():
                 state.clock.merge_admitted(max(copy.record.stamp, copy.record.touch))
@@ -238,6 +243,12 @@ class SharedReader:
                 self._state.runtime.sometimes("no room for a fill")
             except (UnavailableError, OutcomeUnknownError) as exc:
                 raise UnavailableError(str(exc)) from exc
+        unkept = {
+            key: row.record
+            for key, row in reply.rows.items()
+            if key in copies and key not in records and key not in reply.corrupt
+        }
+        self._shared.outdate(unkept, fetched_ms, asked.deadline.renewed())
         doubtful = [key for key in keys if key not in shown and (key in copies or key in records)]
         if not doubtful:
             return {}

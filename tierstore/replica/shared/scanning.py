@@ -5,7 +5,6 @@ from __future__ import annotations
 from tierstore.crdt import register
 from tierstore.region.batch import PUT
 from tierstore.region.shared import TAGS
-from tierstore.replica.shared.state import COPY_TTL_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,19 +51,7 @@ def keep_up(
     deadline: Deadline,
 ) -> None:
     """Let no later read at this edge find something older than what a scan shows."""
-    if not records:
-        return
-    link = shared.link
-    versions = {key: (r.stamp, r.replica, r.touch) for key, r in records.items()}
-    older = link.call(lambda edge, timeout_s: edge.notice(versions, timeout_s), deadline)
-    if not older:
-        return
-    newer = {key: records[key] for key in older}
-    fetched_ms = link.clock.there_ms(sent_at_s)
-    link.call(
-        lambda edge, timeout_s: edge.show(newer, fetched_ms, COPY_TTL_MS, timeout_s),
-        deadline.renewed(),
-    )
+    shared.outdate(records, shared.link.clock.there_ms(sent_at_s), deadline)
 
 
 def _identities(shared: SharedState, tag: int, deadline: Deadline) -> list[Identity]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import CLEAN
+from tierstore.edge.entry import CLEAN, key_size
+from tierstore.record import ELSEWHERE
 from tierstore.replica.shared.clock import MS_PER_S
 
 TYPE_CHECKING = False
@@ -24,8 +25,11 @@ COPY_TTL_MS = 3_600_000
 class SharedState:
     """Of one worker. What changes is guarded by the lock of its `ReplicaState`."""
 
-    def __init__(self, state: ReplicaState, link: EdgeLink) -> None:
+    def __init__(
+        self, state: ReplicaState, link: EdgeLink, rule_for: Callable[[str], Rule]
+    ) -> None:
         self.state = state
+        self.rule_for = rule_for
         self.link = link
         self.barred = state.never_edge
         """Rules whose keys may not be at the edge."""
@@ -60,6 +64,34 @@ class SharedState:
         self.link.clock.heard(standing.now_ms, sent_at_s)
         self.known_pulled_ms = max(self.known_pulled_ms, standing.pulled_ms)
         self.cursor = standing.cursor
+
+    def may_share_row(self, key: str, record: Record) -> bool:
+        """`may_share` of a row's record that was brought along whole."""
+        if record.payload == ELSEWHERE:
+            return False
+        size_bytes = key_size(key) + len(record.payload or b"")
+        return self.may_share(self.rule_for(key), size_bytes)
+
+    def outdate(self, records: Mapping[str, Record], fetched_ms: int, deadline: Deadline) -> int:
+        """Let no copy be older than `records`, which the region has; how many were.
+
+        Those that may be at the edge are shown instead, the others go.
+        """
+        if not records:
+            return 0
+        link = self.link
+        versions = {key: (r.stamp, r.replica, r.touch) for key, r in records.items()}
+        older = link.call(lambda edge, timeout_s: edge.notice(versions, timeout_s), deadline)
+        shown = {key: records[key] for key in older if self.may_share_row(key, records[key])}
+        if shown:
+            link.call(
+                lambda edge, timeout_s: edge.show(shown, fetched_ms, COPY_TTL_MS, timeout_s),
+                deadline.renewed(),
+            )
+        rest = sorted(older.difference(shown))
+        if rest:
+            link.call(lambda edge, timeout_s: edge.withdraw(rest, timeout_s), deadline.renewed())
+        return len(older)
 
     def ttl_ms(self, rule: Rule) -> int:
         """How long a clean copy stays at the edge."""

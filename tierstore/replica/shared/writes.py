@@ -11,7 +11,9 @@ from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableEr
 from tierstore.record import Record
 from tierstore.region.batch import PUT, TOUCH, Delta
 from tierstore.region.shared import TAGS, tag_of
+from tierstore.replica.cold import fetch
 from tierstore.replica.outbox import DELTA_OVERHEAD_BYTES
+from tierstore.replica.shared.state import COPY_TTL_MS
 from tierstore.replica.write import expiry, touched
 from tierstore.runtime import mint_replica_id
 
@@ -96,6 +98,7 @@ class SharedWriter:
                 self._shared.owed.add(key)
             return self._private.touch(key, rule, target, ttl_ms, deadline)
         self._private._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
+        self._bring(key, deadline)
         with self._state.lock:
             stamp = self._state.tick()
         delta = Delta(key, TOUCH, touched(target, stamp, ttl_ms))
@@ -110,6 +113,24 @@ class SharedWriter:
     def is_local(self, rule: Rule) -> bool:
         """False: every write takes a request."""
         return False
+
+    def _bring(self, key: str, deadline: Deadline) -> None:
+        """Have a copy at the edge, however large, to show a touch until that is flushed."""
+        link = self._shared.link
+        if link.call(lambda edge, timeout_s: edge.read([key], timeout_s), deadline).copies:
+            return
+        token = mint_replica_id(self._state.runtime)
+        fetched_ms = link.call(
+            lambda edge, timeout_s: edge.lease([key], token, timeout_s), deadline.renewed()
+        )
+        rows = fetch(self._state, [key], deadline.renewed()).rows
+        if key in rows:
+            link.call(
+                lambda edge, timeout_s: edge.fill(
+                    {key: rows[key].record}, token, fetched_ms, COPY_TTL_MS, timeout_s
+                ),
+                deadline.renewed(),
+            )
 
     def _write_privately(self, writes: list[Write]) -> list[int]:
         with self._state.lock:
