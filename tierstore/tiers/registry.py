@@ -18,7 +18,11 @@ OBJECTS = {
     "s3": "tierstore_s3.objects:S3Objects",
 }
 
-EXTRAS = {"tierstore_sql.postgres": "postgres", "tierstore_s3.objects": "s3"}
+EXTRAS = {
+    "tierstore_sql.postgres": "postgres",
+    "tierstore_s3.objects": "s3",
+    "tierstore_redis.edge": "redis",
+}
 """The extra that installs the driver that a module imports; others need none."""
 
 
