@@ -142,7 +142,8 @@ steps = st.one_of(
     st.tuples(st.just("settle"), tags, small, st.integers(0, 6), settled_items, moments),
     st.tuples(st.just("introduce"), tags, small),
     st.tuples(st.just("dismiss"), tags, small),
-    st.tuples(st.just("end life")),
+    st.tuples(st.just("settle batch"), tags, small, st.integers(0, 4), st.booleans(), moments),
+    st.tuples(st.just("end life"), st.booleans()),
     st.tuples(st.just("clear_clean")),
     st.tuples(st.just("lead"), st.sampled_from(["a", "b"]), small, st.sampled_from([0, TTL_MS])),
     st.tuples(
@@ -178,7 +179,9 @@ def run_step(pair, step, last):
         pair.both("bind", arguments[0], pair.run, pair.replicas)
     elif name == "end life":
         pair.end_life()
-    elif name in ("settle", "introduce", "dismiss"):
+        for tag in TAGS if arguments[0] else ():
+            run_step(pair, ("bind", tag), last)
+    elif name in ("settle", "settle batch", "introduce", "dismiss"):
         run_on_identity(pair, name, arguments)
     else:
         pair.both(name, *arguments)
@@ -193,6 +196,13 @@ def run_on_identity(pair, name, arguments):
         number, items, fetched_ms = rest
         items = [item for item in items if tag_of(item.key) == tag]
         pair.both("settle", tag, replica, number, items, fetched_ms, TTL_MS)
+    elif name == "settle batch":
+        count, keep, fetched_ms = rest
+        batch = pair.memory.queue(tag, replica, count, T)
+        latest = {entry.delta.key: entry.number for entry in batch}
+        items = [Settled(key, number, keep) for key, number in latest.items()]
+        upto = batch[-1].number if batch else 0
+        pair.both("settle", tag, replica, upto, items, fetched_ms, TTL_MS)
     else:
         pair.both(name, tag, replica)
 
