@@ -78,15 +78,28 @@ def diagnose(store: Store, timeout_s: float | None) -> Diagnosis:
     """Connect to every tier of an open store, and look. Raises nothing that a tier raises."""
     core = store._core
     found = Diagnosis()
-    found.tiers = [_edge(core), _regional(core, timeout_s), _cold(core, timeout_s)]
+    found.tiers = [_edge(core, timeout_s), _regional(core, timeout_s), _cold(core, timeout_s)]
     found.findings = store.check(timeout=timeout_s).findings
     found.rules = [_of_rule(core.policy, rule) for rule in core.policy.rules]
     found.advice = [*_advice_on_tiers(core.policy, found.tiers), *_advice_on_rules(core.policy)]
     return found
 
 
-def _edge(core: Core) -> TierDiagnosis:
+def _edge(core: Core, timeout_s: float | None) -> TierDiagnosis:
     url = core.policy.edge.url
+    shared = core.replica.state.shared
+    if shared is not None:
+
+        def look() -> str | None:
+            info = shared.link.connect(core.deadline(timeout_s))
+            return f"{info.version}, counts as {'journal' if info.is_durable else 'memory'}"
+
+        def ask() -> None:
+            shared.link.call(
+                lambda edge, left_s: edge.read(["?"], left_s), core.deadline(timeout_s)
+            )
+
+        return _examine(core, "edge", url, look, ask)
     return TierDiagnosis("edge", str(url), describe("edge", url.scheme or "memory"), None, None)
 
 
@@ -158,7 +171,11 @@ def _of_rule(policy: Policy, rule: Rule) -> RuleDiagnosis:
 
 
 def _advice_on_tiers(policy: Policy, tiers: list[TierDiagnosis]) -> Iterator[str]:
-    limits_s = {"regional": policy.timeouts.regional_s, "cold": policy.timeouts.cold_s}
+    limits_s = {
+        "edge": policy.timeouts.edge_s,
+        "regional": policy.timeouts.regional_s,
+        "cold": policy.timeouts.cold_s,
+    }
     for tier in tiers:
         if tier.round_trip_ms is None:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
     rule = core.rule_for(key)
     there = _ask_region(core, key, core.deadline(timeout_s))
     here = _look_here(core, key, rule)
+    if core.replica.state.shared is not None:
+        here = _look_at_edge(core, key, here, there, core.deadline(timeout_s))
     now_ms = core.replica.state.now_ms()
     record = here.copy or here.own or (None if there.row is None else there.row.record)
     tiers = [("edge", here.copy), (there.home, None if there.row is None else there.row.record)]
@@ -148,6 +151,29 @@ def _look_here(core: Core, key: str, rule: Rule) -> _Here:
             entry.writes if entry is not None else 0,
             state.keep_heat().known(key, rule, entry),
         )
+
+
+def _look_at_edge(core: Core, key: str, here: _Here, there: _There, deadline: Deadline) -> _Here:
+    """What this worker knows, and the edge that it shares."""
+    from tierstore.replica.shared import telling
+
+    shared = core.replica.state.shared
+    assert shared is not None
+    try:
+        copy = telling.look(shared, key, deadline)
+    except UnavailableError as exc:
+        there.troubles.append(f"the edge server does not answer: {exc}")
+        return here
+    if copy is None:
+        return here
+    facts = replace(here.facts, is_resident=True)
+    return dataclasses.replace(
+        here,
+        copy=copy.record,
+        age_s=telling.age_s(shared, copy),
+        is_unflushed=here.is_unflushed or copy.number > 0,
+        facts=facts,
+    )
 
 
 def _declared(rule: Rule) -> dict[str, Any]:

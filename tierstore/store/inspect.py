@@ -47,6 +47,10 @@ def stats(core: Core) -> dict[str, Any]:
             "counts": state.tally.as_dict(),
             "negatives": len(state.negatives) if state.negatives is not None else 0,
         }
+    if state.shared is not None:
+        from tierstore.replica.shared import telling
+
+        numbers["shared_edge"] = telling.stats(state.shared)
     numbers["journal"] = _journal_stats(state)
     overview = _overview(core)
     numbers["moves"] = _move_stats(core, overview)
@@ -57,6 +61,8 @@ def stats(core: Core) -> dict[str, Any]:
 def check(core: Core, timeout_s: float | None) -> CheckReport:
     """Whether the journal and the region can be used now, and what waits for an operator."""
     findings = [_try("journal", lambda: _check_journal(core))]
+    if core.replica.state.shared is not None:
+        findings = [_try("edge", lambda: _check_edge(core, timeout_s))]
     findings.append(_try("region", lambda: _check_region(core, timeout_s)))
     if findings[-1].ok:
         findings.append(_try("operator", lambda: _check_aside(core, timeout_s)))
@@ -143,6 +149,17 @@ def _check_journal(core: Core) -> str:
     if state.corrupt:
         raise TierStoreError(f"damaged unflushed writes of {sorted(state.corrupt)}")
     return f"{state.journal.path} is in use"
+
+
+def _check_edge(core: Core, timeout_s: float | None) -> str:
+    from tierstore.replica.shared import telling
+
+    core.replica.open()
+    shared = core.replica.state.shared
+    assert shared is not None
+    if shared.stopped:
+        raise TierStoreError(f"queues of the edge stand still: {shared.stopped}")
+    return telling.check(shared, core.deadline(timeout_s))
 
 
 def _check_region(core: Core, timeout_s: float | None) -> str:

@@ -43,8 +43,6 @@ class Drainer:
         self._source = source
         self._rule_for = rule_for
         self._links: dict[int, RegionLink] = {}
-        self.failures: dict[int, str] = {}
-        """Tags whose queue cannot be drained until somebody mends it, and why."""
 
     @property
     def identities(self) -> list[int]:
@@ -83,9 +81,9 @@ class Drainer:
             with self._state.lock:
                 shared.touched_tags.add(tag)
             if isinstance(exc, (FencedError, CorruptionError)):
-                self.failures[tag] = str(exc)
+                shared.stopped[tag] = str(exc)
             raise
-        self.failures.pop(tag, None)
+        shared.stopped.pop(tag, None)
 
     def _lead(self, tag: int, deadline: Deadline) -> bool:
         holder = self._state.replica

@@ -38,6 +38,8 @@ class SharedState:
         """Keys that were written at the region, whose shared copy may be older."""
         self.touched_tags: set[int] = set()
         """Tags whose queue this worker has written to since it last found it empty."""
+        self.stopped: dict[int, str] = {}
+        """Tags whose queue cannot be drained until somebody mends it, and why."""
         self.known_pulled_ms = 0
         self.cursor = 0
         self.is_listening = False

@@ -1,0 +1,126 @@
+"""A copy as one string: a head of fixed length that scripts read and change, and a body.
+
+    byte   0       format: 1 a copy, 0 a placeholder (then its token in decimal follows)
+           1-8     check: the beginning of the SHA-1 of the rest of the head, in hexadecimal
+           9-16    number of the latest entry shown, 0: the copy is clean
+           17-24   identity to which that number belongs
+           25-32   fetched_ms
+           33-56   version: stamp, replica, touch
+           57-64   expires_at_ms, all bits set: never
+           65      1: a value, 0: a tombstone
+           66-73   check of the body: the beginning of its SHA-1, in hexadecimal
+           74-     body: msgpack of [type, generation, metadata, payload]
+
+All numbers are of 64 bits, big-endian, so that scripts compare them as bytes: their own numbers
+have 53. The checks are SHA-1 because it is what a script can compute; it guards against accidents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from struct import Struct
+
+from tierstore import values
+from tierstore.errors import DecodingError
+from tierstore.record import Record, find_fault, from_fields
+from tierstore.region.shared import Copy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+COPY, PLACEHOLDER = 1, 0
+HEAD_BYTES = 74
+CHECK_BYTES = 8
+NEVER = (1 << 64) - 1
+UINT64_MAX = (1 << 64) - 1
+
+_uint64 = Struct(">Q").pack
+_version = Struct(">QQQ").pack
+_head = Struct(">QQQQQQQB8s")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a script needs to write the copy of a record."""
+
+    version: bytes
+    expires: bytes
+    tail: bytes
+    """The flag of a value and the check of the body."""
+    body: bytes
+
+    def listed(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """As arguments of a script."""
+        return self.version, self.expires, self.tail, self.body
+
+
+class DamagedError(Exception):
+    """Bytes that are no copy; the message says why."""
+
+
+def pack_number(number: int) -> bytes:
+    """The eight bytes of a number."""
+    return _uint64(number)
+
+
+def pack_version(stamp: int, replica: int, touch: int) -> bytes:
+    """The bytes by which versions are compared."""
+    return _version(stamp, replica, touch)
+
+
+def check_of(raw: bytes) -> bytes:
+    """The check of some bytes, as scripts compute it."""
+    return hashlib.sha1(raw, usedforsecurity=False).hexdigest()[:CHECK_BYTES].encode()
+
+
+def encode_parts(record: Record) -> Parts:
+    """The parts of the copy of `record`."""
+    metadata = dict(sorted(record.metadata.items())) if record.metadata else None
+    body = values.encode([record.type, record.generation, metadata, record.payload])
+    expires_at_ms = NEVER if record.expires_at_ms is None else record.expires_at_ms
+    tail = (b"\0" if record.payload is None else b"\1") + check_of(body)
+    version = pack_version(record.stamp, record.replica, record.touch)
+    return Parts(version, pack_number(expires_at_ms), tail, body)
+
+
+def encode_placeholder(token: int) -> bytes:
+    """What stands for a fill under way."""
+    return b"\0%d" % token
+
+
+def decode_copy(raw: bytes) -> Copy | None:
+    """The copy in `raw`; None for a placeholder. Raises DamagedError."""
+    if raw[:1] == b"\0":
+        return None
+    if raw[:1] != b"\1":
+        raise DamagedError("it has a format that this version does not know")
+    if len(raw) < HEAD_BYTES or check_of(raw[1 + CHECK_BYTES : HEAD_BYTES]) != raw[1:9]:
+        raise DamagedError("its head fails its check")
+    head, body = raw[1 + CHECK_BYTES : HEAD_BYTES], raw[HEAD_BYTES:]
+    number, _, fetched_ms, *lifetime, has_value, check = _head.unpack(head)
+    if check_of(body) != check:
+        raise DamagedError("its body fails its check")
+    record = _decode_record(lifetime, body)
+    if has_value != (record.payload is not None):
+        raise DamagedError("its head and its body do not fit")
+    return Copy(record, number, fetched_ms)
+
+
+def _decode_record(lifetime: list[int], body: bytes) -> Record:
+    stamp, replica, touch, expires = lifetime
+    try:
+        fields: Any = values.decode(body)
+    except DecodingError as error:
+        raise DamagedError("its body is not readable") from error
+    if not isinstance(fields, list) or len(fields) != 4:
+        raise DamagedError("its body is malformed")
+    kind, generation, metadata, payload = fields
+    expires_at_ms = None if expires == NEVER else expires
+    envelope = [kind, generation, stamp, replica, touch, expires_at_ms, metadata, payload]
+    # A copy may stand for a payload that lies elsewhere; then its own is empty.
+    fault = find_fault([*envelope[:7], payload if payload != b"" else None])
+    if fault is not None:
+        raise DamagedError(f"its {fault} is out of bounds")
+    return from_fields(envelope[:7], payload)

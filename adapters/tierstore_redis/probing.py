@@ -1,0 +1,96 @@
+"""What a server says of itself, and what it means for what it acknowledges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tierstore.errors import PolicyError, UnavailableError
+from tierstore.region.shared import EdgeInfo
+
+Fields = dict[str, str]
+
+REDIS_MIN = (7, 0)
+VALKEY_MIN = (8, 0)
+SETTINGS = ("maxmemory-policy", "appendonly", "appendfsync")
+
+
+def parse_info(raw: Any) -> Fields:
+    """The fields of an INFO reply."""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    lines = (line.strip() for line in text.removeprefix("txt:").splitlines())
+    pairs = (line.partition(":") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, separator, value in pairs if separator}
+
+
+def parse_settings(raw: Any) -> Fields:
+    """The fields of a CONFIG GET reply; none if it is an error."""
+    if isinstance(raw, list):
+        raw = dict(zip(raw[::2], raw[1::2], strict=True))
+    if not isinstance(raw, dict):
+        return {}
+    return {_text(name): _text(value) for name, value in raw.items()}
+
+
+def run_of(info: Fields) -> str:
+    """The life of the server: another after its restart, and after it became primary again.
+
+    The run id tells processes apart; the replication id changes whenever a replica is promoted,
+    which may lack what this process has acknowledged before.
+    """
+    return f"{info.get('run_id', '')}-{info.get('master_replid', '')[:16]}"
+
+
+def check_server(info: Fields, place: str) -> None:
+    """Raise UnavailableError or PolicyError unless the server is one that can be used."""
+    name, version = _name_of(info)
+    least = VALKEY_MIN if name == "valkey" else REDIS_MIN
+    if not info.get("run_id"):
+        raise UnavailableError(f"{place}: it does not tell its run id; allow the user INFO")
+    if _numbers(version) < least:
+        needed = "Redis 7.0 or Valkey 8.0 or later is needed"
+        raise UnavailableError(f"{place}: {name} {version} is too old; {needed}")
+    mode = info.get("redis_mode") or info.get("server_mode") or "standalone"
+    if mode != "standalone":
+        raise PolicyError(f"{place}: it runs as a {mode}; a single server is needed")
+    if info.get("role", "master") != "master":
+        raise UnavailableError(f"{place}: it is a replica, which takes no writes; name its primary")
+
+
+def describe(info: Fields, settings: Fields, now_ms: int) -> EdgeInfo:
+    """What the server is to the store."""
+    faults = find_faults(info, settings)
+    why = "; ".join(faults) or "every write is on disk before it is acknowledged"
+    return EdgeInfo(run_of(info), now_ms, not faults, why, " ".join(_name_of(info)))
+
+
+def find_faults(info: Fields, settings: Fields) -> list[str]:
+    """Why what the server acknowledges may be lost; empty if it is not."""
+    faults = []
+    policy = settings.get("maxmemory-policy") or info.get("maxmemory_policy", "unknown")
+    if policy != "noeviction" and not policy.startswith("volatile-"):
+        faults.append(f"maxmemory-policy is {policy}, which evicts writes; set noeviction")
+    if settings.get("appendonly", "yes" if info.get("aof_enabled") == "1" else "no") != "yes":
+        faults.append("appendonly is off, so a restart loses the latest writes")
+    elif settings.get("appendfsync") is None:
+        faults.append("CONFIG GET is refused, so whether appendfsync is `always` is unknown")
+    elif settings["appendfsync"] != "always":
+        faults.append(f"appendfsync is {settings['appendfsync']}: only `always` loses nothing")
+    if info.get("aof_last_write_status", "ok") != "ok":
+        faults.append("its append-only file cannot be written")
+    if info.get("connected_slaves", "0") != "0":
+        faults.append("it has replicas, and a failover to one may lose the latest writes")
+    return faults
+
+
+def _name_of(info: Fields) -> tuple[str, str]:
+    if "valkey_version" in info:
+        return "valkey", info["valkey_version"]
+    return info.get("server_name", "redis"), info.get("redis_version", "0")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2])
+
+
+def _text(raw: Any) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)

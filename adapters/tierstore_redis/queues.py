@@ -1,0 +1,167 @@
+"""Queues: what was written here and may not be in the region yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tierstore.errors import InvalidArgumentError, UnavailableError
+from tierstore.region.batch import Delta, decode_delta, encode_delta
+from tierstore.region.shared import Identity, Queued, WriteReply
+from tierstore_redis import queue_scripts
+from tierstore_redis.copies import encode_parts, pack_number
+from tierstore_redis.keys import tag_of_key
+from tierstore_redis.servers import Call, StaleRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierstore.region.shared import Settled
+    from tierstore_redis.connections import Argument
+    from tierstore_redis.keys import Names
+    from tierstore_redis.scripts import Script
+    from tierstore_redis.servers import SingleServer
+
+NUMBER_BYTES = 8
+MOVES_MAX = 3  # of the identity of a tag, during one call
+DISMISS_ATTEMPTS = 5
+
+
+class Queues:
+    """The queues on a server, with the identities that number them."""
+
+    def __init__(self, server: SingleServer, names: Names) -> None:
+        self._server = server
+        self._names = names
+        self._current: dict[int, int] = {}
+        """The identity that writes of a tag went to last: a script is told its queue by name."""
+
+    def write(
+        self, deltas: Sequence[Delta], run: str, bytes_max: int, timeout_s: float
+    ) -> WriteReply:
+        """All of `deltas`, or none."""
+        (tag,) = {tag_of_key(delta.key) for delta in deltas}
+        parts: list[Argument] = []
+        for delta in deltas:
+            parts += (delta.op, encode_delta(delta, 0), *encode_parts(delta.record).listed())
+        copies = [self._names.copy(delta.key, tag) for delta in deltas]
+        for _ in range(MOVES_MAX):
+            replica = self._current.get(tag, 0)
+            keys = [self._names.identities[tag], self._names.queue(tag, replica), *copies]
+            head: list[Argument] = [run, replica, pack_number(replica), bytes_max]
+            try:
+                answer = self._server.write(
+                    Call(tag, queue_scripts.WRITE, keys, [*head, *parts]), run, timeout_s
+                )
+            except StaleRunError:
+                return WriteReply("unbound")
+            verdict, *rest = self._server.checked(answer)
+            if verdict != b"moved":
+                return _to_reply(verdict.decode(), rest)
+            self._current[tag] = int(rest[0])
+        raise UnavailableError(f"{self._server.place}: tag {tag} keeps changing its identity")
+
+    def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
+        """The identity of this run."""
+        call = self._call_of(queue_scripts.BIND, tag, run, replica)
+        try:
+            answer = self._server.checked(self._server.bind(call, run, timeout_s))
+        except StaleRunError:
+            message = f"{self._server.place}: it was restarted; connect to it again"
+            raise UnavailableError(message) from None
+        if not answer:
+            raise InvalidArgumentError(f"replica: {replica} was an identity of tag {tag} before")
+        self._current[tag] = int(answer)
+        return int(answer)
+
+    def identities(self, tag: int, timeout_s: float) -> list[Identity]:
+        """Oldest first."""
+        answers = self._server.ask([(tag, (b"HGETALL", self._names.identities[tag]))], timeout_s)
+        fields: dict[bytes, bytes] = self._server.checked(answers[0])
+        order = [one for one in fields.get(b"order", b"").split(b",") if one]
+        return [
+            Identity(
+                int(one),
+                fields[b"run:" + one].decode(),
+                fields[b"new:" + one] == b"1",
+                int(fields[b"count:" + one]),
+                int(fields[b"bytes:" + one]),
+            )
+            for one in order
+        ]
+
+    def introduce(self, tag: int, replica: int, timeout_s: float) -> None:
+        """New no longer."""
+        self._do(self._call_of(queue_scripts.INTRODUCE, tag, replica), timeout_s)
+
+    def queue(self, tag: int, replica: int, limit: int, timeout_s: float) -> list[Queued]:
+        """In the order of their numbers."""
+        if limit <= 0:
+            return []
+        command = (b"LRANGE", self._names.queue(tag, replica), 0, limit - 1)
+        answers = self._server.ask([(tag, command)], timeout_s)
+        return [_decode_entry(raw) for raw in self._server.checked(answers[0])]
+
+    def settle(
+        self,
+        tag: int,
+        replica: int,
+        number: int,
+        settled: Sequence[Settled],
+        fetched_ms: int,
+        ttl_ms: int,
+        timeout_s: float,
+    ) -> None:
+        """Forget entries; the copies that they dirtied become clean, or go."""
+        keys = [self._names.identities[tag], self._names.queue(tag, replica)]
+        keys += [self._names.copy(item.key, tag) for item in settled]
+        arguments: list[Argument] = [
+            replica, pack_number(replica), pack_number(number), pack_number(fetched_ms),
+            max(1, ttl_ms),
+        ]  # fmt: skip
+        for item in settled:
+            arguments += (pack_number(item.number), int(item.keep))
+        self._do(Call(tag, queue_scripts.SETTLE, keys, arguments), timeout_s)
+
+    def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
+        """Forget one identity; the copies that it dirtied go with it."""
+        for _ in range(DISMISS_ATTEMPTS):
+            if self._dismiss(tag, replica, timeout_s):
+                return
+        raise UnavailableError(f"{self._server.place}: tag {tag} is written to all the time")
+
+    def _dismiss(self, tag: int, replica: int, timeout_s: float) -> bool:
+        """False if something was written meanwhile."""
+        ids, queue = self._names.identities[tag], self._names.queue(tag, replica)
+        looks = [(b"HGET", ids, b"last:%d" % replica), (b"LRANGE", queue, 0, -1)]
+        answers = self._server.ask([(tag, look) for look in looks], timeout_s)
+        last, entries = map(self._server.checked, answers)
+        deltas = [_decode_entry(raw).delta for raw in entries]
+        names = {self._names.copy(one.key, tag) for one in deltas if one is not None}
+        arguments = [replica, pack_number(replica), last or b""]
+        call = Call(tag, queue_scripts.DISMISS, [ids, queue, *sorted(names)], arguments)
+        return bool(self._do(call, timeout_s))
+
+    def _do(self, call: Call, timeout_s: float) -> Any:
+        return self._server.checked(self._server.call([call], timeout_s)[0])
+
+    def _call_of(self, script: Script, tag: int, *arguments: Argument) -> Call:
+        return Call(tag, script, [self._names.identities[tag]], arguments)
+
+
+def _to_reply(verdict: str, rest: list[Any]) -> WriteReply:
+    if verdict == "behind":
+        return WriteReply(verdict, int.from_bytes(rest[0], "big"))
+    if verdict == "full":
+        return WriteReply(verdict, queued_bytes=rest[0])
+    if verdict == "written":
+        first, last, waiting = rest
+        return WriteReply(verdict, 0, (first, last), waiting)
+    return WriteReply(verdict)
+
+
+def _decode_entry(raw: bytes) -> Queued:
+    number = int.from_bytes(raw[:NUMBER_BYTES], "big")
+    delta = decode_delta(raw[NUMBER_BYTES:], 0)
+    if isinstance(delta, Delta):
+        return Queued(number, delta)
+    return Queued(number, None, raw[NUMBER_BYTES:])

@@ -1,0 +1,164 @@
+"""Which server serves which tag. Here: one serves all; a cluster would be another class like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tierstore.errors import TierStoreError
+from tierstore_redis.connections import Connections, Link
+from tierstore_redis.errors import DRIVER_ERRORS, NOSCRIPT, STALE, said_code, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierstore.runtime import Runtime
+    from tierstore_redis.address import Address
+    from tierstore_redis.connections import Argument, Command
+    from tierstore_redis.scripts import Script
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a script on the keys of one tag."""
+
+    tag: int
+    script: Script
+    keys: Sequence[bytes]
+    arguments: Sequence[Argument]
+
+    def by_digest(self) -> Command:
+        """As the server knows it, if it has not forgotten it."""
+        return (b"EVALSHA", self.script.digest, len(self.keys), *self.keys, *self.arguments)
+
+    def by_text(self) -> Command:
+        """With the whole script."""
+        return (b"EVAL", self.script.text, len(self.keys), *self.keys, *self.arguments)
+
+
+class StaleRunError(Exception):
+    """The server is in another life than the caller thinks; nothing was sent."""
+
+
+class SingleServer:
+    """One server for all tags."""
+
+    def __init__(self, address: Address, runtime: Runtime) -> None:
+        self.place = f"the edge tier at {address.shown}"
+        self._address = address
+        self._runtime = runtime
+        self._connections = Connections(self._open, address.pool, runtime)
+
+    def open(self, timeout_s: float) -> Link:
+        """A connection that the caller closes."""
+        try:
+            return self._open(timeout_s)
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.place) from error
+
+    def ask(self, commands: Sequence[tuple[int, Command]], timeout_s: float) -> list[Any]:
+        """The answers to commands that change nothing, each with the tag that it is about."""
+        return self._with_link(
+            timeout_s, lambda link, left_s: link.ask([one for _, one in commands], left_s)
+        )
+
+    def call(
+        self, calls: Sequence[Call], timeout_s: float, *, before: Sequence[Command] = ()
+    ) -> list[Any]:
+        """The answers to `before` and to `calls`, which may all be sent again.
+
+        An error of the server stands for its answer.
+        """
+        return self._with_link(
+            timeout_s,
+            lambda link, left_s: self._run(link, calls, left_s, before),
+            is_change=True,
+        )
+
+    def write(self, call: Call, run: str, timeout_s: float) -> Any:
+        """The answer to a call that must not be sent twice, in this `run` of the server only.
+
+        Raises StaleRunError, and OutcomeUnknownError if the answer was lost.
+        """
+
+        return self._in_run(call, run, timeout_s, is_write=True)
+
+    def bind(self, call: Call, run: str, timeout_s: float) -> Any:
+        """The answer to a call for this `run` of the server, which may be sent again.
+
+        Raises StaleRunError.
+        """
+        return self._in_run(call, run, timeout_s, is_write=False)
+
+    def checked(self, answer: Any) -> Any:
+        """An answer that is no error; what the error means is raised."""
+        if isinstance(answer, Exception):
+            raise translate(answer, self.place) from answer
+        return answer
+
+    def renew(self) -> None:
+        """Use none of the connections any more that are open now."""
+        self._connections.drop()
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+        self._connections.close()
+
+    def _open(self, timeout_s: float) -> Link:
+        return Link(self._address, self._runtime, timeout_s)
+
+    def _in_run(self, call: Call, run: str, timeout_s: float, *, is_write: bool) -> Any:
+        def send(link: Link, left_s: float) -> list[Any]:
+            if link.run != run:
+                raise StaleRunError
+            return self._run(link, [call], left_s, ())
+
+        return self._with_link(timeout_s, send, is_change=True, is_write=is_write)[0]
+
+    def _with_link(
+        self, timeout_s: float, send: Any, *, is_change: bool = False, is_write: bool = False
+    ) -> list[Any]:
+        ends_s = self._runtime.monotonic() + timeout_s
+        link = self._take(timeout_s)
+        try:
+            answers: list[Any] = send(link, ends_s - self._runtime.monotonic())
+        except DRIVER_ERRORS as error:
+            self._connections.discard(link)
+            raise translate(error, self.place, is_sent=is_change, is_write=is_write) from error
+        except StaleRunError:
+            self._connections.give(link)
+            raise
+        except BaseException:
+            self._connections.discard(link)
+            raise
+        if any(isinstance(one, Exception) and said_code(one) in STALE for one in answers):
+            self._connections.drop()
+        self._connections.give(link)
+        return answers
+
+    def _take(self, timeout_s: float) -> Link:
+        try:
+            return self._connections.take(timeout_s)
+        except TierStoreError:
+            raise
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.place) from error
+
+    def _run(
+        self, link: Link, calls: Sequence[Call], timeout_s: float, before: Sequence[Command]
+    ) -> list[Any]:
+        """Call by digest, and by text what the server does not know: that did not happen."""
+        ends_s = self._runtime.monotonic() + timeout_s
+        commands = [*before, *(call.by_digest() for call in calls)]
+        answers = link.ask(commands, timeout_s)
+        unknown = [at for at, one in enumerate(answers) if _is_unknown(one)]
+        if unknown:
+            texts = [calls[at - len(before)].by_text() for at in unknown]
+            again = link.ask(texts, ends_s - self._runtime.monotonic())
+            for at, answer in zip(unknown, again, strict=True):
+                answers[at] = answer
+        return answers
+
+
+def _is_unknown(answer: Any) -> bool:
+    return isinstance(answer, Exception) and said_code(answer) == NOSCRIPT

@@ -1,0 +1,95 @@
+"""Edges with a prefix of their own on the session's server, in real time."""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+
+import pytest
+import valkey_server as valkey
+
+from tierstore.runtime import Runtime
+
+PREFIXES = (f"t{os.getpid()}-{number}" for number in count())
+TIMEOUT_S = 10.0
+
+
+def skip_or_fail(missing):
+    if os.environ.get("CI") == "true":
+        raise missing
+    pytest.skip(f"no Valkey to test with: {missing}")
+
+
+@pytest.fixture(scope="session")
+def edge_server():
+    """A server for the session; where there is none tests are skipped, but with CI=true fail."""
+    try:
+        server = valkey.find_server()
+    except valkey.MissingError as missing:
+        skip_or_fail(missing)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_server():
+    """Makes servers of the test's own, with settings: `own_server(maxmemory="2mb")`."""
+    started = []
+
+    def start(**settings):
+        try:
+            started.append(valkey.Server(**settings))
+        except valkey.MissingError as missing:
+            skip_or_fail(missing)
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def prefix():
+    return next(PREFIXES)
+
+
+@pytest.fixture
+def open_edge(prefix):
+    from tierstore_redis.edge import RedisEdge
+
+    opened = []
+
+    def open_one(url, prefix=prefix, runtime=None):
+        edge = RedisEdge(url, runtime=runtime or Runtime(), prefix=prefix)
+        opened.append(edge)
+        return edge
+
+    yield open_one
+    for edge in opened:
+        edge.close()
+
+
+@pytest.fixture
+def edge(open_edge, edge_server):
+    edge = open_edge(edge_server.url)
+    edge.connect(TIMEOUT_S)
+    return edge
+
+
+@pytest.fixture
+def connect_raw():
+    """Clients of the driver alone: `connect_raw(server)`."""
+    opened = []
+
+    def connect(server):
+        opened.append(valkey.connect_url(server.url))
+        return opened[-1]
+
+    yield connect
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture
+def raw(edge_server, connect_raw):
+    return connect_raw(edge_server)
