@@ -171,9 +171,8 @@ for at, key in ipairs(KEYS) do
     older[#older + 1] = at
   elseif kind == 'copy' then
     local order = cmp(sub(rest, 25, 48), ARGV[at + 1])
-    if order < 0 then
-      older[#older + 1] = at
-    elseif order == 0 and not is_clean(rest) then
+    if order < 0 then older[#older + 1] = at end
+    if order <= 0 and not is_clean(rest) then
       redis.call('SETRANGE', key, 0, seal(zero .. zero .. sub(rest, 17)))
       redis.call('PEXPIRE', key, ARGV[1])
     end

@@ -195,8 +195,8 @@ class SharedEdge(Protocol):
         """Be told of the region's versions (stamp, replica, touch) of keys that changed.
 
         Placeholders of these keys go. Returns the keys whose copy is older: `show` or `withdraw`
-        them; they go by themselves after `PLACEHOLDER_MS`. A dirty copy that is older, so that its
-        write has lost, or of that very version, which the region held back, becomes clean.
+        them. A dirty copy that is older, so that its write has lost, or of that very version, which
+        the region held back, becomes clean.
         """
 
     def clear_clean(self, timeout_s: float) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tierstore.region.shared import Settled
     from tierstore.runtime import Runtime
 
+NOTICED_MS = 3_600_000
 Version = tuple[int, int, int]
 
 
@@ -158,10 +159,9 @@ class MemoryShared:
                 copy = self.copies[key]
                 if _version(copy.record) < version:
                     older.add(key)
+                if _version(copy.record) <= version and copy.number:
                     copy.number = 0
-                    self.ends_ms[key] = self._now_ms() + PLACEHOLDER_MS
-                elif _version(copy.record) == version and copy.number:
-                    copy.number = 0
+                    self.ends_ms[key] = self._now_ms() + NOTICED_MS
         return older
 
     def clear_clean(self, timeout_s: float) -> None:
