@@ -1,4 +1,4 @@
-"""Stores over real tiers: a memory edge, PostgreSQL, S3."""
+"""Stores over real tiers: a memory edge, or one that its workers share; PostgreSQL, S3."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ PATIENT = {"regional": "10s", "cold": "20s"}
 class Trio:
     """A schema of PostgreSQL and a prefix of S3, reached directly or by what stands before them."""
 
-    def __init__(self, postgres, s3, folder, *, postgres_port=None, s3_url=None, timeouts=None):
+    def __init__(
+        self, postgres, s3, folder, *, postgres_port=None, s3_url=None, timeouts=None, edge_url=None
+    ):
         self.name = next(NAMES)
         self._folder = folder
         url = postgres.url
@@ -28,6 +30,7 @@ class Trio:
         self._regional = f"{url}?schema={self.name}"
         self._cold = s3.url(self.name, s3_url)
         self._timeouts = timeouts or PATIENT
+        self._edge = {"url": edge_url} if edge_url else {"capacity": "64KiB"}
         self._stores = []
 
     def open(self, *, is_patient=False):
@@ -35,7 +38,7 @@ class Trio:
         number = len(self._stores)
         policy = {
             "tiers": {
-                "edge": {"journal": f"journal-{number}", "capacity": "64KiB"},
+                "edge": {"journal": f"journal-{number}", **self._edge},
                 "regional": {"url": self._regional},
                 "cold": {"url": self._cold},
             },
