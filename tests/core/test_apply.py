@@ -42,13 +42,14 @@ def outcomes(rows, *deltas):
         (ReplicaState(7, applied=4, digest=b"another four"), "fenced"),
         (ReplicaState(7, applied=5, digest=BATCH.digest), "repeat"),
         (ReplicaState(7, applied=5, digest=b"another five"), "fenced"),
-        (ReplicaState(7, applied=3, digest=b"four"), "fenced"),
+        (ReplicaState(7, applied=3, digest=b"four"), "apply"),
+        (ReplicaState(7, applied=3, digest=b"three"), "fenced"),
         (ReplicaState(7, applied=6, digest=BATCH.digest), "fenced"),
         (ReplicaState(7, applied=4, digest=b"four", retired=True), "retired"),
         (ReplicaState(7, applied=5, digest=BATCH.digest, retired=True), "retired"),
     ],
 )
-def test_only_the_next_batch_of_the_chain_is_applied(state, verdict):
+def test_only_what_follows_in_the_chain_is_applied(state, verdict):
     assert admit(state, BATCH)[0] == verdict
 
 
