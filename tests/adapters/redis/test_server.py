@@ -166,6 +166,9 @@ def test_a_promoted_replica_is_another_life(own_server, open_edge, connect_raw):
     assert edge.write([put(key, 1)], run, BYTES_MAX, T).verdict == "written"
     raw.execute_command("REPLICAOF", "127.0.0.1", "1")
     raw.execute_command("REPLICAOF", "NO", "ONE")
+    assert edge.write([put(key, 2)], run, BYTES_MAX, T).verdict == "unbound"
+    with pytest.raises(UnavailableError, match="connect to it again"):
+        edge.bind(3, run, 78, T)
     assert edge.connect(T).run != run
     assert edge.write([put(key, 2)], run, BYTES_MAX, T).verdict == "unbound"
 
