@@ -271,7 +271,10 @@ class Connections:
                 return None
             self._opening.append(None)
         try:
-            link = self._open_one(deadline - self._runtime.monotonic())
+            left_s = deadline - self._runtime.monotonic()
+            if left_s <= 0:
+                raise DeadlineExceededError("no time was left to connect to the edge tier")
+            link = self._open_one(left_s)
             self._held.add(link)
         finally:
             self._opening.pop()

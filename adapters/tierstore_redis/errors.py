@@ -19,7 +19,8 @@ from tierstore.errors import (
 )
 
 TIER = "edge"
-DRIVER_ERRORS: tuple[type[Exception], ...] = (RedisError, OSError)
+DRIVER_ERRORS: tuple[type[Exception], ...] = (RedisError, OSError, UnicodeError)
+"""Of the driver, of sockets, and of names of hosts that cannot be looked up."""
 
 OOM = "OOM"
 NOSCRIPT = "NOSCRIPT"
@@ -27,6 +28,7 @@ STALE = frozenset({"READONLY", "MASTERDOWN"})
 """The server is no master any more; connections to it are worth nothing."""
 
 _FOREIGN = (CorruptionError, "its keys are not as tierstore leaves them; use another prefix")
+_NEEDED = "+@read +@write +@scripting +@connection +info +time for all keys with the prefix"
 _REFUSED = (UnavailableError, "it refuses this user or password; correct the url")
 TABLE: dict[str, tuple[type[TierStoreError], str]] = {
     OOM: (OverloadedError, "it has no room left; raise `maxmemory` or let the queues drain"),
@@ -38,7 +40,7 @@ TABLE: dict[str, tuple[type[TierStoreError], str]] = {
     "MISCONF": (UnavailableError, "it cannot save its data and takes no writes; see its log"),
     "NOAUTH": (UnavailableError, "it asks for a password; put one into the url"),
     "WRONGPASS": _REFUSED,
-    "NOPERM": (UnavailableError, "the user lacks a permission; see docs/operations.md"),
+    "NOPERM": (UnavailableError, "the user lacks a permission; it needs " + _NEEDED),
     "DENIED": (UnavailableError, "its protected mode refuses this host"),
     "MOVED": (UnavailableError, "it is part of a cluster; a single server is needed"),
     "CROSSSLOT": (UnavailableError, "it is part of a cluster; a single server is needed"),
@@ -46,6 +48,7 @@ TABLE: dict[str, tuple[type[TierStoreError], str]] = {
     "WRONGTYPE": _FOREIGN,
 }
 _OTHERWISE = (UnavailableError, "it refused the command")
+_CROWDED = (UnavailableError, "it has no connection left; raise `maxclients` or lower `pool`")
 _SILENT = "it does not answer"
 
 
@@ -54,7 +57,7 @@ def said_code(error: BaseException) -> str:
     code = getattr(error, "status_code", None)
     if code:
         return str(code)
-    if isinstance(error, (DriverConnectionError, DriverTimeoutError, OSError)):
+    if isinstance(error, (DriverConnectionError, DriverTimeoutError, OSError, UnicodeError)):
         return ""
     word = str(error).partition(" ")[0]
     return word if word.isupper() else "ERR"
@@ -75,7 +78,8 @@ def translate(
     """
     code, said = said_code(error), str(error).strip().partition("\n")[0]
     if code:
-        kind, meaning = TABLE.get(code, _OTHERWISE)
+        is_crowded = "max number of clients" in said
+        kind, meaning = _CROWDED if is_crowded else TABLE.get(code, _OTHERWISE)
         message = f"{place}: {meaning} ({code} {said})"
         return kind(message, tier=TIER) if kind is CorruptionError else kind(message)
     if is_sent and is_write:

@@ -9,10 +9,20 @@ from __future__ import annotations
 
 from tierstore_redis.scripts import script
 
+# A server that was a replica meanwhile has the data of another, whatever connections survived that.
+_LIFE = """
+local function is_life(run)
+  local found = redis.call('INFO', 'replication')
+  return string.find(found, 'master_replid:' .. string.match(run, '[^-]*$'), 1, true) ~= nil
+end
+"""
+
 WRITE = script(
     "",
-    """
+    _LIFE
+    + """
 local ids, queue, run, replica, life = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
+if not is_life(run) then return {'unbound'} end
 local order = redis.call('HGET', ids, 'order')
 local current = order and string.match(order, '[^,]+$')
 if not current or redis.call('HGET', ids, 'run:' .. current) ~= run then return {'unbound'} end
@@ -80,7 +90,9 @@ op, delta and four parts a key. "moved" says which replica is the current one in
 
 BIND = script(
     "",
-    """
+    _LIFE
+    + """
+if not is_life(ARGV[1]) then return 'stale' end
 local order = redis.call('HGET', KEYS[1], 'order')
 local current = order and string.match(order, '[^,]+$')
 if current and redis.call('HGET', KEYS[1], 'run:' .. current) == ARGV[1] then return current end
@@ -92,7 +104,8 @@ redis.call('HSET', KEYS[1], 'order', order and (order .. ',' .. replica) or repl
 return replica
 """,
 )
-"""KEYS: identities. ARGV: run, replica. Returns the current replica; "" if it was one before."""
+"""KEYS: identities. ARGV: run, replica. Returns the current replica; "" if it was one before,
+"stale" if the server is in another life than `run`."""
 
 INTRODUCE = script(
     "allow-oom",

@@ -66,8 +66,9 @@ class Queues:
         try:
             answer = self._server.checked(self._server.bind(call, run, timeout_s))
         except StaleRunError:
-            message = f"{self._server.place}: it was restarted; connect to it again"
-            raise UnavailableError(message) from None
+            answer = b"stale"
+        if answer == b"stale":
+            raise UnavailableError(f"{self._server.place}: it was restarted; connect to it again")
         if not answer:
             raise InvalidArgumentError(f"replica: {replica} was an identity of tag {tag} before")
         self._current[tag] = int(answer)

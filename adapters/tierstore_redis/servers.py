@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tierstore.errors import TierStoreError
+from tierstore.errors import DeadlineExceededError, TierStoreError
 from tierstore_redis.connections import Connections, Link
 from tierstore_redis.errors import DRIVER_ERRORS, NOSCRIPT, STALE, said_code, translate
 
@@ -120,8 +120,12 @@ class SingleServer:
     ) -> list[Any]:
         ends_s = self._runtime.monotonic() + timeout_s
         link = self._take(timeout_s)
+        left_s = ends_s - self._runtime.monotonic()
+        if left_s <= 0:
+            self._connections.give(link)
+            raise DeadlineExceededError(f"{self.place}: no connection was free in time")
         try:
-            answers: list[Any] = send(link, ends_s - self._runtime.monotonic())
+            answers: list[Any] = send(link, left_s)
         except DRIVER_ERRORS as error:
             self._connections.discard(link)
             raise translate(error, self.place, is_sent=is_change, is_write=is_write) from error

@@ -1,0 +1,157 @@
+"""Word of changes: of others' writes, of what expires or is flushed, and of silence."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from tierstore.errors import UnavailableError
+from tierstore.record import Record
+from tierstore.region.batch import PUT, Delta
+from tierstore.region.shared import tag_of
+
+T = 10.0
+WAIT_S = 0.05
+
+
+class Hearer:
+    """Listens in a thread of its own; `heard` grows."""
+
+    def __init__(self, edge):
+        self.heard, self.error = [], None
+        self._edge, self._is_stopped, self._is_ready = edge, False, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._is_ready.wait(T)
+
+    def _run(self):
+        try:
+            self._edge.listen(
+                self._is_ready.set, self.heard.append, WAIT_S, lambda: self._is_stopped
+            )
+        except UnavailableError as error:
+            self.error = error
+            self._is_ready.set()
+
+    def hears(self, *expected):
+        """Whether all that is expected is heard in time."""
+        deadline = time.monotonic() + T
+        while time.monotonic() < deadline:
+            found = [key for keys in list(self.heard) for key in (keys or [None])]
+            if set(expected) <= set(found):
+                return True
+            time.sleep(0.002)
+        return False
+
+    def join(self):
+        self._thread.join(T)
+        assert not self._thread.is_alive()
+
+    def stop(self):
+        self._is_stopped = True
+        began = time.monotonic()
+        self.join()
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def hear():
+    hearers = []
+
+    def hear(edge):
+        hearers.append(Hearer(edge))
+        return hearers[-1]
+
+    yield hear
+    for hearer in hearers:
+        hearer.stop()
+
+
+@pytest.fixture
+def other(open_edge, edge_server):
+    """Another worker's handle of the same edge."""
+    return open_edge(edge_server.url)
+
+
+def test_others_writes_fills_and_withdrawals_are_heard(edge, other, hear):
+    hearer = hear(edge)
+    run = other.connect(T).run
+    other.bind(tag_of("written"), run, 77, T)
+    other.write([Delta("written", PUT, Record(1, 1, b"x"))], run, 1 << 20, T)
+    assert hearer.hears("written")
+    other.lease(["filled"], 1, T)
+    other.fill({"filled": Record(1, 1, b"x")}, 1, 1, 3_600_000, T)
+    assert hearer.hears("filled")
+    hearer.heard.clear()
+    other.withdraw(["filled"], T)
+    assert hearer.hears("filled")
+    other.lead("work", 1, 1_000, T)
+    other.settle(tag_of("written"), 77, 1, [], 0, 1_000, T)
+    other.lease(["last"], 1, T)
+    assert hearer.hears("last")
+    assert [keys for keys in hearer.heard if keys not in (["filled"], ["last"])] == []
+
+
+def test_what_expires_is_heard(edge, other, hear):
+    hearer = hear(edge)
+    other.lease(["k"], 1, T)
+    other.fill({"k": Record(1, 1, b"x")}, 1, 1, 30, T)
+    assert hearer.hears("k")
+    hearer.heard.clear()
+    assert hearer.hears("k")
+
+
+def test_a_flush_is_heard_as_everything(own_server, open_edge, connect_raw, hear):
+    server = own_server()
+    edge = open_edge(server.url)
+    edge.connect(T)
+    hearer = hear(edge)
+    connect_raw(server).flushall()
+    assert hearer.hears(None)
+
+
+def test_it_stops_in_time_while_much_is_told(edge, other, hear):
+    hearer = hear(edge)
+    ends = threading.Event()
+
+    def load():
+        while not ends.is_set():
+            other.lease(["a", "b", "c"], 1, T)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    assert hearer.hears("a", "b", "c")
+    assert hearer.stop() < 2
+    ends.set()
+    thread.join(T)
+
+
+def test_a_server_that_is_stalled_is_noticed(own_server, open_edge, hear):
+    server = own_server()
+    edge = open_edge(server.url)
+    hearer = hear(edge)
+    server.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    hearer.join()
+    assert "does not answer" in str(hearer.error)
+    assert time.monotonic() - began < 5
+
+
+def test_a_server_that_ends_is_noticed(own_server, open_edge, hear):
+    server = own_server()
+    hearer = hear(open_edge(server.url))
+    server.kill()
+    hearer.join()
+    assert isinstance(hearer.error, UnavailableError)
+
+
+def test_silence_is_no_failure(edge, hear):
+    hearer = hear(edge)
+    deadline = time.monotonic() + 10 * WAIT_S
+    while time.monotonic() < deadline:
+        time.sleep(WAIT_S)
+    assert hearer.error is None
+    assert hearer.heard == []

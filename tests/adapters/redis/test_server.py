@@ -1,0 +1,376 @@
+"""What a server is, what it refuses, and what its failures become."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from tierstore.errors import (
+    DeadlineExceededError,
+    OutcomeUnknownError,
+    OverloadedError,
+    PolicyError,
+    StoreClosedError,
+    UnavailableError,
+)
+from tierstore.record import Record
+from tierstore.region.batch import PUT, Delta
+from tierstore.region.shared import Settled, tag_of
+from tierstore.testing.conformance.telling import told
+from tierstore_redis.probing import check_server, find_faults
+
+T = 10.0
+TTL_MS = 3_600_000
+BYTES_MAX = 1 << 30
+DURABLE = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
+VALKEY = {"run_id": "a", "valkey_version": "8.0.0", "redis_version": "7.2.4", "role": "master"}
+
+
+def put(key, stamp, payload=b"x"):
+    return Delta(key, PUT, Record(stamp, 1, payload))
+
+
+def bound(edge, tag, replica=77):
+    """The run of the server, in which the tag has an identity."""
+    run = edge.connect(T).run
+    edge.bind(tag, run, replica, T)
+    return run
+
+
+def of_one_tag(count, tag=3):
+    return [key for key in map(str, range(10_000)) if tag_of(key) == tag][:count]
+
+
+# What it is
+
+
+def test_a_server_tells_what_it_is(edge, own_server):
+    info = edge.connect(T)
+    assert info.is_durable, info.why
+    assert info.version.startswith(("valkey 9", "redis"))
+    assert abs(info.now_ms - time.time() * 1000) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"maxmemory": "50mb", "maxmemory_policy": "allkeys-lru"}, "allkeys-lru, which evicts"),
+        ({"appendonly": "no"}, "appendonly is off"),
+        ({"appendfsync": "everysec"}, "appendfsync is everysec"),
+    ],
+)
+def test_a_server_that_may_lose_writes_is_not_durable(own_server, open_edge, settings, why):
+    info = open_edge(own_server(**settings).url).connect(T)
+    assert not info.is_durable
+    assert why in info.why
+
+
+@pytest.mark.parametrize(
+    ("info", "settings", "why"),
+    [
+        ({}, DURABLE, None),
+        ({}, {**DURABLE, "maxmemory-policy": "volatile-lru"}, None),
+        ({}, {**DURABLE, "maxmemory-policy": "allkeys-random"}, "evicts"),
+        ({"connected_slaves": "1"}, DURABLE, "failover"),
+        ({"aof_last_write_status": "err"}, DURABLE, "cannot be written"),
+        ({"aof_enabled": "1", "maxmemory_policy": "noeviction"}, {}, "CONFIG GET is refused"),
+        ({"aof_enabled": "0", "maxmemory_policy": "noeviction"}, {}, "appendonly is off"),
+        ({}, {}, "unknown"),
+    ],
+)
+def test_durable_is_what_loses_nothing(info, settings, why):
+    faults = find_faults(info, settings)
+    assert why in "; ".join(faults) if why else faults == []
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"valkey_version": "7.2.5"}, UnavailableError, "too old"),
+        ({"role": "slave"}, UnavailableError, "replica"),
+        ({"run_id": ""}, UnavailableError, "run id"),
+        ({"redis_mode": "cluster"}, PolicyError, "cluster"),
+        ({"redis_mode": "sentinel"}, PolicyError, "sentinel"),
+    ],
+)
+def test_servers_that_cannot_be_used_are_refused(change, kind, message):
+    check_server(VALKEY, "here")
+    with pytest.raises(kind, match=message):
+        check_server({**VALKEY, **change}, "here")
+
+
+@pytest.mark.parametrize("version", ["6.2.14", "5.0", "garbage"])
+def test_an_old_redis_is_refused(version):
+    check_server({"run_id": "a", "redis_version": "7.0.0"}, "here")
+    with pytest.raises(UnavailableError, match="too old"):
+        check_server({"run_id": "a", "redis_version": version}, "here")
+
+
+@pytest.mark.parametrize("layout", ["2:16", "1:32", "hello"])
+def test_another_layout_is_refused(open_edge, edge_server, raw, prefix, layout):
+    raw.set(f"{prefix}:{{layout}}", layout)
+    with pytest.raises(PolicyError, match="another layout"):
+        open_edge(edge_server.url).connect(T)
+
+
+def test_a_user_without_config_is_not_durable(own_server, open_edge, connect_raw):
+    server = own_server()
+    raw = connect_raw(server)
+    raw.execute_command(*"ACL SETUSER ann on >pw ~* +@all -config".split())
+    info = open_edge(server.url.replace("://", "://ann:pw@")).connect(T)
+    assert not info.is_durable
+    assert "CONFIG GET is refused" in info.why
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ("", "asks for a password"),
+        (":wrong-c4n4ry@", "refuses this user or password"),
+        ("ann:wrong-c4n4ry@", "refuses this user or password"),
+    ],
+)
+def test_a_wrong_password_is_told_without_it(own_server, open_edge, user, message):
+    server = own_server(requirepass="right-c4n4ry")
+    edge = open_edge(server.url.replace("://", f"://{user}"))
+    with pytest.raises(UnavailableError, match=message) as raised:
+        edge.connect(T)
+    assert "c4n4ry" not in "".join(told(raised.value))
+    assert open_edge(server.url.replace("://", "://:right-c4n4ry@")).connect(T).run
+
+
+def test_a_replica_takes_no_writes(own_server, open_edge, connect_raw):
+    server = own_server()
+    edge = open_edge(server.url)
+    run = bound(edge, 3)
+    connect_raw(server).execute_command("REPLICAOF", "127.0.0.1", "1")
+    key = of_one_tag(1)[0]
+    with pytest.raises(UnavailableError, match="replica"):
+        edge.write([put(key, 1)], run, BYTES_MAX, T)
+    with pytest.raises(UnavailableError, match="replica"):
+        edge.connect(T)
+
+
+def test_a_promoted_replica_is_another_life(own_server, open_edge, connect_raw):
+    server = own_server()
+    edge, raw = open_edge(server.url), connect_raw(server)
+    run = bound(edge, 3)
+    key = of_one_tag(1)[0]
+    assert edge.write([put(key, 1)], run, BYTES_MAX, T).verdict == "written"
+    raw.execute_command("REPLICAOF", "127.0.0.1", "1")
+    raw.execute_command("REPLICAOF", "NO", "ONE")
+    assert edge.write([put(key, 2)], run, BYTES_MAX, T).verdict == "unbound"
+    with pytest.raises(UnavailableError, match="connect to it again"):
+        edge.bind(3, run, 78, T)
+    assert edge.connect(T).run != run
+    assert edge.write([put(key, 2)], run, BYTES_MAX, T).verdict == "unbound"
+
+
+def test_a_full_server_takes_nothing_and_can_be_drained(own_server, open_edge, connect_raw):
+    server = own_server(maxmemory="4mb")
+    edge, raw = open_edge(server.url), connect_raw(server)
+    run, keys, stored = bound(edge, 3), of_one_tag(500), []
+
+    def fill_up():
+        for stamp, key in enumerate(keys, 1):
+            assert edge.write([put(key, stamp, b"x" * 20_000)], run, BYTES_MAX, T).numbers[0]
+            stored.append(key)
+
+    with pytest.raises(OverloadedError, match="no room"):
+        fill_up()
+    assert len(stored) > 10
+    raw.config_set("maxmemory", "1mb")
+    edge.lease(keys, 1, T)
+    assert edge.fill({keys[-1]: Record(1, 1, b"x")}, 1, 1, TTL_MS, T) == set()
+    with pytest.raises(OverloadedError):
+        edge.bind(4, run, 78, T)
+    edge.introduce(3, 77, T)
+    assert len(edge.queue(3, 77, 1_000, T)) == len(stored)
+    settled = [Settled(key, number, False) for number, key in enumerate(stored, 1)]
+    edge.settle(3, 77, len(stored), settled, 0, TTL_MS, T)
+    edge.notice({keys[0]: (1, 1, 1)}, T)
+    edge.show({keys[0]: Record(1, 1, b"x")}, 0, TTL_MS, T)
+    edge.withdraw(keys, T)
+    edge.clear_clean(T)
+    edge.dismiss(3, 77, T)
+    assert raw.dbsize() == 1
+    raw.config_set("maxmemory", "4mb")
+    bound(edge, 3, 79)
+    assert edge.write([put(keys[0], 9)], run, BYTES_MAX, T).verdict == "written"
+
+
+# What it loses
+
+
+def test_a_killed_server_keeps_what_it_acknowledged_in_another_life(own_server, open_edge):
+    server = own_server()
+    edge, keys = open_edge(server.url), of_one_tag(3)
+    run = bound(edge, 3)
+    for key in keys[:2]:
+        edge.write([put(key, 1)], run, BYTES_MAX, T)
+    server.kill()
+    with pytest.raises(UnavailableError):
+        edge.read(keys, T)
+    server.start()
+    assert edge.write([put(keys[2], 1)], run, BYTES_MAX, T).verdict == "unbound"
+    with pytest.raises(UnavailableError, match="connect to it again"):
+        edge.bind(3, run, 78, T)
+    new_run = edge.connect(T).run
+    assert new_run != run
+    assert edge.write([put(keys[2], 1)], new_run, BYTES_MAX, T).verdict == "unbound"
+    assert edge.bind(3, new_run, 78, T) == 78
+    assert edge.write([put(keys[2], 1)], new_run, BYTES_MAX, T).numbers == (1, 1)
+    assert set(edge.read(keys, T).copies) == set(keys)
+    assert [one.number for one in edge.queue(3, 77, 10, T)] == [1, 2]
+    old, new = edge.identities(3, T)
+    assert (old.replica, old.waiting, new.replica, new.waiting) == (77, 2, 78, 1)
+
+
+def test_numbers_go_on_after_a_queue_was_drained(edge):
+    run, keys = bound(edge, 3), of_one_tag(2)
+    edge.write([put(keys[0], 1), put(keys[1], 1)], run, BYTES_MAX, T)
+    edge.settle(3, 77, 2, [], 0, TTL_MS, T)
+    assert edge.write([put(keys[0], 2)], run, BYTES_MAX, T).numbers == (3, 3)
+
+
+def test_what_an_earlier_identity_settles_leaves_later_writes_dirty(edge, raw, prefix):
+    run, key = bound(edge, 3), of_one_tag(1)[0]
+    for stamp in (1, 2, 3):
+        edge.write([put(key, stamp)], run, BYTES_MAX, T)
+    raw.hset(f"{prefix}:{{3}}:i", "run:77", "earlier")
+    assert edge.bind(3, run, 78, T) == 78
+    edge.write([put(key, 4)], run, BYTES_MAX, T)
+    edge.settle(3, 77, 2, [Settled(key, 2, False)], 5, TTL_MS, T)
+    assert edge.read([key], T).copies[key].number == 1
+    edge.dismiss(3, 77, T)
+    assert edge.read([key], T).copies[key].record.stamp == 4
+
+
+def test_scripts_that_the_server_forgot_are_sent_again(edge, raw):
+    run, keys = bound(edge, 3), of_one_tag(2)
+    edge.write([put(keys[0], 1)], run, BYTES_MAX, T)
+    raw.script_flush()
+    assert edge.write([put(keys[0], 2)], run, BYTES_MAX, T).numbers == (2, 2)
+    raw.script_flush()
+    edge.lease(list(map(str, range(100))), 1, T)
+
+
+# What comes too late
+
+
+def test_a_server_that_hangs_costs_no_more_than_the_timeout(own_server, open_edge):
+    server = own_server()
+    edge, key = open_edge(server.url), of_one_tag(1)[0]
+    run = bound(edge, 3)
+    server.signal(signal.SIGSTOP)
+    calls = {
+        OutcomeUnknownError: lambda: edge.write([put(key, 1)], run, BYTES_MAX, 0.3),
+        DeadlineExceededError: lambda: edge.read([key], 0.3),
+        UnavailableError: lambda: edge.withdraw([key], 0.3),
+    }
+    for kind, call in calls.items():
+        began = time.monotonic()
+        with pytest.raises(UnavailableError if kind is UnavailableError else kind):
+            call()
+        assert time.monotonic() - began < 3
+        edge._parts().server.renew()
+    server.signal(signal.SIGCONT)
+
+
+def test_a_lost_answer_to_a_write_is_unknown_and_sending_it_again_finds_it(own_server, open_edge):
+    server = own_server()
+    edge, key = open_edge(server.url), of_one_tag(1)[0]
+    run = bound(edge, 3)
+    edge.write([put(key, 1)], run, BYTES_MAX, T)
+    server.signal(signal.SIGSTOP)
+    with pytest.raises(OutcomeUnknownError):
+        edge.write([put(key, 2)], run, BYTES_MAX, 0.2)
+    server.signal(signal.SIGCONT)
+    deadline = time.monotonic() + T
+    while edge.read([key], T).copies[key].number != 2:
+        assert time.monotonic() < deadline
+    again = edge.write([put(key, 2)], run, BYTES_MAX, T)
+    assert (again.verdict, again.numbers) == ("written", (3, 2))
+    assert len(edge.queue(3, 77, 10, T)) == 2
+
+
+def test_nothing_is_used_after_closing(edge):
+    edge.close()
+    edge.close()
+    with pytest.raises(UnavailableError, match="closed"):
+        edge.read(["k"], T)
+    assert not issubclass(UnavailableError, StoreClosedError)
+
+
+def test_no_more_connections_than_the_pool_may_have(open_edge, edge_server, raw):
+    edge = open_edge(f"{edge_server.url}?pool=2")
+    edge.connect(T)
+    before = len(raw.client_list())
+    workers = [threading.Thread(target=edge.read, args=(["k"], T)) for _ in range(20)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(T)
+    assert len(raw.client_list()) <= before + 1
+
+
+# Together
+
+
+def test_the_writes_of_a_call_are_seen_together(open_edge, edge_server):
+    writers, keys = [open_edge(edge_server.url) for _ in range(2)], of_one_tag(5)
+    run = bound(writers[0], 3)
+    ends, failed = threading.Event(), []
+
+    def write(edge, parity):
+        for stamp in range(1 + parity, 400, 2):
+            reply = edge.write([put(key, stamp) for key in keys], run, BYTES_MAX, T)
+            first, last = reply.numbers
+            if reply.verdict == "written" and last - first != len(keys) - 1:
+                failed.append(reply)
+
+    def read():
+        edge = open_edge(edge_server.url)
+        while not ends.is_set():
+            found = {copy.record.stamp for copy in edge.read(keys, T).copies.values()}
+            if len(found) > 1:
+                failed.append(found)
+
+    reader = threading.Thread(target=read)
+    threads = [
+        threading.Thread(target=write, args=one) for one in zip(writers, (0, 1), strict=True)
+    ]
+    for thread in (reader, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    ends.set()
+    reader.join(T)
+    assert not failed
+    entries = writers[0].queue(3, 77, 10_000, T)
+    assert [one.number for one in entries] == list(range(1, len(entries) + 1))
+    assert len(entries) % len(keys) == 0
+
+
+def test_a_forked_child_has_connections_of_its_own(edge):
+    run, keys = bound(edge, 3), of_one_tag(2)
+    edge.write([put(keys[0], 1)], run, BYTES_MAX, T)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            edge.write([put(keys[1], 1)], run, BYTES_MAX, T)
+            code = 0 if set(edge.read(keys, T).copies) == set(keys) else 2
+        finally:
+            os._exit(code)
+    for _ in range(50):
+        assert keys[0] in edge.read(keys, T).copies
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert set(edge.read(keys, T).copies) == set(keys)
