@@ -28,8 +28,10 @@ from tierstore.testing.explorer import (
     replay,
 )
 from tierstore.testing.faults import Crash, FaultPlan, FaultyJournalDirectory, FaultyRegion
+from tierstore.testing.faulty_shared import FaultyShared
 from tierstore.testing.memory_objects import FaultyObjects, MemoryObjects
 from tierstore.testing.memory_region import MemoryRegion
+from tierstore.testing.memory_shared import MemoryShared
 from tierstore.testing.stores import memory_store
 
 __all__ = [
@@ -44,9 +46,11 @@ __all__ = [
     "FaultyJournalDirectory",
     "FaultyObjects",
     "FaultyRegion",
+    "FaultyShared",
     "ManualRuntime",
     "MemoryObjects",
     "MemoryRegion",
+    "MemoryShared",
     "Schedule",
     "ScheduleError",
     "World",

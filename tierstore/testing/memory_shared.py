@@ -5,12 +5,12 @@ It is also the shortest statement of what each call of `region.shared` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.crdt.register import touch
 from tierstore.errors import UnavailableError
-from tierstore.region.batch import PUT, encode_delta
+from tierstore.region.batch import PUT
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.shared import (
     PLACEHOLDER_MS,
@@ -25,6 +25,7 @@ from tierstore.region.shared import (
     tag_of,
 )
 from tierstore.runtime import now_ms
+from tierstore.testing.memory_lives import Life, Placeholder, atomic, size, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,28 +34,7 @@ if TYPE_CHECKING:
     from tierstore.region.batch import Delta
     from tierstore.region.shared import Settled
     from tierstore.runtime import Runtime
-
-NOTICED_MS = 3_600_000
-Version = tuple[int, int, int]
-
-
-@dataclass(slots=True)
-class Placeholder:
-    """Where a fill is under way."""
-
-    token: int
-    ends_ms: int
-
-
-@dataclass(slots=True)
-class Life:
-    """One identity of a tag."""
-
-    replica: int
-    run: str
-    is_new: bool = True
-    last: int = 0
-    queue: dict[int, Delta] = field(default_factory=dict)
+    from tierstore.testing.memory_lives import Version
 
 
 class MemoryShared:
@@ -63,50 +43,54 @@ class MemoryShared:
     capabilities = Capabilities(durable=False, shared=True, ttl=True, feed_notify=True)
 
     def __init__(self, runtime: Runtime, *, is_durable: bool = True) -> None:
-        self._runtime = runtime
+        self._runtime, self.lock = runtime, runtime.lock()
         self.is_durable = is_durable
         self.run = "run-1"
         self.copies: dict[str, Copy] = {}
+        self.dirtied_by: dict[str, Life] = {}
         self.ends_ms: dict[str, int] = {}
         self.placeholders: dict[str, Placeholder] = {}
         self.lives: dict[int, list[Life]] = {tag: [] for tag in range(TAGS)}
         self.leases: dict[str, tuple[int, int]] = {}
         self._standing = Standing(0)
         self._listeners: list[Callable[[Sequence[str] | None], None]] = []
+        self.untold: list[list[str]] = []
         self.is_away = False
         self.closed = 0
 
     # Connecting
 
+    @atomic
     def connect(self, timeout_s: float) -> EdgeInfo:
         """Its run and durability."""
-        self._answer()
         return EdgeInfo(self.run, self._now_ms(), self.is_durable, "it was made so", "memory 1")
 
     def restart(self, *, losing: int = 0) -> None:
         """End this life of the server, losing the latest entries of every queue if it may."""
-        self.run = f"run-{int(self.run[4:]) + 1}"
-        for lives in self.lives.values():
-            for number in sorted(lives[-1].queue)[::-1][:losing] if lives else ():
-                del lives[-1].queue[number]
-        self._tell(None)
+        with self.lock:
+            self.run = f"run-{int(self.run[4:]) + 1}"
+            for life in [lives[-1] for lives in self.lives.values() if lives]:
+                for number in sorted(life.queue)[::-1][:losing]:
+                    self._lose(life, number)
+        self.tell(None)
 
     # Copies
 
+    @atomic
     def read(self, keys: Sequence[str], timeout_s: float) -> CopiesReply:
         """What is here and did not go by itself."""
-        self._answer()
         return CopiesReply({key: replace(self.copies[key]) for key in keys if self._has(key)})
 
+    @atomic
     def lease(self, keys: Sequence[str], token: int, timeout_s: float) -> int:
         """Placeholders where no copy is."""
-        self._answer()
         now = self._now_ms()
         for key in keys:
             if not self._has(key):
                 self.placeholders[key] = Placeholder(token, now + PLACEHOLDER_MS)
         return now
 
+    @atomic
     def fill(
         self,
         records: Mapping[str, Record],
@@ -116,7 +100,6 @@ class MemoryShared:
         timeout_s: float,
     ) -> set[str]:
         """Under a live placeholder, or over what is not newer."""
-        self._answer()
         shown = {
             key
             for key, record in records.items()
@@ -128,11 +111,11 @@ class MemoryShared:
                 del self.placeholders[key]
         return shown
 
+    @atomic
     def show(
         self, records: Mapping[str, Record], fetched_ms: int, ttl_ms: int, timeout_s: float
     ) -> set[str]:
         """Over what is not newer."""
-        self._answer()
         for key in records:
             self.placeholders.pop(key, None)
         return {
@@ -141,97 +124,97 @@ class MemoryShared:
             if self._has(key) and self._place(key, record, fetched_ms, ttl_ms)
         }
 
+    @atomic
     def withdraw(self, keys: Sequence[str], timeout_s: float) -> None:
         """Drop what is clean."""
-        self._answer()
         for key in keys:
             self.placeholders.pop(key, None)
             if self._has(key) and not self.copies[key].number:
                 self._drop(key)
 
+    @atomic
     def notice(self, changes: Mapping[str, Version], timeout_s: float) -> set[str]:
         """Compare versions."""
-        self._answer()
         older = set()
-        for key, version in changes.items():
+        for key, changed in changes.items():
             self.placeholders.pop(key, None)
             if self._has(key):
                 copy = self.copies[key]
-                if _version(copy.record) < version:
+                if version(copy.record) < changed:
                     older.add(key)
-                if _version(copy.record) <= version and copy.number:
-                    copy.number = 0
-                    self.ends_ms[key] = self._now_ms() + NOTICED_MS
+                if version(copy.record) <= changed:
+                    self._clean(key)
         return older
 
+    @atomic
     def clear_clean(self, timeout_s: float) -> None:
         """Drop all that is clean."""
-        self._answer()
         self.placeholders.clear()
         for key in [key for key, copy in self.copies.items() if not copy.number]:
             self._drop(key)
 
     # Writes
 
+    @atomic
     def write(
         self, deltas: Sequence[Delta], run: str, bytes_max: int, timeout_s: float
     ) -> WriteReply:
         """All of `deltas`, or none."""
-        self._answer()
         (tag,) = {tag_of(delta.key) for delta in deltas}
         lives = self.lives[tag]
-        if not lives or lives[-1].run != run:
+        if not lives or not lives[-1].run == run == self.run:
             return WriteReply("unbound")
         fresh = [delta for delta in deltas if not self._was_written(delta)]
         met = [self._met(delta) for delta in fresh]
         if any(met):
             return WriteReply("behind", max(met))
-        waiting = sum(_size(d) for life in lives for d in life.queue.values())
-        waiting += sum(map(_size, fresh))
-        if waiting > bytes_max:
+        waiting = sum(size(d) for life in lives for d in life.queue.values())
+        added = sum(map(size, fresh))
+        if waiting + added > bytes_max:
             return WriteReply("full", queued_bytes=waiting)
         first = lives[-1].last + 1
         for delta in fresh:
             self._write(lives[-1], delta)
-        return WriteReply("written", 0, (first, lives[-1].last), waiting)
+        return WriteReply("written", 0, (first, lives[-1].last), waiting + added)
 
+    @atomic
     def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
         """The identity of this run."""
-        self._answer()
         lives = self.lives[tag]
         if not lives or lives[-1].run != run:
             lives.append(Life(replica, run))
         return lives[-1].replica
 
+    @atomic
     def identities(self, tag: int, timeout_s: float) -> list[Identity]:
         """Oldest first."""
-        self._answer()
         return [
             Identity(
                 life.replica,
                 life.run,
                 life.is_new,
                 len(life.queue),
-                sum(map(_size, life.queue.values())),
+                sum(map(size, life.queue.values())),
             )
             for life in self.lives[tag]
         ]
 
+    @atomic
     def introduce(self, tag: int, replica: int, timeout_s: float) -> None:
         """New no longer."""
-        self._answer()
         for life in self._lives(tag, replica):
             life.is_new = False
 
+    @atomic
     def queue(self, tag: int, replica: int, limit: int, timeout_s: float) -> list[Queued]:
         """In the order of their numbers."""
-        self._answer()
         return [
             Queued(number, life.queue[number])
             for life in self._lives(tag, replica)
             for number in sorted(life.queue)[:limit]
         ]
 
+    @atomic
     def settle(
         self,
         tag: int,
@@ -243,49 +226,50 @@ class MemoryShared:
         timeout_s: float,
     ) -> None:
         """Forget entries; copies become clean, or go."""
-        self._answer()
         lives = self._lives(tag, replica)
         for life in lives:
-            life.queue = {n: delta for n, delta in life.queue.items() if n > number}
+            for done in [n for n in life.queue if n <= number]:
+                del life.queue[done], life.before[done]
         for item in settled if lives else ():
             copy = self.copies.get(item.key)
             if copy is None or copy.number > item.number or not copy.number:
                 continue
+            if self.dirtied_by[item.key] not in lives:
+                continue  # a number of another identity says nothing about this one
             if not item.keep:
                 self._drop(item.key)
                 continue
-            copy.number = 0
+            self._clean(item.key)
             copy.fetched_ms = max(copy.fetched_ms, fetched_ms)
             self.ends_ms[item.key] = self._now_ms() + ttl_ms
 
+    @atomic
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
         """Forget one life; the copies that it dirtied go with it."""
-        self._answer()
         for life in self._lives(tag, replica):
-            for key in {delta.key for delta in life.queue.values()}:
-                if key in self.copies:
-                    self._drop(key)
+            for key in [key for key, by in self.dirtied_by.items() if by is life]:
+                self._drop(key)
             self.lives[tag].remove(life)
 
     # Together
 
+    @atomic
     def lead(self, work: str, holder: int, ttl_ms: int, timeout_s: float) -> bool:
         """A lease by this object's clock."""
-        self._answer()
         held_by, ends_ms = self.leases.get(work, (holder, 0))
         if held_by != holder and ends_ms > self._now_ms():
             return False
         self.leases[work] = (holder, self._now_ms() + ttl_ms)
-        return True
+        return ttl_ms > 0
 
+    @atomic
     def standing(self, timeout_s: float) -> Standing:
         """A copy of it, and the time."""
-        self._answer()
         return replace(self._standing, now_ms=self._now_ms())
 
+    @atomic
     def advance(self, standing: Standing, was_cursor: int, timeout_s: float) -> bool:
         """Compare and set by the cursor."""
-        self._answer()
         if self._standing.cursor != was_cursor:
             return False
         self._standing = replace(standing)
@@ -301,12 +285,12 @@ class MemoryShared:
         is_stopped: Callable[[], bool],
     ) -> None:
         """Tell at once, in the thread of whoever changes something."""
-        self._answer()
+        self.answer()
         self._listeners.append(on_gone)
         try:
             on_ready()
             while not is_stopped():
-                self._answer()
+                self.answer()
                 self._runtime.sleep(wait_s)
         finally:
             self._listeners.remove(on_gone)
@@ -317,7 +301,8 @@ class MemoryShared:
 
     # Inside
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """Raise UnavailableError while the server is away."""
         if self.is_away:
             raise UnavailableError("the edge server does not answer")
 
@@ -331,10 +316,25 @@ class MemoryShared:
 
     def _drop(self, key: str) -> None:
         self.copies.pop(key, None)
+        self.dirtied_by.pop(key, None)
         self.ends_ms.pop(key, None)
-        self._tell([key])
+        self.untold.append([key])
 
-    def _tell(self, keys: Sequence[str] | None) -> None:
+    def _clean(self, key: str) -> None:
+        self.copies[key].number = 0
+        self.dirtied_by.pop(key, None)
+
+    def _lose(self, life: Life, number: int) -> None:
+        """Undo an entry: a server that loses it loses what it did to the copy, too."""
+        key, before = life.queue.pop(number).key, life.before.pop(number)
+        if self.dirtied_by.get(key) is not life or self.copies[key].number != number:
+            return
+        self._drop(key)
+        if before is not None and before[1] and before[0].number in before[1].queue:
+            self.copies[key], self.dirtied_by[key] = before[0], before[1]
+
+    def tell(self, keys: Sequence[str] | None) -> None:
+        """Tell everybody who listens."""
         for on_gone in list(self._listeners):
             on_gone(keys)
 
@@ -345,13 +345,14 @@ class MemoryShared:
     def _place(self, key: str, record: Record, fetched_ms: int, ttl_ms: int) -> bool:
         """Make `record` what is shown of a key; False where something newer is."""
         copy = self.copies.get(key)
-        if copy is not None and _version(copy.record) > _version(record):
+        if copy is not None and version(copy.record) > version(record):
             return False
-        if copy is not None and _version(copy.record) == _version(record):
+        if copy is not None and version(copy.record) == version(record):
             copy.fetched_ms = max(copy.fetched_ms, fetched_ms)
         else:
             self.copies[key] = Copy(record, 0, fetched_ms)
-            self._tell([key])
+            self.dirtied_by.pop(key, None)
+            self.untold.append([key])
         if not self.copies[key].number:
             self.ends_ms[key] = self._now_ms() + ttl_ms
         return True
@@ -361,8 +362,8 @@ class MemoryShared:
             return False
         shown = self.copies[delta.key].record
         if delta.op == PUT:
-            return _version(shown)[:2] == _version(delta.record)[:2]
-        return _version(shown) == _version(delta.record)
+            return version(shown)[:2] == version(delta.record)[:2]
+        return version(shown) == version(delta.record)
 
     def _met(self, delta: Delta) -> int:
         """The stamp that makes a write come too late; 0: it does not."""
@@ -370,31 +371,26 @@ class MemoryShared:
             return 0
         shown = self.copies[delta.key].record
         if delta.op == PUT:
-            return shown.stamp if _version(shown)[:2] > _version(delta.record)[:2] else 0
-        is_same = _version(shown)[:2] == _version(delta.record)[:2]
+            return shown.stamp if version(shown)[:2] > version(delta.record)[:2] else 0
+        is_same = version(shown)[:2] == version(delta.record)[:2]
         return 0 if is_same and shown.touch < delta.record.touch else max(shown.stamp, shown.touch)
 
     def _write(self, life: Life, delta: Delta) -> None:
+        key, copy = delta.key, self.copies.get(delta.key)
         life.last += 1
         life.queue[life.last] = delta
-        self.placeholders.pop(delta.key, None)
+        life.before[life.last] = None if copy is None else (replace(copy), self.dirtied_by.get(key))
+        self.placeholders.pop(key, None)
         if delta.op == PUT:
-            self.copies[delta.key] = Copy(delta.record, life.last, 0)
-        elif self._has(delta.key):
-            moved = touch(self.copies[delta.key].record, delta.record)
+            self.copies[key] = Copy(delta.record, life.last, 0)
+        elif copy is not None:
+            moved = touch(copy.record, delta.record)
             assert moved is not None
-            copy = self.copies[delta.key]
             copy.record, copy.number = moved, life.last
-        self.ends_ms.pop(delta.key, None)
-        self._tell([delta.key])
+        if key in self.copies:
+            self.dirtied_by[key] = life
+        self.ends_ms.pop(key, None)
+        self.untold.append([key])
 
     def _lives(self, tag: int, replica: int) -> list[Life]:
         return [life for life in self.lives[tag] if life.replica == replica]
-
-
-def _version(record: Record) -> Version:
-    return record.stamp, record.replica, record.touch
-
-
-def _size(delta: Delta) -> int:
-    return len(encode_delta(delta, 0))
