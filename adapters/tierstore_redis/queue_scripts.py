@@ -193,10 +193,10 @@ local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 if tonumber(ARGV[2]) > 0 then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-else
-  redis.call('DEL', KEYS[1])
+  return 1
 end
-return 1
+redis.call('DEL', KEYS[1])
+return 0
 """,
 )
 """KEYS: the lease. ARGV: holder, ttl."""
