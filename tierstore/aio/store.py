@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierstore.aio.gathering import Gatherer
 from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
@@ -52,6 +53,7 @@ class AsyncStore:
         self._lookup: Callable[[str], Entry | None]
         self._rewrite: Callable[[Entry, bytes], bool]
         self._time_ns = self._core.runtime.time_ns
+        self._gatherer = Gatherer(self._core, workers)
         self._core.attach(self)
 
     # Reading
@@ -288,6 +290,11 @@ class AsyncStore:
         # Apart from `get`, whose every call would pay for the variables that the closure shares.
         store = self._store
         if (answer := self._local_answer(key, max_age)) is not None:
+            return store._converted(key, answer, default, type)
+        core = self._core
+        if core.replica.state.shared is not None and max_age is None and timeout is None:
+            await self._ensure_open(None)
+            answer = await self._gatherer.answer(*store._locate(key))
             return store._converted(key, answer, default, type)
         return await self._run(
             lambda left_s: store.get(key, default, type=type, max_age=max_age, timeout=left_s),
