@@ -38,8 +38,8 @@ class _Parts:
         names = Names(check_prefix(prefix))
         self.server = SingleServer(parse_address(url), runtime)
         self.copies = Copies(self.server, names, runtime)
-        self.queues = Queues(self.server, names)
-        self.together = Together(self.server, names)
+        self.queues = Queues(self.server, names, runtime)
+        self.together = Together(self.server, names, runtime)
         self.listener = Listener(self.server, names, runtime)
 
 

@@ -374,3 +374,14 @@ def test_a_forked_child_has_connections_of_its_own(edge):
         assert keys[0] in edge.read(keys, T).copies
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert set(edge.read(keys, T).copies) == set(keys)
+
+
+# How it is reached
+
+
+def test_a_socket_in_the_file_system(own_server, open_edge, tmp_path):
+    server = own_server(unixsocket=tmp_path / "s")
+    edge, key = open_edge(f"unix://{tmp_path}/s?db=1"), of_one_tag(1)[0]
+    run = bound(edge, 3)
+    assert edge.write([put(key, 1)], run, BYTES_MAX, T).verdict == "written"
+    assert open_edge(server.url).identities(3, T) == []
