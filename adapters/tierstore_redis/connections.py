@@ -32,8 +32,8 @@ _inherited: list[object] = []
 """What a forked child must neither use nor close."""
 
 
-class Deadline:
-    """When the answer under way has to be there. Shared by a connection and its socket."""
+class Allowance:
+    """The time that the answer under way may take. Shared by a connection and its socket."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._monotonic = runtime.monotonic
@@ -52,28 +52,28 @@ class Deadline:
 
 
 class TimedSocket:
-    """A socket each call of which has what is left until a deadline, whatever it is told."""
+    """A socket each call of which has what is left of an allowance, whatever it is told."""
 
-    def __init__(self, raw: Any, deadline: Deadline) -> None:
+    def __init__(self, raw: Any, allowance: Allowance) -> None:
         self._raw = raw
-        self._deadline = deadline
+        self._allowance = allowance
 
     def settimeout(self, timeout_s: float | None) -> None:
-        """Ignored: the deadline counts."""
+        """Ignored: the allowance counts."""
 
     def recv(self, *arguments: Any) -> Any:
         """Receive in time."""
-        self._raw.settimeout(self._deadline.left_s())
+        self._raw.settimeout(self._allowance.left_s())
         return self._raw.recv(*arguments)
 
     def recv_into(self, *arguments: Any) -> Any:
         """Receive in time."""
-        self._raw.settimeout(self._deadline.left_s())
+        self._raw.settimeout(self._allowance.left_s())
         return self._raw.recv_into(*arguments)
 
     def sendall(self, *arguments: Any) -> None:
         """Send all in time."""
-        self._raw.settimeout(self._deadline.left_s())
+        self._raw.settimeout(self._allowance.left_s())
         self._raw.sendall(*arguments)
 
     def __getattr__(self, name: str) -> Any:
@@ -81,13 +81,13 @@ class TimedSocket:
 
 
 class _Timed:
-    """Makes connections of the driver keep to a deadline."""
+    """Makes connections of the driver keep to an allowance."""
 
-    deadline: Deadline
+    allowance: Allowance
 
     def _connect(self) -> TimedSocket:
         raw = super()._connect()  # type: ignore[misc]
-        return TimedSocket(raw, self.deadline)
+        return TimedSocket(raw, self.allowance)
 
 
 class _TimedTcp(_Timed, Connection):
@@ -109,8 +109,8 @@ class Link:
     """One connection, to one life of a server: `run`."""
 
     def __init__(self, address: Address, runtime: Runtime, timeout_s: float) -> None:
-        self._deadline = Deadline(runtime)
-        self._deadline.set(timeout_s)
+        self._allowance = Allowance(runtime)
+        self._allowance.set(timeout_s)
         kind = _KINDS[address.scheme]
         self.driver = kind(
             **address.options,
@@ -119,7 +119,7 @@ class Link:
             socket_connect_timeout=timeout_s,
             driver_info=None,
         )
-        self.driver.deadline = self._deadline
+        self.driver.allowance = self._allowance
         self.run = ""
         try:
             self.driver.connect()
@@ -133,18 +133,18 @@ class Link:
 
         Raises errors of the driver; the connection is of no use then.
         """
-        self._deadline.set(timeout_s)
+        self._allowance.set(timeout_s)
         self.driver.send_packed_command(self.driver.pack_commands(commands), check_health=False)
         return [self._read() for _ in commands]
 
     def send(self, command: Command, timeout_s: float) -> None:
         """Send one command, the answer to which `hear` finds."""
-        self._deadline.set(timeout_s)
+        self._allowance.set(timeout_s)
         self.driver.send_packed_command(self.driver.pack_commands([command]), check_health=False)
 
     def hear(self, timeout_s: float) -> Any:
         """The next answer or push; None if none comes within `timeout_s`."""
-        self._deadline.set(timeout_s)
+        self._allowance.set(timeout_s)
         try:
             return self.driver.read_response(push_request=True, disconnect_on_error=False)
         except (DriverTimeoutError, TimeoutError):

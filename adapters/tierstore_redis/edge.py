@@ -38,8 +38,8 @@ class _Parts:
         names = Names(check_prefix(prefix))
         self.server = SingleServer(parse_address(url), runtime)
         self.copies = Copies(self.server, names, runtime)
-        self.queues = Queues(self.server, names)
-        self.together = Together(self.server, names)
+        self.queues = Queues(self.server, names, runtime)
+        self.together = Together(self.server, names, runtime)
         self.listener = Listener(self.server, names, runtime)
 
 
@@ -58,11 +58,11 @@ class RedisEdge:
         self._url = url
         self._prefix = prefix
         self._runtime = runtime
-        self._made: _Parts | None = None
+        self._made: list[_Parts] = []  # of one; lists change atomically
         self._is_closed = False
 
     def __repr__(self) -> str:
-        return f"RedisEdge({self._made.server.place if self._made else 'not used yet'})"
+        return f"RedisEdge({self._made[0].server.place if self._made else 'not used yet'})"
 
     def connect(self, timeout_s: float) -> EdgeInfo:
         """Connect anew, check the layout, and say what the server is."""
@@ -177,12 +177,12 @@ class RedisEdge:
     def close(self) -> None:
         """Release connections. Idempotent."""
         self._is_closed = True
-        if self._made is not None:
-            self._made.server.close()
+        for parts in self._made:
+            parts.server.close()
 
     def _parts(self) -> _Parts:
         if self._is_closed:
             raise UnavailableError("the edge tier was closed")
-        if self._made is None:  # two threads may make one each: the later stays, the other is empty
-            self._made = _Parts(self._url, self._prefix, self._runtime)
-        return self._made
+        if not self._made:  # two threads may make one each: the first counts
+            self._made.append(_Parts(self._url, self._prefix, self._runtime))
+        return self._made[0]

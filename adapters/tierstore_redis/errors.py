@@ -28,7 +28,8 @@ STALE = frozenset({"READONLY", "MASTERDOWN"})
 """The server is no master any more; connections to it are worth nothing."""
 
 _FOREIGN = (CorruptionError, "its keys are not as tierstore leaves them; use another prefix")
-_NEEDED = "+@read +@write +@scripting +@connection +info +time for all keys with the prefix"
+NEEDED = "+@read +@write +@scripting +@connection +info +time for all keys with the prefix"
+"""Permissions of a user of the server, and the pattern `~ts:*`."""
 _REFUSED = (UnavailableError, "it refuses this user or password; correct the url")
 TABLE: dict[str, tuple[type[TierStoreError], str]] = {
     OOM: (OverloadedError, "it has no room left; raise `maxmemory` or let the queues drain"),
@@ -40,7 +41,7 @@ TABLE: dict[str, tuple[type[TierStoreError], str]] = {
     "MISCONF": (UnavailableError, "it cannot save its data and takes no writes; see its log"),
     "NOAUTH": (UnavailableError, "it asks for a password; put one into the url"),
     "WRONGPASS": _REFUSED,
-    "NOPERM": (UnavailableError, "the user lacks a permission; it needs " + _NEEDED),
+    "NOPERM": (UnavailableError, "the user lacks a permission; it needs " + NEEDED),
     "DENIED": (UnavailableError, "its protected mode refuses this host"),
     "MOVED": (UnavailableError, "it is part of a cluster; a single server is needed"),
     "CROSSSLOT": (UnavailableError, "it is part of a cluster; a single server is needed"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tierstore.errors import InvalidArgumentError, UnavailableError
+from tierstore.errors import CorruptionError, InvalidArgumentError, UnavailableError
 from tierstore.region.batch import Delta, decode_delta, encode_delta
+from tierstore.region.deadline import Deadline
 from tierstore.region.shared import Identity, Queued, WriteReply
 from tierstore_redis import queue_scripts
 from tierstore_redis.copies import encode_parts, pack_number
+from tierstore_redis.errors import TIER
 from tierstore_redis.keys import tag_of_key
 from tierstore_redis.servers import Call, StaleRunError
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tierstore.region.shared import Settled
+    from tierstore.runtime import Runtime
     from tierstore_redis.connections import Argument
     from tierstore_redis.keys import Names
     from tierstore_redis.scripts import Script
@@ -29,9 +32,10 @@ DISMISS_ATTEMPTS = 5
 class Queues:
     """The queues on a server, with the identities that number them."""
 
-    def __init__(self, server: SingleServer, names: Names) -> None:
+    def __init__(self, server: SingleServer, names: Names, runtime: Runtime) -> None:
         self._server = server
         self._names = names
+        self._runtime = runtime
         self._current: dict[int, int] = {}
         """The identity that writes of a tag went to last: a script is told its queue by name."""
 
@@ -44,14 +48,14 @@ class Queues:
         for delta in deltas:
             parts += (delta.op, encode_delta(delta, 0), *encode_parts(delta.record).listed())
         copies = [self._names.copy(delta.key, tag) for delta in deltas]
+        deadline = Deadline(self._runtime, timeout_s)
         for _ in range(MOVES_MAX):
             replica = self._current.get(tag, 0)
             keys = [self._names.identities[tag], self._names.queue(tag, replica), *copies]
             head: list[Argument] = [run, replica, pack_number(replica), bytes_max]
+            call = Call(tag, queue_scripts.WRITE, keys, [*head, *parts])
             try:
-                answer = self._server.write(
-                    Call(tag, queue_scripts.WRITE, keys, [*head, *parts]), run, timeout_s
-                )
+                answer = self._server.write(call, run, deadline.remaining_s())
             except StaleRunError:
                 return WriteReply("unbound")
             verdict, *rest = self._server.checked(answer)
@@ -78,17 +82,11 @@ class Queues:
         """Oldest first."""
         answers = self._server.ask([(tag, (b"HGETALL", self._names.identities[tag]))], timeout_s)
         fields: dict[bytes, bytes] = self._server.checked(answers[0])
-        order = [one for one in fields.get(b"order", b"").split(b",") if one]
-        return [
-            Identity(
-                int(one),
-                fields[b"run:" + one].decode(),
-                fields[b"new:" + one] == b"1",
-                int(fields[b"count:" + one]),
-                int(fields[b"bytes:" + one]),
-            )
-            for one in order
-        ]
+        try:
+            return _read_identities(fields)
+        except (KeyError, ValueError, AttributeError) as error:
+            message = f"{self._server.place}: what counts tag {tag}'s writes is damaged"
+            raise CorruptionError(message, tier=TIER) from error
 
     def introduce(self, tag: int, replica: int, timeout_s: float) -> None:
         """New no longer."""
@@ -125,28 +123,43 @@ class Queues:
 
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
         """Forget one identity; the copies that it dirtied go with it."""
+        deadline = Deadline(self._runtime, timeout_s)
         for _ in range(DISMISS_ATTEMPTS):
-            if self._dismiss(tag, replica, timeout_s):
+            if self._dismiss(tag, replica, deadline):
                 return
         raise UnavailableError(f"{self._server.place}: tag {tag} is written to all the time")
 
-    def _dismiss(self, tag: int, replica: int, timeout_s: float) -> bool:
+    def _dismiss(self, tag: int, replica: int, deadline: Deadline) -> bool:
         """False if something was written meanwhile."""
         ids, queue = self._names.identities[tag], self._names.queue(tag, replica)
         looks = [(b"HGET", ids, b"last:%d" % replica), (b"LRANGE", queue, 0, -1)]
-        answers = self._server.ask([(tag, look) for look in looks], timeout_s)
+        answers = self._server.ask([(tag, look) for look in looks], deadline.remaining_s())
         last, entries = map(self._server.checked, answers)
         deltas = [_decode_entry(raw).delta for raw in entries]
         names = {self._names.copy(one.key, tag) for one in deltas if one is not None}
         arguments = [replica, pack_number(replica), last or b""]
         call = Call(tag, queue_scripts.DISMISS, [ids, queue, *sorted(names)], arguments)
-        return bool(self._do(call, timeout_s))
+        return bool(self._do(call, deadline.remaining_s()))
 
     def _do(self, call: Call, timeout_s: float) -> Any:
         return self._server.checked(self._server.call([call], timeout_s)[0])
 
     def _call_of(self, script: Script, tag: int, *arguments: Argument) -> Call:
         return Call(tag, script, [self._names.identities[tag]], arguments)
+
+
+def _read_identities(fields: dict[bytes, bytes]) -> list[Identity]:
+    return [
+        Identity(
+            int(one),
+            fields[b"run:" + one].decode(),
+            fields[b"new:" + one] == b"1",
+            int(fields[b"count:" + one]),
+            int(fields[b"bytes:" + one]),
+        )
+        for one in fields.get(b"order", b"").split(b",")
+        if one
+    ]
 
 
 def _to_reply(verdict: str, rest: list[Any]) -> WriteReply:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tierstore.errors import PolicyError
+from tierstore.errors import CorruptionError, PolicyError
+from tierstore.region.deadline import Deadline
 from tierstore.region.shared import Standing
 from tierstore_redis import queue_scripts
 from tierstore_redis.copying import to_ms
+from tierstore_redis.errors import TIER
 from tierstore_redis.keys import LAYOUT
 from tierstore_redis.probing import SETTINGS, check_server, describe, parse_info, parse_settings
 from tierstore_redis.servers import Call
 
 if TYPE_CHECKING:
     from tierstore.region.shared import EdgeInfo
+    from tierstore.runtime import Runtime
     from tierstore_redis.connections import Argument
     from tierstore_redis.keys import Names
     from tierstore_redis.servers import SingleServer
@@ -24,20 +27,22 @@ _FIELDS = (b"region", b"incarnation", b"cursor", b"pulled_ms")
 class Together:
     """What concerns the server as a whole, not one tag."""
 
-    def __init__(self, server: SingleServer, names: Names) -> None:
+    def __init__(self, server: SingleServer, names: Names, runtime: Runtime) -> None:
         self._server = server
         self._names = names
+        self._runtime = runtime
 
     def connect(self, timeout_s: float) -> EdgeInfo:
         """What the server is. Raises PolicyError for a layout of another version."""
+        deadline = Deadline(self._runtime, timeout_s)
         self._server.renew()
         probes = [(b"INFO",), (b"CONFIG", b"GET", *SETTINGS), (b"TIME",)]
         probes.append((b"GET", self._names.layout))
-        answers = self._server.ask([(0, probe) for probe in probes], timeout_s)
+        answers = self._server.ask([(0, probe) for probe in probes], deadline.remaining_s())
         info = parse_info(self._server.checked(answers[0]))
         check_server(info, self._server.place)
         settings, now_ms = parse_settings(answers[1]), to_ms(self._server.checked(answers[2]))
-        self._check_layout(self._server.checked(answers[3]), timeout_s)
+        self._check_layout(self._server.checked(answers[3]), deadline)
         return describe(info, settings, now_ms)
 
     def lead(self, work: str, holder: int, ttl_ms: int, timeout_s: float) -> bool:
@@ -50,8 +55,13 @@ class Together:
         commands = [(0, (b"TIME",)), (0, (b"HMGET", self._names.standing, *_FIELDS))]
         now, fields = map(self._server.checked, self._server.ask(commands, timeout_s))
         region, *numbers = fields
-        incarnation, cursor, pulled_ms = (int(one or 0) for one in numbers)
-        return Standing(to_ms(now), (region or b"").decode(), incarnation, cursor, pulled_ms)
+        try:
+            incarnation, cursor, pulled_ms = (int(one or 0) for one in numbers)
+            region_id = (region or b"").decode()
+        except ValueError as error:
+            message = f"{self._server.place}: what it says of the region is damaged"
+            raise CorruptionError(message, tier=TIER) from error
+        return Standing(to_ms(now), region_id, incarnation, cursor, pulled_ms)
 
     def advance(self, standing: Standing, was_cursor: int, timeout_s: float) -> bool:
         """Whether the cursor was `was_cursor`, so that the standing is this now."""
@@ -61,11 +71,11 @@ class Together:
         keys = [self._names.standing]
         return self._do(Call(0, queue_scripts.ADVANCE, keys, arguments), timeout_s)
 
-    def _check_layout(self, found: Any, timeout_s: float) -> None:
+    def _check_layout(self, found: Any, deadline: Deadline) -> None:
         if found is None:
             name = self._names.layout
             before = [(b"SET", name, LAYOUT, b"NX"), (b"GET", name)]
-            was_set, found = self._server.call([], timeout_s, before=before)
+            was_set, found = self._server.call([], deadline.remaining_s(), before=before)
             self._server.checked(was_set)
             found = self._server.checked(found)
         if found != LAYOUT:

@@ -12,7 +12,8 @@ import valkey_server as valkey
 from tierstore.runtime import Runtime
 
 HAS_DRIVER = importlib.util.find_spec("redis") is not None
-PREFIXES = (f"t{os.getpid()}-{number}" for number in count())
+OURS = f"tierstore-test-{os.getpid()}-"
+PREFIXES = (f"{OURS}{number}" for number in count())
 TIMEOUT_S = 10.0
 
 
@@ -44,6 +45,10 @@ def edge_server():
     except valkey.MissingError as missing:
         skip_or_fail(missing)
     yield server
+    client = valkey.connect_url(server.url)
+    for name in client.scan_iter(f"{OURS}*", count=1_000):  # it may be a server that goes on
+        client.unlink(name)
+    client.close()
     server.close()
 
 

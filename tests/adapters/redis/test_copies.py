@@ -190,3 +190,12 @@ def test_a_body_that_makes_no_sense_is_damage(body):
     rest = pack_number(0) * 3 + parts.version + parts.expires + b"\1" + check_of(body)
     with pytest.raises(DamagedError):
         decode_copy(b"\1" + check_of(rest) + rest + body)
+
+
+def test_damaged_counts_are_corruption(edge, raw, prefix):
+    raw.hset(f"{prefix}:{{3}}:i", "order", "77")
+    raw.hset(f"{prefix}:{{standing}}", "cursor", "x")
+    with pytest.raises(CorruptionError, match="tag 3"):
+        edge.identities(3, T)
+    with pytest.raises(CorruptionError, match="region is damaged"):
+        edge.standing(T)

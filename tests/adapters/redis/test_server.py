@@ -19,8 +19,9 @@ from tierstore.errors import (
 )
 from tierstore.record import Record
 from tierstore.region.batch import PUT, Delta
-from tierstore.region.shared import Settled, tag_of
+from tierstore.region.shared import Settled, Standing, tag_of
 from tierstore.testing.conformance.telling import told
+from tierstore_redis.errors import NEEDED
 from tierstore_redis.probing import check_server, find_faults
 
 T = 10.0
@@ -48,10 +49,10 @@ def of_one_tag(count, tag=3):
 # What it is
 
 
-def test_a_server_tells_what_it_is(edge, own_server):
-    info = edge.connect(T)
+def test_a_server_tells_what_it_is(own_server, open_edge):
+    info = open_edge(own_server().url).connect(T)
     assert info.is_durable, info.why
-    assert info.version.startswith(("valkey 9", "redis"))
+    assert info.version.startswith("valkey 9")
     assert abs(info.now_ms - time.time() * 1000) < 60_000
 
 
@@ -204,6 +205,41 @@ def test_a_full_server_takes_nothing_and_can_be_drained(own_server, open_edge, c
     raw.config_set("maxmemory", "4mb")
     bound(edge, 3, 79)
     assert edge.write([put(keys[0], 9)], run, BYTES_MAX, T).verdict == "written"
+
+
+def test_the_permissions_that_the_message_names_suffice(own_server, open_edge, connect_raw, prefix):
+    server = own_server()
+    rules = f"ACL SETUSER ann on >pw ~{prefix}:* {' '.join(NEEDED.split()[:6])}"
+    connect_raw(server).execute_command(*rules.split())
+    edge, key = open_edge(server.url.replace("://", "://ann:pw@")), of_one_tag(1)[0]
+    run = bound(edge, 3)
+    assert edge.write([put(key, 1)], run, BYTES_MAX, T).verdict == "written"
+    assert set(edge.read([key], T).copies) == {key}
+    edge.clear_clean(T)
+    assert edge.lead("work", 1, 1_000, T)
+    assert edge.advance(Standing(0, "r", 1, 2, 3), 0, T)
+    assert edge.standing(T).cursor == 2
+    ready = []
+    edge.listen(lambda: ready.append(1), ready.append, 0.01, lambda: bool(ready))
+    assert ready == [1]
+    edge.dismiss(3, 77, T)
+
+
+def test_eviction_of_what_expires_leaves_writes_alone(own_server, open_edge, connect_raw):
+    server = own_server(maxmemory="6mb", maxmemory_policy="volatile-lru")
+    edge, keys = open_edge(server.url), [str(number) for number in range(2_000)]
+    run, dirty = bound(edge, 3), of_one_tag(50)
+    assert edge.connect(T).is_durable
+    edge.write([put(key, 5, b"d" * 1_000) for key in dirty], run, BYTES_MAX, T)
+    clean = {key: Record(1, 1, b"c" * 10_000) for key in keys if key not in dirty}
+    for some in (keys[at : at + 100] for at in range(0, len(keys), 100)):
+        edge.lease(some, 1, T)
+        edge.fill({key: clean[key] for key in some if key in clean}, 1, 1, TTL_MS, T)
+    assert int(connect_raw(server).info("stats")["evicted_keys"]) > 0
+    found = edge.read(keys + dirty, T).copies
+    assert all(found[key].record.stamp == 5 for key in dirty)
+    assert len(found) < len(keys)
+    assert len(edge.queue(3, 77, 100, T)) == len(dirty)
 
 
 # What it loses
@@ -374,3 +410,14 @@ def test_a_forked_child_has_connections_of_its_own(edge):
         assert keys[0] in edge.read(keys, T).copies
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert set(edge.read(keys, T).copies) == set(keys)
+
+
+# How it is reached
+
+
+def test_a_socket_in_the_file_system(own_server, open_edge, tmp_path):
+    server = own_server(unixsocket=tmp_path / "s")
+    edge, key = open_edge(f"unix://{tmp_path}/s?db=1"), of_one_tag(1)[0]
+    run = bound(edge, 3)
+    assert edge.write([put(key, 1)], run, BYTES_MAX, T).verdict == "written"
+    assert open_edge(server.url).identities(3, T) == []
