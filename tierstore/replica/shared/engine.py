@@ -99,6 +99,7 @@ class SharedReplica(Replica):
         """Start the background steps, and hear of changes at the edge."""
         if self._driver is None:
             super().start()
+        if not self._near_ear.is_started:
             self._near_ear.start()
 
     def _steps(self) -> list[Step]:

@@ -57,10 +57,12 @@ class Ear:
         self._shared = shared
         self._runtime = runtime
         self._is_stopped = False
+        self.is_started = False
         self._listening = runtime.lock()
 
     def start(self) -> None:
         """Listen from now on. Later calls do nothing."""
+        self.is_started = True
         if self._runtime.inline or self._is_stopped:
             return
         if self._listening.acquire(False):

@@ -43,13 +43,15 @@ def require_honoured(policy: Policy, info: EdgeInfo) -> None:
     """Raise PolicyError, naming rules and server, if it may lose what a rule calls journaled."""
     if info.is_durable:
         return
+    declared = policy.rules[:-1]
+    is_covered = any("**" in rule.match for rule in declared)  # then nothing meets the implicit one
     found = [
         Fault(
             f"rules[{rule.index}].durability",
             f"journal ({rule.name}) needs an edge server that loses nothing; {info.version}"
             f" counts as memory: {info.why}; declare memory or regional, or set the server up",
         )
-        for rule in policy.rules
+        for rule in (declared if is_covered else policy.rules)
         if rule.durability == "journal" and rule.consistency == "eventual"
     ]
     if found:
