@@ -45,15 +45,15 @@ class Copies:
     def read(self, keys: Sequence[str], timeout_s: float) -> CopiesReply:
         """What is here, and what is damaged."""
         reply = CopiesReply({})
-        tags = group(keys)
-        commands = [(tag, (b"MGET", *self._named(tag, some))) for tag, some in tags.items()]
-        if not commands:
+        asked = list(dict.fromkeys(keys))
+        if not asked:
             return reply
-        answers = self._server.ask(commands, timeout_s)
-        for some, answer in zip(tags.values(), answers, strict=True):
-            for key, raw in zip(some, self._server.checked(answer), strict=True):
-                if raw is not None:
-                    _decode_into(reply, key, raw)
+        name_of = self._names.copy
+        names = [name_of(key, tag_of_key(key)) for key in asked]
+        (answer,) = self._server.ask([(0, (b"MGET", *names))], timeout_s)
+        for key, raw in zip(asked, self._server.checked(answer), strict=True):
+            if raw is not None:
+                _decode_into(reply, key, raw)
         return reply
 
     def lease(self, keys: Sequence[str], token: int, timeout_s: float) -> int:
