@@ -21,44 +21,12 @@ BIG = (1 << 63) - 4  # stamps that doubles cannot tell apart
 BYTES_MAX = 400
 
 
-class MemoryOfIdentities(MemoryShared):
-    """The dict, which also remembers under which identity a copy is dirty.
-
-    Numbers of two identities do not compare, so what ends a batch of one leaves alone what another
-    wrote.
-    """
-
-    def __init__(self, runtime):
-        super().__init__(runtime)
-        self.dirtied_by = {}
-
-    def _write(self, life, delta):
-        super()._write(life, delta)
-        self.dirtied_by[delta.key] = life.replica
-
-    def settle(self, tag, replica, number, settled, *rest):
-        own = [item for item in settled if self.dirtied_by.get(item.key) == replica]
-        super().settle(tag, replica, number, own, *rest)
-
-    def dismiss(self, tag, replica, timeout_s):
-        kept = {
-            key: (copy, self.ends_ms.get(key))
-            for key, copy in self.copies.items()
-            if copy.number and self.dirtied_by[key] != replica
-        }
-        super().dismiss(tag, replica, timeout_s)
-        for key, (copy, ends_ms) in kept.items():
-            self.copies[key] = copy
-            if ends_ms is not None:
-                self.ends_ms[key] = ends_ms
-
-
 class Pair:
     """Both edges; `both` calls them alike."""
 
     def __init__(self, edge, raw, prefix):
         self.memory, self.edge, self.raw, self.prefix = (
-            MemoryOfIdentities(Runtime()), edge, raw, prefix
+            MemoryShared(Runtime()), edge, raw, prefix
         )  # fmt: skip
         self.run = self.memory.run = edge.connect(T).run
         self.replicas = 100
