@@ -25,6 +25,7 @@ SUITES = {
     "objects": ObjectConformance,
     "edges": EdgeConformance,
     "shared": SharedConformance,
+    "shared_writes": SharedConformance,
     "shared_queues": SharedConformance,
 }
 
