@@ -11,11 +11,23 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tierstore.testing.conformance import EdgeConformance, ObjectConformance, RegionConformance
+from tierstore.testing.conformance import (
+    EdgeConformance,
+    ObjectConformance,
+    RegionConformance,
+    SharedConformance,
+)
 
 BROKEN = Path(__file__).parent / "broken"
 BEHAVIOURS_MIN = 60
-SUITES = {"regions": RegionConformance, "objects": ObjectConformance, "edges": EdgeConformance}
+SUITES = {
+    "regions": RegionConformance,
+    "objects": ObjectConformance,
+    "edges": EdgeConformance,
+    "shared": SharedConformance,
+    "shared_writes": SharedConformance,
+    "shared_queues": SharedConformance,
+}
 
 
 def load(name):

@@ -24,6 +24,7 @@ pytest.register_assert_rewrite(
     "tierstore.testing.conformance.edge",
     "tierstore.testing.conformance.object",
     "tierstore.testing.conformance.region",
+    "tierstore.testing.conformance.shared",
     "tierstore.testing.conformance.together",
     "tierstore.testing.conformance.wrecking",
 )
@@ -35,6 +36,8 @@ from tierstore.testing.conformance.object import ObjectConformance  # noqa: E402
 from tierstore.testing.conformance.object.harness import ObjectHarness  # noqa: E402
 from tierstore.testing.conformance.region import RegionConformance  # noqa: E402
 from tierstore.testing.conformance.region.harness import RegionHarness  # noqa: E402
+from tierstore.testing.conformance.shared import SharedConformance  # noqa: E402
+from tierstore.testing.conformance.shared.harness import SharedHarness  # noqa: E402
 
 __all__ = [
     "CannotError",
@@ -44,4 +47,6 @@ __all__ = [
     "ObjectHarness",
     "RegionConformance",
     "RegionHarness",
+    "SharedConformance",
+    "SharedHarness",
 ]

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 5.0
 """What the suite gives every call, by the clock of its runtime."""
-_HARNESSES = {__name__, *(f"{__package__}.{kind}.harness" for kind in ("edge", "object", "region"))}
+_HARNESSES = {
+    __name__,
+    *(f"{__package__}.{kind}.harness" for kind in ("edge", "object", "region", "shared")),
+}
 
 
 class CannotError(Exception):

@@ -19,9 +19,12 @@ from tierstore.testing.conformance.edge.harness import EdgeHarness
 from tierstore.testing.conformance.edge.observed import ObservedRegion
 from tierstore.testing.conformance.object.harness import ObjectHarness
 from tierstore.testing.conformance.region.harness import RegionHarness
+from tierstore.testing.conformance.shared.harness import SharedHarness
+from tierstore.testing.conformance.together import Waiting
 from tierstore.testing.faults import FaultyJournalDirectory, FaultyRegion
 from tierstore.testing.memory_objects import FaultyObjects, MemoryObjects
 from tierstore.testing.memory_region import MemoryRegion
+from tierstore.testing.memory_shared import MemoryShared
 from tierstore.testing.plan import FaultPlan
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
+    from tierstore.region.shared import SharedEdge
     from tierstore.runtime import Runtime
     from tierstore.store.store import Store
 
@@ -79,6 +83,59 @@ class MemoryRegionHarness(RegionHarness):
             yield
         finally:
             self.plan.is_region_down = False
+
+
+class MemorySharedHarness(SharedHarness):
+    """A `MemoryShared`, or whatever `make` returns for a runtime."""
+
+    cannot: Mapping[str, str] = {
+        "corrupt": "its copies are objects, which have no checksum",
+        "full": "memory has no bound of its own",
+        "open_resources": "it opens nothing",
+        "open_secret": "it has no url",
+    }
+
+    def __init__(self) -> None:
+        self.clock = ManualRuntime(seed=5)
+        self.inner, self.other = (self.make(Waiting(self.clock)) for _ in range(2))
+
+    def make(self, runtime: Runtime) -> MemoryShared:
+        """The edge itself."""
+        return MemoryShared(runtime)
+
+    def open(self) -> SharedEdge:
+        """The edge."""
+        return self.inner
+
+    def open_other(self) -> SharedEdge:
+        """Another object."""
+        return self.other
+
+    def restart(self) -> None:
+        """Another life of the same dict."""
+        self.inner.restart()
+
+    def lose(self, count: int) -> None:
+        """Entries are deleted."""
+        self.inner.restart(losing=count)
+
+    @contextmanager
+    def evicting(self) -> Iterator[None]:
+        """It says so; a dict evicts nothing."""
+        self.inner.is_durable = False
+        try:
+            yield
+        finally:
+            self.inner.is_durable = True
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """Every call fails."""
+        self.inner.is_away = True
+        try:
+            yield
+        finally:
+            self.inner.is_away = False
 
 
 class MemoryObjectsHarness(ObjectHarness):
