@@ -68,14 +68,14 @@ class Listener:
         while not is_stopped():
             self._tell(heard, on_gone)
             now_s = monotonic()
-            if now_s - heard_s > SILENT_WAITS * wait_s:
-                raise UnavailableError(f"{self._server.place}: it does not answer its listener")
             if now_s >= ping_s:
                 link.send((b"PING",), wait_s)
                 ping_s = now_s + wait_s
             answer = link.hear(max(ping_s - now_s, 0.001))
             if answer is not None or heard:
                 heard_s = monotonic()
+            elif monotonic() - heard_s > SILENT_WAITS * wait_s:  # and there was nothing to read
+                raise UnavailableError(f"{self._server.place}: it does not answer its listener")
 
     def _tell(self, heard: list[Any], on_gone: Callable[[Sequence[str] | None], None]) -> None:
         pushes, heard[:] = list(heard), []

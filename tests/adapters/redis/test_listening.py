@@ -155,3 +155,18 @@ def test_silence_is_no_failure(edge, hear):
         time.sleep(WAIT_S)
     assert hearer.error is None
     assert hearer.heard == []
+
+
+def test_whoever_is_told_may_take_its_time(edge, other):
+    told, ends = [], threading.Event()
+
+    def on_gone(keys):
+        told.extend(keys)
+        ends.wait(5 * WAIT_S)
+
+    def on_ready():
+        other.lease(["a"], 1, T)
+        other.lease(["b"], 1, T)
+
+    edge.listen(on_ready, on_gone, WAIT_S, lambda: {"a", "b"} <= set(told))
+    assert told == ["a", "b"]

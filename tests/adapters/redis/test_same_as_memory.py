@@ -100,6 +100,8 @@ steps = st.one_of(
     st.tuples(st.just("lease"), some_keys, tokens),
     st.tuples(st.just("fill"), some_records, tokens, moments, st.just(TTL_MS)),
     st.tuples(st.just("show"), some_records, moments, st.just(TTL_MS)),
+    st.tuples(st.just("fetch"), keys, st.lists(tokens, min_size=1, max_size=2), tokens, records),
+    st.tuples(st.just("look again"), keys, small, expiries, moments, st.booleans()),
     st.tuples(st.just("withdraw"), some_keys),
     st.tuples(st.just("notice"), st.dictionaries(keys, versions, max_size=3)),
     st.tuples(st.just("write"), written(), st.just(BYTES_MAX)),
@@ -141,6 +143,10 @@ def run_step(pair, step, last):
             touch = min(shown.touch + more, BIG + 3)
             target = Record(shown.stamp, shown.replica, None, expires_at_ms, touch)
             pair.both("write", [Delta(key, TOUCH, target)], pair.run, BYTES_MAX)
+    elif name == "fetch":
+        fetch(pair, *arguments)
+    elif name == "look again":
+        look_again(pair, *arguments)
     elif name == "write elsewhere":
         pair.both("write", arguments[0], RUN_OTHER, BYTES_MAX)
     elif name == "bind":
@@ -154,6 +160,29 @@ def run_step(pair, step, last):
         run_on_identity(pair, name, arguments)
     else:
         pair.both(name, *arguments)
+
+
+def fetch(pair, key, leased, token, record):
+    """Fill one key, which others may have leased meanwhile."""
+    for one in leased:
+        pair.both("lease", [key], one)
+    pair.both("fill", {key: record}, token, 2, TTL_MS)
+
+
+def look_again(pair, key, touch, expires_at_ms, fetched_ms, is_fill):
+    """Meet the version of the copy in the region, perhaps touched."""
+    copy = pair.memory.copies.get(key)
+    if copy is None:
+        return
+    shown = copy.record
+    row = Record(
+        shown.stamp, shown.replica, shown.payload, expires_at_ms, touch, shown.metadata,
+        shown.type, shown.generation,
+    )  # fmt: skip
+    if is_fill:
+        pair.both("fill", {key: row}, 3, fetched_ms, TTL_MS)
+    else:
+        pair.both("show", {key: row}, fetched_ms, TTL_MS)
 
 
 def run_on_identity(pair, name, arguments):
