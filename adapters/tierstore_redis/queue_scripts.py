@@ -54,7 +54,7 @@ for at = 3, #KEYS do
 end
 if worst then return {'behind', worst} end
 local waiting = tonumber(redis.call('HGET', ids, 'bytes') or '0') + size
-if waiting > tonumber(ARGV[4]) then return {'full', waiting} end
+if waiting > tonumber(ARGV[4]) then return {'full', waiting - size} end
 local last = tonumber(redis.call('HGET', ids, 'last:' .. replica) or '0')
 local begin = last + 1
 for _, one in ipairs(fresh) do

@@ -59,13 +59,17 @@ class Noticing(SharedBench):
         assert hand.notice(put(KEY).record) == set()
         assert (hand.shown(KEY), hand.is_dirty()) == ({KEY: b"put"}, False)
 
-    def test_a_dirty_copy_of_another_version_stays_dirty(self, hand: Hand) -> None:
-        """It is named if it is older, and kept."""
+    def test_a_dirty_copy_that_is_newer_stays_dirty(self, hand: Hand) -> None:
+        """What it shows has yet to reach the region."""
         hand.wrote(put(KEY))
         assert hand.notice(row(at=4)) == set()
         assert hand.is_dirty()
+
+    def test_a_dirty_copy_that_is_older_has_lost(self, hand: Hand) -> None:
+        """It is named, and may go like any other."""
+        hand.wrote(put(KEY))
         assert hand.notice(row(at=6)) == {KEY}
-        assert hand.is_dirty()
+        assert (hand.shown(KEY), hand.is_dirty()) == ({KEY: b"put"}, False)
 
     def test_a_notice_forgets_no_entry(self, hand: Hand) -> None:
         """What waits has yet to be sent."""
