@@ -44,9 +44,8 @@ POLICY = {
     ],
     "replication": {"batch": 3},
 }
-KEYS = [
-    f"{kind}/{name}" for kind in ("mem", "reg", "far", "ttl", "age", "big", "jrn") for name in "ab"
-]
+KEYS = [f"{kind}/a" for kind in ("mem", "reg", "far", "ttl", "age", "big", "jrn")]
+KEYS += ["age/b", "mem/b"]
 WORKERS = {"A1": "A", "A2": "A", "B1": "B"}
 keys = st.sampled_from(KEYS)
 key_sets = st.lists(keys, min_size=1, max_size=4, unique=True)
@@ -348,6 +347,17 @@ class Workers(RuleBasedStateMachine):
     @rule(name=workers, down=st.booleans(), tier=st.sampled_from(["region", "edge"]))
     def disconnect(self, name, down, tier):
         setattr(self.workers[name].plan, f"is_{tier}_down", down)
+
+    @rule(name=workers, wait=st.sampled_from([0.3, 2.5]))
+    def write_elsewhere(self, name, wait):
+        """What one edge has, another writes, and the first may not hear of it in time."""
+        self.read(name, "age/a", None)
+        other = next(w for w in self.workers if WORKERS[w] != WORKERS[name])
+        self.put(other, "age/a", 1, 0)
+        self.flush(other)
+        self.rows_are_seen()
+        self.wait(wait)
+        self.read(name, "age/a", None)
 
     @rule(edge=edges)
     def restart_edge(self, edge):
