@@ -7,7 +7,7 @@ import pytest
 from tierstore.errors import CorruptionError, InvalidKeyError
 from tierstore.record import Record
 from tierstore.region.batch import PUT, TOUCH, Delta
-from tierstore.region.shared import Settled, tag_of
+from tierstore.region.shared import Settled, WriteReply, tag_of
 from tierstore_redis.copies import DamagedError, decode_copy, encode_parts
 
 T = 10.0
@@ -199,3 +199,16 @@ def test_damaged_counts_are_corruption(edge, raw, prefix):
         edge.identities(3, T)
     with pytest.raises(CorruptionError, match="region is damaged"):
         edge.standing(T)
+
+
+def test_a_touch_of_what_is_not_here_ends_a_fill(edge, write):
+    edge.lease(["k"], 9, T)
+    write({"k": Record(0x102, 3, None, 9, 6)}, TOUCH)
+    assert edge.fill({"k": RECORD}, 9, 5, TTL_MS, T) == set()
+
+
+def test_a_queue_may_be_as_full_as_was_said_and_no_fuller(edge, run):
+    edge.bind(tag_of("k"), run, 77, T)
+    delta = Delta("k", PUT, RECORD)
+    assert edge.write([delta], run, 20, T) == WriteReply("full", queued_bytes=21)
+    assert edge.write([delta], run, 21, T) == WriteReply("written", 0, (1, 1), 21)
