@@ -187,7 +187,7 @@ return 1
 last number given. Returns 0 if that is another by now."""
 
 LEAD = script(
-    "",
+    "allow-oom",
     """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
@@ -202,7 +202,7 @@ return 0
 """KEYS: the lease. ARGV: holder, ttl."""
 
 ADVANCE = script(
-    "",
+    "allow-oom",
     """
 if (redis.call('HGET', KEYS[1], 'cursor') or '0') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'region', ARGV[2], 'incarnation', ARGV[3], 'cursor', ARGV[4],

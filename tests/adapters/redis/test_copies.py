@@ -210,5 +210,5 @@ def test_a_touch_of_what_is_not_here_ends_a_fill(edge, write):
 def test_a_queue_may_be_as_full_as_was_said_and_no_fuller(edge, run):
     edge.bind(tag_of("k"), run, 77, T)
     delta = Delta("k", PUT, RECORD)
-    assert edge.write([delta], run, 20, T) == WriteReply("full", queued_bytes=21)
+    assert edge.write([delta], run, 20, T) == WriteReply("full", queued_bytes=0)
     assert edge.write([delta], run, 21, T) == WriteReply("written", 0, (1, 1), 21)

@@ -86,7 +86,9 @@ class SharedReplica(Replica):
         self.flusher = self.walker._flusher = flusher
         self.drainer = Drainer(self.shared, self._source, self.rule_for)
         self.shared_puller = SharedPuller(self.shared)
-        self.reader = SharedReader(self.shared, self.reader, self.start)  # type: ignore[assignment]
+        self.reader = SharedReader(  # type: ignore[assignment]
+            self.shared, self.reader, self.start, self.drainer.drain
+        )
         self.writer = SharedWriter(  # type: ignore[assignment]
             self.shared,
             self.writer,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from tierstore.crdt import register
 from tierstore.edge.entry import GONE, fold, key_size
 from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.region.shared import tag_of
 from tierstore.replica.cold import damage, fetch
 from tierstore.replica.reads import READ_KEYS_MAX, Answer, Reader, _wait
 from tierstore.replica.shared.near import install_near
@@ -17,7 +18,7 @@ from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tierstore.policy.model import Rule
     from tierstore.record import Record
@@ -51,9 +52,19 @@ class Asked:
 class SharedReader:
     """Takes the place of a private replica's `Reader`."""
 
-    def __init__(self, shared: SharedState, private: Reader, start: Callable[[], None]) -> None:
-        """`start` starts what keeps copies up: who reads the edge's must share that work."""
+    def __init__(
+        self,
+        shared: SharedState,
+        private: Reader,
+        start: Callable[[], None],
+        drain: Callable[[int, Deadline], object],
+    ) -> None:
+        """`start` starts what keeps copies up: who reads the edge's must share that work.
+
+        `drain` brings what waits in a tag's queue to the region.
+        """
         self._start = start
+        self._drain = drain
         self._shared = shared
         self._state = shared.state
         self._private = private
@@ -152,12 +163,27 @@ class SharedReader:
         pulled_ms = shared.known_pulled_ms
         reply = shared.link.call(lambda edge, timeout_s: edge.read(keys, timeout_s), asked.deadline)
         self._start()
+        if reply.damaged:
+            self._clear_away(reply.damaged, asked.deadline)
         with state.lock:
             for key, copy in reply.copies.items():
                 state.clock.merge_admitted(max(copy.record.stamp, copy.record.touch))
                 self._answer_by(copy, key, pulled_ms, asked)
             state.edge.evict(state.now_ms())
         return reply.copies
+
+    def _clear_away(self, damaged: Mapping[str, str], deadline: Deadline) -> None:
+        """Drop copies that cannot be understood, once the region has what they may have shown."""
+        from tierstore.replica.log import log
+
+        self._state.runtime.sometimes("damaged copy at the edge")
+        log("warning", "%d copies of the edge are damaged: %s", len(damaged), dict(damaged))
+        for tag in sorted({tag_of(key) for key in damaged}):
+            self._drain(tag, deadline.renewed())
+        keys = sorted(damaged)
+        self._shared.link.call(
+            lambda edge, timeout_s: edge.withdraw(keys, timeout_s), deadline.renewed()
+        )
 
     def _answer_by(self, copy: Copy, key: str, pulled_ms: int, asked: Asked) -> None:
         """Let `copy` answer, if it is young enough, and keep it near. Needs the lock."""
