@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.engine import Replica
     from tierstore.replica.operation import Stamped
+    from tierstore.replica.shared.state import SharedState
     from tierstore.store.results import Outcome
 
     Acknowledged = tuple[int, str, Rule]
@@ -74,11 +75,26 @@ def outcome(replica: Replica, by: int, writes: Sequence[Stamped], deadline: Dead
             return "quarantined"
         if by == state.replica and any(outbox.is_pending(key, stamp) for stamp, key in writes):
             return "pending"
+    if state.shared is not None and _waits_at_edge(state.shared, by, writes, deadline):
+        return "pending"
     doubtful = [write for write in writes if not _was_queued_here(replica, by, *write)]
     for start in range(0, len(doubtful), READ_KEYS_MAX):
         if not _are_shown(replica, by, doubtful[start : start + READ_KEYS_MAX], deadline):
             return "unknown"
     return "applied"
+
+
+def _waits_at_edge(
+    shared: SharedState, by: int, writes: Sequence[Stamped], deadline: Deadline
+) -> bool:
+    """Whether one of `writes` waits in a queue of the shared edge."""
+    wanted = set(writes)
+    queued = (delta for delta in shared.waiting(deadline) if delta.record.replica == by)
+    return any(
+        (stamp, delta.key) in wanted
+        for delta in queued
+        for stamp in (delta.record.stamp, delta.record.touch)
+    )
 
 
 def _was_queued_here(replica: Replica, by: int, stamp: int, key: str) -> bool:
@@ -88,6 +104,8 @@ def _was_queued_here(replica: Replica, by: int, stamp: int, key: str) -> bool:
     state = replica.state
     if by != state.replica:
         return False
+    if state.shared is not None and state.shared.is_queued(replica.rule_for(key)):
+        return False  # its queue may never have got it, or lost it with its server
     return stamp > state.restored_stamp or replica.writer.needs_journal(replica.rule_for(key))
 
 

@@ -1,0 +1,92 @@
+"""What became of writes whose answer was lost between a worker and its edge."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierstore.errors import OutcomeUnknownError
+from tierstore.opening import wire
+from tierstore.policy import load
+from tierstore.testing import FaultPlan, FaultyShared, ManualRuntime, MemoryRegion, MemoryShared
+
+
+@pytest.fixture
+def runtime():
+    return ManualRuntime()
+
+
+@pytest.fixture
+def plan():
+    return FaultPlan()
+
+
+@pytest.fixture
+def edge(runtime):
+    return MemoryShared(runtime)
+
+
+@pytest.fixture
+def store(runtime, edge, plan):
+    region = MemoryRegion(runtime)
+    store = wire(load({"version": 1}), runtime, region=region, edge=FaultyShared(edge, plan))
+    store.put("key", 0)
+    yield store
+    plan.arm(0, "error")
+    store.close()
+
+
+class Unheard(FaultyShared):
+    """An edge whose answers to writes say nothing, whether these happened or not."""
+
+    happens = True
+
+    def write(self, *arguments):
+        if self.happens:
+            self._inner.write(*arguments)
+        raise OutcomeUnknownError("nobody heard")
+
+
+def written(store, plan, edge, *, happens):
+    """The operation id of a write whose answer was lost."""
+    link = store._core.replica.shared.link
+    kept, link.made = link.made, Unheard(edge, plan)
+    link.made.happens = happens
+    with pytest.raises(OutcomeUnknownError) as caught:
+        store.put("key", 1)
+    link.made = kept
+    return caught.value.operation_id
+
+
+def test_what_waits_is_pending_and_then_applied(store, plan, edge):
+    operation_id = written(store, plan, edge, happens=True)
+    assert store.outcome(operation_id) == "pending"
+    assert store.get("key") == 1
+    store.flush()
+    assert store.outcome(operation_id) == "applied"
+
+
+def test_what_never_happened_is_not_called_applied(store, plan, edge):
+    operation_id = written(store, plan, edge, happens=False)
+    assert store.outcome(operation_id) == "unknown"
+    store.flush()
+    assert store.outcome(operation_id) == "unknown"
+    assert store.get("key") == 0
+
+
+def test_what_a_later_write_beat_cannot_be_told(store, plan, edge):
+    operation_id = written(store, plan, edge, happens=True)
+    store.put("key", 2)
+    store.flush()
+    assert store.outcome(operation_id) == "unknown"
+
+
+def test_a_touch_is_told_by_its_own_stamp(store, plan, edge):
+    store.put("key", 1)
+    link = store._core.replica.shared.link
+    kept, link.made = link.made, Unheard(edge, plan)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        store.touch("key", 60)
+    link.made = kept
+    assert store.outcome(caught.value.operation_id) == "pending"
+    store.flush()
+    assert store.outcome(caught.value.operation_id) == "applied"
