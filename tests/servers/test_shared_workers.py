@@ -1,0 +1,118 @@
+"""Worker processes of one edge server: they see each other's writes, and no copy is too old."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+
+import pytest
+import valkey_server as valkey
+
+import tierstore
+
+MAX_AGE_S = 1.0
+SLACK_S = 0.05  # a clock is read before a value is
+SECONDS = 3.0
+PERIOD_S = 1.0  # four times as long as a value is the latest
+WORKERS = 4
+KEYS = [f"age/{number}" for number in range(20)]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A Valkey server of this file."""
+    pytest.importorskip("redis")
+    try:
+        made = valkey.Server()
+    except valkey.MissingError as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no Valkey to test with: {missing}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def policy(server, tmp_path):
+    valkey.connect_url(server.url).flushall()
+    return {
+        "version": 1,
+        "tiers": {
+            "edge": {"url": server.url},
+            "regional": {"url": f"sqlite:///{tmp_path}/region.db"},
+        },
+        "timeouts": {"edge": "5s", "regional": "10s"},
+        "replication": {"flush": "20ms", "pull": "200ms"},
+        "rules": [{"match": "age/*", "read": {"max_age": f"{MAX_AGE_S:g}s"}}],
+    }
+
+
+def read_for_a_while(policy, until_s, results):
+    """Read all keys again and again; how many reads, and those that showed what was too old."""
+    reads, late, near = 0, [], 0
+    with tierstore.open(policy) as store:
+        while time.time() < until_s:
+            for key in KEYS:
+                began_s = time.time()
+                reading = store.read(key)
+                reads += 1
+                near += reading.age_s is not None and reading.tier == "edge"
+                if reading.age_s is not None and reading.age_s > MAX_AGE_S + SLACK_S:
+                    late.append((key, reading.age_s))
+                behind_s = began_s - reading.value["until"]
+                if behind_s > MAX_AGE_S + SLACK_S:
+                    late.append((key, behind_s))
+    results.put((reads, near, late))
+
+
+def test_no_worker_reads_what_is_older_than_allowed(policy):
+    """Each value says until when it is the latest: another edge replaces it before."""
+    context = multiprocessing.get_context("spawn")
+    results, until_s = context.Queue(), time.time() + SECONDS + 2
+    elsewhere = {**policy, "tiers": {**policy["tiers"], "edge": {"journal": "none"}}}
+    elsewhere["rules"] = [{"match": "**", "durability": "memory"}]
+    workers = [
+        context.Process(target=read_for_a_while, args=(policy, until_s, results))
+        for _ in range(WORKERS)
+    ]
+    with tierstore.open(elsewhere) as writer:
+        write_all(writer)
+        for worker in workers:
+            worker.start()
+        while time.time() < until_s:
+            write_all(writer)
+            time.sleep(PERIOD_S / 4)
+        told = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join(60)
+    assert [late for _, _, late in told] == [[]] * WORKERS
+    assert all(near > 0 for _, near, _ in told), told
+
+
+def write_all(writer):
+    """Replace every value, in the region, before the moment that the one before named."""
+    writer.put_many({key: {"until": time.time() + PERIOD_S} for key in KEYS})
+    writer.flush(timeout=10)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_worker_is_another_one(policy):
+    with tierstore.open(policy) as store:
+        store.put("key", 1)
+        assert store.get("key") == 1
+        child = os.fork()
+        if child == 0:
+            try:
+                seen = store.get("key")
+                store.put("child", 2)
+                is_other = store.stats()["replica"]
+                os._exit(0 if seen == 1 and is_other else 1)
+            except BaseException:
+                os._exit(2)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert store.get("child") == 2
+        store.flush()
+        assert store.check().ok
