@@ -38,8 +38,9 @@ def store(edge):
     region = MemoryRegion(runtime)
     plain = wire(load({"version": 1}), runtime, region=region, edge=edge)
     plain.put_many({f"key/{number}": number for number in range(50)})
-    yield AsyncStore(plain, Workers(runtime, 4))
-    plain.close()
+    store = AsyncStore(plain, Workers(runtime, 4))
+    yield store
+    asyncio.run(store.close())  # ends its threads, too
 
 
 async def test_reads_of_one_turn_are_one_request(store, edge):
