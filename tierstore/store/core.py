@@ -99,8 +99,13 @@ class Core:
             self.open()
 
     def connect(self) -> None:
-        """Open, and contact the region. Raises UnavailableError if it does not answer."""
+        """Open, and contact the region, and the edge where it is shared.
+
+        Raises UnavailableError if one of them does not answer.
+        """
         self.open()
+        if (shared := self.replica.state.shared) is not None:
+            shared.link.connect(self.deadline(None))
         self.replica.state.link.register(self.deadline(None))
         self.replica.start()
 

@@ -8,16 +8,17 @@ failure of the other, and nothing is applied twice. The lease only spares them t
 from __future__ import annotations
 
 from tierstore.edge.entry import key_size
-from tierstore.errors import CorruptionError, FencedError
+from tierstore.errors import CorruptionError, FencedError, TierStoreError, UnavailableError
 from tierstore.region.batch import Delta, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.region.shared import TAGS, Settled
 from tierstore.replica.link import RegionLink
 from tierstore.replica.outbox import _after
+from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tierstore.policy.model import Rule
     from tierstore.region.batch import Batch
@@ -51,14 +52,23 @@ class Drainer:
 
     def drain_known(self, deadline: Deadline) -> None:
         """Drain the tags that this worker wrote to, but for those that another is draining."""
-        for tag in sorted(self._shared.touched_tags):
-            if self._lead(tag, deadline):
-                self.drain(tag, deadline.renewed())
+        tags = sorted(self._shared.touched_tags)
+        self._drain_each([tag for tag in tags if self._lead(tag, deadline.renewed())], deadline)
 
     def drain_all(self, deadline: Deadline) -> None:
         """Drain every tag, whoever wrote to it: the queues of workers that died, too."""
-        for tag in range(TAGS):
-            self.drain(tag, deadline.renewed())
+        self._drain_each(range(TAGS), deadline)
+
+    def _drain_each(self, tags: Iterable[int], deadline: Deadline) -> None:
+        """Drain tags; what stops one of them is raised once the others are drained."""
+        stopped: TierStoreError | None = None
+        for tag in tags:
+            try:
+                self.drain(tag, deadline.renewed())
+            except (FencedError, CorruptionError) as exc:
+                stopped = stopped or exc
+        if stopped is not None:
+            raise stopped
 
     def drain(self, tag: int, deadline: Deadline) -> None:
         """Bring all that waits in a tag's queue to the region.
@@ -93,23 +103,44 @@ class Drainer:
 
     def _drain_identity(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         if not identity.waiting:
+            self._keep_alive(identity, deadline)
             return
         link = self._link(identity)
-        applied, digest = self._standing_of(tag, identity, link, deadline)
-        for _ in range(ROUNDS_MAX):
-            if link.registration is None or link.registration.state.retired:
+        known = self._standing_of(tag, identity, link, deadline).state
+        while not known.retired:
+            applied, digest = known.applied, known.digest
+            if not self._drain_as(tag, identity, link, applied, digest, deadline):
                 return
+            known = self._meet_other(link, applied, deadline).state
+        self._drain_retired(tag, identity, deadline)
+
+    def _drain_as(
+        self,
+        tag: int,
+        identity: Identity,
+        link: RegionLink,
+        applied: int,
+        digest: bytes,
+        deadline: Deadline,
+    ) -> bool:
+        """Send what the region lacks; whether it turned out to have had something else since."""
+        for _ in range(ROUNDS_MAX):
             entries = self._queue(tag, identity, deadline)
             self._forget_applied(tag, identity, entries, applied, deadline)
             entries = _fitting([entry for entry in entries if entry.number > applied])
             if not entries:
-                return
+                return False
             batch = _batch(identity.replica, digest, entries)
-            if self._send(tag, identity, link, batch, entries, deadline.renewed()):
-                applied, digest = batch.number, batch.digest
-            else:
-                known = self._meet_other(link, applied, deadline)
-                applied, digest = known.state.applied, known.state.digest
+            if not self._send(tag, identity, link, batch, entries, deadline.renewed()):
+                return True
+            applied, digest = batch.number, batch.digest
+        return False
+
+    def _keep_alive(self, identity: Identity, deadline: Deadline) -> None:
+        """Speak for an identity under which nothing waits, so that it is not retired meanwhile."""
+        link = self._link(identity)
+        if not identity.is_new and link.registration is None:
+            link.register(deadline)
 
     def _queue(self, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
         limit = self._state.policy.replication.batch
@@ -127,24 +158,22 @@ class Drainer:
 
     def _standing_of(
         self, tag: int, identity: Identity, link: RegionLink, deadline: Deadline
-    ) -> tuple[int, bytes]:
-        """(The last entry of an identity that the region has, the digest of its batch)."""
+    ) -> Registration:
+        """What the region has of an identity."""
         link.forget()  # another worker may have sent something since this one last looked
         known = link.register(deadline)
-        if known.state.retired:
-            self._set_aside(tag, identity, link, deadline)
-        elif identity.is_new:
+        if identity.is_new and not known.state.retired:
             self._shared.link.call(
                 lambda edge, timeout_s: edge.introduce(tag, identity.replica, timeout_s), deadline
             )
-        return known.state.applied, known.state.digest
+        return known
 
     def _meet_other(self, link: RegionLink, applied: int, deadline: Deadline) -> Registration:
         """Go on from what another worker sent under this identity meanwhile."""
         self._state.runtime.sometimes("two workers drained one tag")
         link.forget()
         known = link.register(deadline)
-        if known.state.applied <= applied:
+        if known.state.applied <= applied and not known.state.retired:
             raise FencedError(
                 "the region refuses what waits at the edge: it has another history of it, as after"
                 " a restore of one of them from a backup"
@@ -163,11 +192,7 @@ class Drainer:
         """Whether the region applied `batch`; False: it has had another since."""
         sent_at_s = self._state.runtime.monotonic()
         reply = link.call(lambda timeout_s: link.region.apply(batch, timeout_s), deadline)
-        if reply.verdict == "retired":
-            self._set_aside(tag, identity, link, deadline.renewed())
-            link.forget()
-            return True
-        if reply.verdict == "fenced":
+        if reply.verdict != "applied":
             return False
         numbers = {entry.delta.key: entry.number for entry in entries if entry.delta is not None}
         settled = self._judge(batch, reply, numbers)
@@ -244,23 +269,28 @@ class Drainer:
         now_s = self._state.runtime.monotonic()
         self._settle(tag, identity, number, list(settled.values()), now_s, deadline)
 
-    def _leave_with_region(self, batch: Batch, link: RegionLink, deadline: Deadline) -> None:
-        reason = "its replica was silent for longer than the horizon"
-        link.observed(lambda: link.region.set_aside(batch, reason, deadline.remaining_s()))
+    def _drain_retired(self, tag: int, identity: Identity, deadline: Deadline) -> None:
+        """Send what waits under an identity that was silent for too long as a new replica.
 
-    def _set_aside(
-        self, tag: int, identity: Identity, link: RegionLink, deadline: Deadline
-    ) -> None:
-        """Leave the queue of a retired identity with the region, for its operator."""
+        The region keeps aside what was written longer ago than the horizon, whoever sends it; what
+        a worker wrote since it came back is as good as any. The identity stays: somebody may be
+        writing under it.
+        """
         self._state.runtime.sometimes("retired tag came back")
-        edge = self._shared.link
-        while entries := self._queue(tag, identity, deadline):
-            batch = _batch(identity.replica, b"", entries)
-            self._leave_with_region(batch, link, deadline)
-            self._drop_applied(tag, identity, entries, batch.number, deadline)
-            self._state.tally.set_aside += len(entries)
-        edge.call(
-            lambda edge_, timeout_s: edge_.dismiss(tag, identity.replica, timeout_s), deadline
+        minted, digest = mint_replica_id(self._state.runtime), b""
+        link = self._new_link(minted)
+        link.register(deadline)
+        while entries := _fitting(self._queue(tag, identity, deadline.renewed())):
+            batch = _batch(minted, digest, entries)
+            if not self._send(tag, identity, link, batch, entries, deadline.renewed()):
+                raise UnavailableError("the region forgot a replica that is new: try again")
+            digest = batch.digest
+        link.leave(deadline.renewed())
+
+    def _forget(self, tag: int, identity: Identity, deadline: Deadline) -> None:
+        self._links.pop(identity.replica, None)
+        self._shared.link.call(
+            lambda edge, timeout_s: edge.dismiss(tag, identity.replica, timeout_s), deadline
         )
 
     def _end(self, tag: int, identity: Identity, deadline: Deadline) -> None:
@@ -273,20 +303,18 @@ class Drainer:
         if not identity.is_new or link.registration is not None:
             link.register(deadline)
             link.leave(deadline)
-        self._links.pop(identity.replica, None)
-        edge.call(
-            lambda edge_, timeout_s: edge_.dismiss(tag, identity.replica, timeout_s), deadline
-        )
+        self._forget(tag, identity, deadline)
 
     def _link(self, identity: Identity) -> RegionLink:
         link = self._links.get(identity.replica)
         if link is None:
-            state = self._state
-            drift_ms = state.clock.max_drift_ms
-            link = RegionLink(self._source, state.runtime, identity.replica, drift_ms)
-            self._links[identity.replica] = link
+            link = self._links[identity.replica] = self._new_link(identity.replica)
         link.is_new = identity.is_new
         return link
+
+    def _new_link(self, replica: int) -> RegionLink:
+        state = self._state
+        return RegionLink(self._source, state.runtime, replica, state.clock.max_drift_ms)
 
 
 def _fitting(entries: list[Queued]) -> list[Queued]:

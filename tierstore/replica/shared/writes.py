@@ -7,7 +7,12 @@ keeps off the edge, goes by the worker's own outbox.
 from __future__ import annotations
 
 from tierstore.edge.entry import key_size
-from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.errors import (
+    OutcomeUnknownError,
+    OverloadedError,
+    TierStoreError,
+    UnavailableError,
+)
 from tierstore.record import Record
 from tierstore.region.batch import PUT, TOUCH, Delta
 from tierstore.region.shared import TAGS, tag_of
@@ -67,7 +72,7 @@ class SharedWriter:
         for tag, chosen in _by_tag(queued).items():
             try:
                 stamps.update(self._write_tag(tag, chosen, deadline))
-            except UnavailableError as exc:
+            except (UnavailableError, OverloadedError) as exc:
                 if not stamps:
                     raise
                 raise self._unknown(writes, exc) from exc
@@ -218,7 +223,7 @@ class SharedWriter:
             operation_id=encode_operation(self._state.replica, stamps),
         )
 
-    def _unknown(self, writes: Sequence[Write], exc: UnavailableError) -> OutcomeUnknownError:
+    def _unknown(self, writes: Sequence[Write], exc: TierStoreError) -> OutcomeUnknownError:
         return OutcomeUnknownError(
             f"some of {len(writes)} writes of one call were made, then the edge server failed"
             f" ({exc}): read them again, or write all of them once more"

@@ -1,0 +1,137 @@
+"""Queues: one that stands still stops no other, and silence of an edge costs nothing new."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierstore.errors import CorruptionError, UnavailableError
+from tierstore.opening import wire
+from tierstore.policy import load
+from tierstore.region.apply import Limits
+from tierstore.region.shared import Queued, tag_of
+from tierstore.testing import ManualRuntime, MemoryRegion, MemoryShared
+
+HORIZON_S = 300
+POLICY = {"version": 1, "replication": {"horizon": f"{HORIZON_S}s"}}
+FIRST, SECOND = "a", next(c for c in "bcdefgh" if tag_of(c) > tag_of("a"))
+
+
+class Spoilt(MemoryShared):
+    """One in which the queue of a tag cannot be understood."""
+
+    tag = None
+
+    def queue(self, tag, *rest):
+        entries = super().queue(tag, *rest)
+        return [Queued(e.number, None, b"?") for e in entries] if tag == self.tag else entries
+
+
+@pytest.fixture
+def runtime():
+    return ManualRuntime()
+
+
+@pytest.fixture
+def region(runtime):
+    return MemoryRegion(runtime, Limits(horizon_ms=HORIZON_S * 1000))
+
+
+@pytest.fixture
+def edge(runtime):
+    return Spoilt(runtime)
+
+
+@pytest.fixture
+def make_worker(runtime, region, edge):
+    made = []
+
+    def make():
+        made.append(wire(load(POLICY), runtime, region=region, edge=edge))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+def row_of(region, key):
+    return region.read([key], 0, 1.0).rows.get(key)
+
+
+def end(runtime, store):
+    """End a worker as the system does, without a word."""
+    runtime.drop(store._core.replica._driver)
+    store._core.replica.state.closed = True
+
+
+def retired(region):
+    return {state.replica for state in region.replicas(1.0) if state.retired}
+
+
+def test_a_queue_that_stands_still_stops_no_other(make_worker, region, edge):
+    store = make_worker()
+    store.put_many({FIRST: 1, SECOND: 2})
+    edge.tag = tag_of(FIRST)
+    with pytest.raises(CorruptionError):
+        store.flush()
+    assert row_of(region, FIRST) is None
+    assert row_of(region, SECOND) is not None
+    edge.tag = None
+    store.flush()
+    assert row_of(region, FIRST) is not None
+
+
+def test_what_is_written_after_a_long_silence_is_merged(make_worker, runtime, region, edge):
+    first = make_worker()
+    first.put("key", 1)
+    first.flush()
+    (before,) = edge.identities(tag_of("key"), 1.0)
+    end(runtime, first)
+    runtime.advance(1.5 * HORIZON_S)
+    region.maintain(1000, 1.0)
+    assert before.replica in retired(region)
+    second = make_worker()
+    second.put("key", 2)
+    second.flush()
+    assert row_of(region, "key").record.replica == second._core.replica.state.replica
+    assert region.aside(10, 1.0) == []
+    assert second.get("key") == 2
+    second.put("key", 3)
+    second.flush()
+    assert second.read("key").value == 3
+
+
+def test_what_waited_for_longer_than_the_horizon_is_kept_aside(
+    make_worker, runtime, region, monkeypatch
+):
+    def away(*_):
+        raise UnavailableError("the region is away")
+
+    first = make_worker()
+    first.put("key", 0)
+    first.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "apply", away)
+        first.put("key", 1)
+        end(runtime, first)
+        runtime.advance(3 * HORIZON_S)
+    region.maintain(1000, 1.0)
+    second = make_worker()
+    second.flush()
+    (kept,) = region.aside(10, 1.0)
+    assert kept.key == "key"
+    assert second.get("key") == 0
+
+
+def test_a_worker_that_lives_keeps_idle_queues_alive(make_worker, runtime, region, edge):
+    first = make_worker()
+    first.put("key", 1)
+    first.flush()
+    end(runtime, first)
+    second = make_worker()
+    assert second.get("key") == 1  # which starts its background
+    runtime.advance(3 * HORIZON_S)
+    region.maintain(1000, 1.0)
+    (identity,) = edge.identities(tag_of("key"), 1.0)
+    known = {state.replica for state in region.replicas(1.0)}
+    assert identity.replica in known - retired(region)
