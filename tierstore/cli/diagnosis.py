@@ -29,6 +29,10 @@ ATTAINED = {
     "journal": "the journal, before it is acknowledged",
     "regional": "the region, before it is acknowledged",
 }
+ATTAINED_AT_SHARED = ATTAINED | {
+    "memory": "the edge server, which may lose it before the flush",
+    "journal": "the edge server's disk, before it is acknowledged",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +163,12 @@ def _left(core: Core, timeout_s: float | None) -> float:
 
 
 def _of_rule(policy: Policy, rule: Rule) -> RuleDiagnosis:
-    is_at_edge = rule.place.allows("edge")
+    is_at_edge, is_own_edge = rule.place.allows("edge"), policy.edge.url.scheme in ("", "memory")
     may_go_cold = rule.hotness.cold_per_s != "never" and rule.place.allows("cold")
     return RuleDiagnosis(
         rule.name,
         tuple(rule.match),
-        ATTAINED[rule.durability],
+        (ATTAINED if is_own_edge else ATTAINED_AT_SHARED)[rule.durability],
         "by heat" if is_at_edge else "never, by the policy",
         "when idle" if may_go_cold else "never",
     )

@@ -163,8 +163,12 @@ def _check_edge(core: Core, timeout_s: float | None) -> str:
 
 
 def _check_region(core: Core, timeout_s: float | None) -> str:
-    registration = core.replica.state.link.register(core.deadline(timeout_s))
-    core.replica.pull(timeout_s)
+    link = core.replica.state.link
+    registration = link.register(core.deadline(timeout_s))
+    if core.replica.state.shared is None:
+        core.replica.pull(timeout_s)
+    else:  # a pull needs the edge's server, too, which has a finding of its own
+        link.read((), core.deadline(timeout_s))
     info = registration.info
     return f"region {info.region}, incarnation {info.incarnation}, answers"
 
