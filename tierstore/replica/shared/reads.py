@@ -254,21 +254,7 @@ class SharedReader:
             for key, row in reply.rows.items()
             if key not in reply.corrupt and self._is_kept(key, row.record, asked.rules[key])
         }
-        ttl_ms = max((self._shared.ttl_ms(asked.rules[key]) for key in records), default=0)
-        shown: set[str] = set()
-        link = self._shared.link
-        if records:
-            try:
-                shown = link.call(
-                    lambda edge, timeout_s: edge.fill(
-                        records, token, fetched_ms, ttl_ms, timeout_s
-                    ),
-                    asked.deadline.renewed(),
-                )
-            except OverloadedError:
-                self._state.runtime.sometimes("no room for a fill")
-            except (UnavailableError, OutcomeUnknownError) as exc:
-                raise UnavailableError(str(exc)) from exc
+        shown = self._store(records, token, fetched_ms, asked) if records else set()
         unkept = {
             key: row.record
             for key, row in reply.rows.items()
@@ -278,9 +264,25 @@ class SharedReader:
         doubtful = [key for key in keys if key not in shown and (key in copies or key in records)]
         if not doubtful:
             return {}
-        return link.call(
+        return self._shared.link.call(
             lambda edge, timeout_s: edge.read(doubtful, timeout_s), asked.deadline.renewed()
         ).copies
+
+    def _store(
+        self, records: dict[str, Record], token: int, fetched_ms: int, asked: Asked
+    ) -> set[str]:
+        """The keys whose row shows at the edge now; none where there is no room."""
+        ttl_ms = max(self._shared.ttl_ms(asked.rules[key]) for key in records)
+        try:
+            return self._shared.link.call(
+                lambda edge, timeout_s: edge.fill(records, token, fetched_ms, ttl_ms, timeout_s),
+                asked.deadline.renewed(),
+            )
+        except OverloadedError:
+            self._state.runtime.sometimes("no room for a fill")
+            return set()
+        except OutcomeUnknownError as exc:
+            raise UnavailableError(str(exc)) from exc
 
     def _is_kept(self, key: str, record: Record, rule: Rule) -> bool:
         """Whether a row is worth a copy at the edge."""
