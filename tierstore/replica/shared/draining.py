@@ -80,7 +80,7 @@ class Drainer:
         with self._state.lock:
             shared.touched_tags.discard(tag)
         try:
-            identities = shared.link.call(
+            identities = shared.link.work(
                 lambda edge, timeout_s: edge.identities(tag, timeout_s), deadline
             )
             for identity in identities:
@@ -97,7 +97,7 @@ class Drainer:
 
     def _lead(self, tag: int, deadline: Deadline) -> bool:
         holder = self._state.replica
-        return self._shared.link.call(
+        return self._shared.link.work(
             lambda edge, timeout_s: edge.lead(f"drain-{tag}", holder, LEASE_MS, timeout_s), deadline
         )
 
@@ -144,7 +144,7 @@ class Drainer:
 
     def _queue(self, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
         limit = self._state.policy.replication.batch
-        entries = self._shared.link.call(
+        entries = self._shared.link.work(
             lambda edge, timeout_s: edge.queue(tag, identity.replica, limit, timeout_s), deadline
         )
         for entry in entries:
@@ -163,7 +163,7 @@ class Drainer:
         link.forget()  # another worker may have sent something since this one last looked
         known = link.register(deadline)
         if identity.is_new and not known.state.retired:
-            self._shared.link.call(
+            self._shared.link.work(
                 lambda edge, timeout_s: edge.introduce(tag, identity.replica, timeout_s), deadline
             )
         return known
@@ -240,7 +240,7 @@ class Drainer:
         link = self._shared.link
         fetched_ms = link.clock.there_ms(sent_at_s)
         ttl_ms = max((self._shared.ttl_ms(self._rule_for(item.key)) for item in settled), default=0)
-        link.call(
+        link.work(
             lambda edge, timeout_s: edge.settle(
                 tag, identity.replica, number, settled, fetched_ms, ttl_ms, timeout_s
             ),
@@ -289,14 +289,14 @@ class Drainer:
 
     def _forget(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         self._links.pop(identity.replica, None)
-        self._shared.link.call(
+        self._shared.link.work(
             lambda edge, timeout_s: edge.dismiss(tag, identity.replica, timeout_s), deadline
         )
 
     def _end(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         """Let an identity of an earlier life of the server go: nothing waits under it any more."""
         edge = self._shared.link
-        left = edge.call(lambda edge_, timeout_s: edge_.identities(tag, timeout_s), deadline)
+        left = edge.work(lambda edge_, timeout_s: edge_.identities(tag, timeout_s), deadline)
         if any(one.replica == identity.replica and one.waiting for one in left):
             return
         link = self._link(identity)

@@ -70,15 +70,24 @@ class EdgeLink:
             self._connecting.release()
 
     def call(self, send: Callable[[SharedEdge, float], R], deadline: Deadline) -> R:
-        """What `send(edge, timeout_s)` returns.
+        """What `send(edge, timeout_s)` returns, within what a verb waits for the edge.
 
         Raises UnavailableError at once while the breaker keeps callers away. What may have
         happened stays an OutcomeUnknownError: the caller knows whether it can be sent again.
         """
+        return self._call(send, deadline, self._timeout_s)
+
+    def work(self, send: Callable[[SharedEdge, float], R], deadline: Deadline) -> R:
+        """`call` for many keys at once, on nobody's behalf: it may take all of the deadline."""
+        return self._call(send, deadline, deadline.timeout_s)
+
+    def _call(
+        self, send: Callable[[SharedEdge, float], R], deadline: Deadline, timeout_s: float
+    ) -> R:
         self.breaker.admit(deadline.timeout_s)
         try:
             self.connect(deadline)
-            answer = send(self.edge, min(self._timeout_s, deadline.remaining_s()))
+            answer = send(self.edge, min(timeout_s, deadline.remaining_s()))
         except (UnavailableError, OutcomeUnknownError) as exc:
             self._note(str(exc), deadline.timeout_s)
             raise

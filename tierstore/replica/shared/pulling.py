@@ -35,7 +35,7 @@ class SharedPuller:
         """`pull`, unless another worker does; the number of copies refreshed."""
         holder = self._state.replica
         lease_ms = int(self._state.policy.replication.pull_s * 1000 * LEASE_PULLS)
-        leads = self._shared.link.call(
+        leads = self._shared.link.work(
             lambda edge, timeout_s: edge.lead("pull", holder, lease_ms, timeout_s), deadline
         )
         return self.pull(deadline) if leads else 0
@@ -73,7 +73,7 @@ class SharedPuller:
         state, shared = self._state, self._shared
         registration = state.link.register(deadline)
         sent_at_s = state.runtime.monotonic()
-        standing = shared.link.call(lambda edge, timeout_s: edge.standing(timeout_s), deadline)
+        standing = shared.link.work(lambda edge, timeout_s: edge.standing(timeout_s), deadline)
         info = registration.info
         if not standing.region:
             fresh = replace(
@@ -82,13 +82,13 @@ class SharedPuller:
                 incarnation=info.incarnation,
                 cursor=registration.position,
             )
-            shared.link.call(
+            shared.link.work(
                 lambda edge, timeout_s: edge.clear_clean(timeout_s), deadline.renewed()
             )
-            shared.link.call(
+            shared.link.work(
                 lambda edge, timeout_s: edge.advance(fresh, 0, timeout_s), deadline.renewed()
             )
-            standing = shared.link.call(
+            standing = shared.link.work(
                 lambda edge, timeout_s: edge.standing(timeout_s), deadline.renewed()
             )
         with state.lock:
@@ -112,7 +112,7 @@ class SharedPuller:
     def _take(self, page: ChangesPage, deadline: Deadline) -> int:
         link, state = self._shared.link, self._state
         if page.gap:
-            link.call(lambda edge, timeout_s: edge.clear_clean(timeout_s), deadline.renewed())
+            link.work(lambda edge, timeout_s: edge.clear_clean(timeout_s), deadline.renewed())
             return 0
         versions = {c.key: (c.stamp, c.replica, c.touch) for c in page.changes}
         if not versions:
@@ -121,7 +121,7 @@ class SharedPuller:
             for change in page.changes:
                 state.clock.merge_admitted(max(change.stamp, change.touch))
         older = sorted(
-            link.call(lambda edge, timeout_s: edge.notice(versions, timeout_s), deadline.renewed())
+            link.work(lambda edge, timeout_s: edge.notice(versions, timeout_s), deadline.renewed())
         )
         for start in range(0, len(older), READ_KEYS_MAX):
             self._refresh(older[start : start + READ_KEYS_MAX], deadline.renewed())
@@ -137,7 +137,7 @@ class SharedPuller:
         self._shared.outdate(records, link.clock.there_ms(sent_at_s), deadline.renewed())
         rest = [key for key in keys if key not in records]
         if rest:
-            link.call(lambda edge, timeout_s: edge.withdraw(rest, timeout_s), deadline.renewed())
+            link.work(lambda edge, timeout_s: edge.withdraw(rest, timeout_s), deadline.renewed())
 
     def _advance(
         self, standing: Standing, cursor: int, pulled_ms: int, deadline: Deadline
@@ -145,11 +145,11 @@ class SharedPuller:
         """The standing after a page, which may be what another worker made of it."""
         link, sent_at_s = self._shared.link, self._state.runtime.monotonic()
         after = replace(standing, cursor=cursor, pulled_ms=pulled_ms)
-        link.call(
+        link.work(
             lambda edge, timeout_s: edge.advance(after, standing.cursor, timeout_s),
             deadline.renewed(),
         )
-        now = link.call(lambda edge, timeout_s: edge.standing(timeout_s), deadline.renewed())
+        now = link.work(lambda edge, timeout_s: edge.standing(timeout_s), deadline.renewed())
         with self._state.lock:
             self._shared.heard(now, sent_at_s)
         return now

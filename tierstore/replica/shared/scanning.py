@@ -55,10 +55,10 @@ def keep_up(
 
 
 def _identities(shared: SharedState, tag: int, deadline: Deadline) -> list[Identity]:
-    return shared.link.call(lambda edge, timeout_s: edge.identities(tag, timeout_s), deadline)
+    return shared.link.work(lambda edge, timeout_s: edge.identities(tag, timeout_s), deadline)
 
 
 def _entries(shared: SharedState, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
-    return shared.link.call(
+    return shared.link.work(
         lambda edge, timeout_s: edge.queue(tag, identity.replica, PAGE, timeout_s), deadline
     )

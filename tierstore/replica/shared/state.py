@@ -83,16 +83,16 @@ class SharedState:
             return 0
         link = self.link
         versions = {key: (r.stamp, r.replica, r.touch) for key, r in records.items()}
-        older = link.call(lambda edge, timeout_s: edge.notice(versions, timeout_s), deadline)
+        older = link.work(lambda edge, timeout_s: edge.notice(versions, timeout_s), deadline)
         shown = {key: records[key] for key in older if self.may_share_row(key, records[key])}
         if shown:
-            link.call(
+            link.work(
                 lambda edge, timeout_s: edge.show(shown, fetched_ms, COPY_TTL_MS, timeout_s),
                 deadline.renewed(),
             )
         rest = sorted(older.difference(shown))
         if rest:
-            link.call(lambda edge, timeout_s: edge.withdraw(rest, timeout_s), deadline.renewed())
+            link.work(lambda edge, timeout_s: edge.withdraw(rest, timeout_s), deadline.renewed())
         return len(older)
 
     def ttl_ms(self, rule: Rule) -> int:
