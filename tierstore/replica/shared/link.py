@@ -70,12 +70,13 @@ class EdgeLink:
             self._connecting.release()
 
     def call(self, send: Callable[[SharedEdge, float], R], deadline: Deadline) -> R:
-        """What `send(edge, timeout_s)` returns, within what a verb waits for the edge.
+        """What `send(edge, timeout_s)` returns, within what a verb waits for the edge: the
+        policy's `timeouts.edge`, or all that its caller named.
 
         Raises UnavailableError at once while the breaker keeps callers away. What may have
         happened stays an OutcomeUnknownError: the caller knows whether it can be sent again.
         """
-        return self._call(send, deadline, self._timeout_s)
+        return self._call(send, deadline, deadline.cold_s(self._timeout_s))
 
     def work(self, send: Callable[[SharedEdge, float], R], deadline: Deadline) -> R:
         """`call` for many keys at once, on nobody's behalf: it may take all of the deadline."""
