@@ -63,9 +63,10 @@ def scan_page(
         with state.lock:
             state.outbox.end_request(ticket)
     if state.shared is not None:
+        if values:  # of the region's rows alone: what waits has yet to get there
+            rows = {row.key: row.record for row in page.rows}
+            state.shared.keep_up(rows, sent_at_s, deadline.renewed())
         state.shared.join(merged, queued, is_inside)
-        if values:
-            state.shared.keep_up(merged, sent_at_s, deadline.renewed())
     live = [(key, record) for key, record in merged.items() if record.is_live(now)]
     live.sort(key=lambda item: _raw(item[0]), reverse=reverse)
     return live, page.next_key

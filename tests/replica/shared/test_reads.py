@@ -168,3 +168,13 @@ def test_a_pull_of_several_pages_misses_nothing(make_worker, runtime):
     there.flush()
     here._core.replica.pull()
     assert set(here.get_many(names).values()) == {2}
+
+
+def test_a_scan_leaves_what_waits_dirty(make_worker, runtime):
+    edge = MemoryShared(runtime)
+    store = make_worker(edge)
+    store.put("key", 1)
+    assert [entry.value for entry in store.scan()] == [1]
+    assert edge.copies["key"].number == 1
+    store.flush()
+    assert edge.copies["key"].number == 0
