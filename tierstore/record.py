@@ -111,7 +111,12 @@ class Record:
 
 
 def version(record: Record) -> str:
-    """The opaque version of a record, for equality only; the same on every replica."""
+    """The opaque version of a record, for equality only; the same on every replica.
+
+    A register is known by who wrote it when, another type by its content.
+    """
+    if record.type != REGISTER and record.payload:
+        return f"c{record.generation:x}-{hash_payload(record.payload).hex()}"
     return format_version(record.stamp, record.replica)
 
 

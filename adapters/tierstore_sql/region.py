@@ -276,7 +276,8 @@ class SqlRegion(Moves):
     def _terms(self, ledger: Ledger) -> Terms:
         limits = self._limits
         is_tiered = limits.is_tiered or ledger.has_mover
-        return Terms(ledger.now_ms, limits.max_drift_ms, limits.horizon_ms, is_tiered)
+        actor = RegionInfo(ledger.region, ledger.incarnation).actor
+        return Terms(ledger.now_ms, limits.max_drift_ms, limits.horizon_ms, is_tiered, actor)
 
     def _read_one(self, key: str, replica: int, timeout_s: float) -> ReadReply:
         raw_key = key.encode()

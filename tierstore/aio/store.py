@@ -24,12 +24,13 @@ from tierstore.store.store import CLOSE_TIMEOUT_S
 from tierstore.store.unpacking import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Self, TypeVar
 
     from tierstore.aio.workers import Workers
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
+    from tierstore.replica.changing import ChangeWrite
     from tierstore.replica.reads import Answer
     from tierstore.replica.write import Write
     from tierstore.store.arguments import TTL, Omitted
@@ -334,7 +335,7 @@ class AsyncStore:
             del rules[full]
         return self._store._found(local)
 
-    async def _write(self, writes: list[Write], timeout: float | None) -> None:
+    async def _write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
         core = self._core
         self._workers.refuse_closing()  # what came now would miss the last flush
         if writes and not core.write_now(writes):

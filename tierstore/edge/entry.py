@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tierstore.errors import DecodingError
 from tierstore.record import ELSEWHERE, Record
+from tierstore.region.batch import PUT, TOUCH, Delta
 from tierstore.values import decode, encode, is_immutable
 
 TYPE_CHECKING = False
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from tierstore.policy.model import Rule
 
 AGE = 1
-"""`guard` of entries whose rule bounds the age of a copy: a read must look at the clock."""
+"""In the `guard` of entries whose rule bounds the age of a copy: a read must look at the clock."""
+
+PLAIN = 2
+"""In the `guard` of entries of other types than the register: `value` is not what readers see."""
 
 
 class Packed:
@@ -36,9 +40,10 @@ class Packed:
 
 GONE = Packed(b"")
 
-CLEAN, PUT_DIRTY, TOUCH_DIRTY, REWRITTEN = 0, 1, 2, 3
-"""What of an entry waits to be frozen into a batch: nothing, the whole record, its lifetime; or
-the whole record as `Writer.rewrite` left it: bytes written here, without expiry or metadata."""
+CLEAN, PUT_DIRTY, TOUCH_DIRTY, REWRITTEN, CHANGED = 0, 1, 2, 3, 4
+"""What of an entry waits to be frozen into a batch: nothing, the whole record, its lifetime; the
+whole record as `Writer.rewrite` left it: bytes written here, without expiry or metadata; or changes
+of another type than the register."""
 
 NEVER_FETCHED = -1e18
 """`fetched_at` of an entry that was written here and never compared with the region's row."""
@@ -127,6 +132,45 @@ class Entry:
         """The record that this entry shows, with `ELSEWHERE` for the payload if it has one."""
         payload = None if self.value is GONE else ELSEWHERE
         return Record(self.stamp, self.replica, payload, self.expires_at, self.touch, self.metadata)
+
+    told: Delta | None = None
+    """Of changes: the delta that an interrupted freeze made of them."""
+
+    def delta(self) -> Delta:
+        """What a dirty entry says to the region."""
+        record = self.record()
+        if self.dirty != TOUCH_DIRTY:
+            return Delta(self.key, PUT, record)
+        record.payload = None
+        record.metadata = None
+        return Delta(self.key, TOUCH, record)
+
+    def sign(self, replica: int) -> None:
+        """Let what waits be told by `replica`, whoever wrote it."""
+
+    def freeze(self) -> Delta:
+        """`delta`, to be put into a batch now."""
+        return self.delta()
+
+    def unfreeze(self) -> None:
+        """What waits is in no batch after all."""
+
+    def forget_pending(self) -> None:
+        """What waits is in a batch."""
+
+    def folded(self) -> Any:
+        """The value as `fold` makes it."""
+        return self.value
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What this entry counts for while it waits to be frozen."""
+        return self.size
+
+    @property
+    def written_stamp(self) -> int:
+        """The stamp of the last write of it that may wait."""
+        return max(self.stamp, self.touch)
 
     def payload(self) -> bytes | None:
         """The encoded value; None if deleted."""

@@ -7,7 +7,7 @@ policy once it is frozen.
 
 from __future__ import annotations
 
-from tierstore.edge.entry import CLEAN
+from tierstore.edge.entry import CHANGED, CLEAN
 from tierstore.placement.evict import S3Fifo
 
 TYPE_CHECKING = False
@@ -63,8 +63,8 @@ class EdgeTable:
             self._order.remove(entry)
 
     def clear_clean(self) -> None:
-        """Drop every entry but the dirty ones."""
-        for entry in [e for e in self.resident.values() if e.dirty == CLEAN]:
+        """Drop every entry but those that are the only copy of a write."""
+        for entry in [e for e in self.resident.values() if e.dirty in (CLEAN, CHANGED)]:
             self.drop(entry)
 
     def evict(self, now_ms: int) -> None:

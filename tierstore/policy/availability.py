@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     RuleRow = tuple[str, Callable[[Rule], bool], str]
     PolicyRow = tuple[str, Callable[[Policy], bool], str]
 
+TYPED = ("counter", "set", "document")
+SHARED_EDGES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
+
 _NOT_YET = "not available in this version"
 
 RULES: tuple[RuleRow, ...] = (
     ("consistency", lambda rule: rule.consistency == "strong", f"strong is {_NOT_YET}"),
-    ("type", lambda rule: rule.type == "counter", f"counter is {_NOT_YET}"),
-    ("type", lambda rule: rule.type == "set", f"set is {_NOT_YET}"),
+    (
+        "hotness.cold",
+        lambda rule: rule.type in TYPED and rule.hotness.cold_per_s != "never",
+        f"counters and sets that go cold are {_NOT_YET}",
+    ),
     ("type", lambda rule: rule.type == "document", f"document is {_NOT_YET}"),
     ("type", lambda rule: rule.type == "bounded_counter", f"bounded_counter is {_NOT_YET}"),
     ("hotness.cold", lambda rule: rule.hotness.cold_per_s == "auto", f"auto is {_NOT_YET}"),
@@ -57,3 +63,14 @@ def unavailable(policy: Policy) -> Iterator[tuple[str, str]]:
         for path, lacks_rule, text in RULES:
             if lacks_rule(rule):
                 yield f"rules[{rule.index}].{path}", text
+        if _waits_at_shared_edge(policy, rule):
+            yield (
+                f"rules[{rule.index}].durability",
+                f"journal of a {rule.type} at an edge that workers share is {_NOT_YET}: declare"
+                " regional or memory",
+            )
+
+
+def _waits_at_shared_edge(policy: Policy, rule: Rule) -> bool:
+    is_shared = policy.edge.url.scheme in SHARED_EDGES
+    return is_shared and rule.type in TYPED and rule.durability == "journal"

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tierstore.crdt import register
-from tierstore.errors import InvalidKeyError
+from tierstore.crdt.changes import change
+from tierstore.crdt.types import is_typed
+from tierstore.errors import DecodingError, EncodingError, InvalidKeyError, ValueTooLargeError
 from tierstore.keys import check_key
 from tierstore.record import ELSEWHERE, REGISTER, Record
-from tierstore.region.batch import PUT, Delta, Poisoned
+from tierstore.region.batch import CHANGE, PUT, RESET, Delta, Poisoned
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.rows import EVENTUAL, ReplicaState, Row
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tierstore.region.batch import Batch, Heat
 
 MS_PER_S = 1000
+STATE_BYTES_MAX = 25 * 2**20
 HALVINGS_MAX = 1000  # after which nothing is left, and the power would only underflow
 
 
@@ -37,13 +40,13 @@ class Limits:
     is_tiered: bool = False
     """Whether keys may go cold, so that a mover has to look at what was written."""
 
-    def at(self, now_ms: int, *, has_mover: bool = False) -> Terms:
-        """The terms at a moment of the region's clock.
+    def at(self, now_ms: int, *, has_mover: bool = False, actor: int = 1) -> Terms:
+        """The terms at a moment of the region's clock; `actor` is that of its `RegionInfo`.
 
         What a region `has_mover` for is reviewed, whatever the policy of the process that wrote it.
         """
         is_tiered = self.is_tiered or has_mover
-        return Terms(now_ms, self.max_drift_ms, self.horizon_ms, is_tiered)
+        return Terms(now_ms, self.max_drift_ms, self.horizon_ms, is_tiered, actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,13 @@ class Terms:
     max_drift_ms: int = 60_000
     horizon_ms: int = 7 * 86_400_000
     is_tiered: bool = False
+    actor: int = 1
+    """Who the region is in counters and sets."""
+
+    @property
+    def stamp_max(self) -> int:
+        """The highest stamp that may be in a row now."""
+        return at_ms(self.now_ms + self.max_drift_ms + 1) - 1
 
 
 @dataclass(slots=True)
@@ -93,21 +103,20 @@ def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
     """What applying `batch` to `rows` (those of its keys that exist) writes and answers."""
     plan = Plan()
     oldest = at_ms(terms.now_ms - terms.horizon_ms)
-    ahead = at_ms(terms.now_ms + terms.max_drift_ms + 1)
     for index, delta in enumerate(batch.deltas):
         row = rows.get(delta.key)
         reason = _find_poison(row, delta)
         if reason is not None or isinstance(delta, Poisoned):
             plan.aside.append((index, "quarantined", reason or "it is not a delta"))
             outcome = QUARANTINED
-        elif delta.record.stamp >= ahead or delta.record.touch >= ahead:
+        elif _is_ahead(delta, terms):
             plan.held.append(delta)
             outcome = HELD
         elif delta.record.stamp < oldest and delta.record.touch < oldest:
             plan.aside.append((index, "aside", "written longer ago than the horizon"))
             outcome = ASIDE
         else:
-            outcome = _join(plan, row, delta, terms)
+            outcome = _merge(plan, index, row, delta, terms)
         plan.outcomes.append(outcome)
     for heat in batch.heat:
         _warm(plan, rows, heat, terms.now_ms)
@@ -123,7 +132,7 @@ def plan_release(rows: Mapping[str, Row], deltas: Sequence[Delta], terms: Terms)
             plan.aside.append((index, "quarantined", reason))
             plan.outcomes.append(QUARANTINED)
         else:
-            plan.outcomes.append(_join(plan, row, delta, terms))
+            plan.outcomes.append(_merge(plan, index, row, delta, terms))
     return plan
 
 
@@ -150,13 +159,52 @@ def _find_poison(row: Row | None, delta: Delta | Poisoned) -> str | None:
         check_key(delta.key)
     except InvalidKeyError as exc:
         return str(exc)
-    if delta.record.type != REGISTER:
-        return f"this version has no type {delta.record.type}"
+    if delta.op >= CHANGE:
+        if not is_typed(delta.record.type):
+            return f"this version has no changes of type {delta.record.type}"
+    elif delta.record.type != REGISTER:
+        return f"a whole state of type {delta.record.type} does not come from a replica"
     if row is None:
         return None
     if row.record.type != delta.record.type:
         return f"the key has type {row.record.type}, the delta {delta.record.type}"
     return None if row.consistency == EVENTUAL else "the key is strong"
+
+
+def _is_ahead(delta: Delta, terms: Terms) -> bool:
+    """Whether a delta must wait for the region's clock; no stamp orders changes, they need not."""
+    record = delta.record
+    return delta.op < CHANGE and max(record.stamp, record.touch) > terms.stamp_max
+
+
+def _merge(plan: Plan, index: int, row: Row | None, delta: Delta, terms: Terms) -> int:
+    if delta.op < CHANGE:
+        return _join(plan, row, delta, terms)
+    try:
+        return _change(plan, row, delta, terms)
+    except (DecodingError, EncodingError, ValueTooLargeError) as exc:
+        plan.aside.append((index, "quarantined", f"it cannot be applied: {exc}"))
+        return QUARANTINED
+
+
+def _change(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
+    """Apply a change to the row of its key, under a version that no state of it had before."""
+    row = plan.writes.get(delta.key, row)
+    old = row.record if row is not None else None
+    told = delta.record
+    if told.touch > terms.stamp_max:
+        told = register.with_lifetime(told, terms.stamp_max, told.expires_at_ms)
+    new = change(old, told, resets=delta.op == RESET, now_ms=terms.now_ms, actor=terms.actor)
+    if new is None or new is old:
+        return APPLIED
+    if len(new.payload or b"") > STATE_BYTES_MAX:
+        raise ValueTooLargeError(f"the state would have more than {STATE_BYTES_MAX} bytes")
+    new = Record(
+        max(min(told.stamp, terms.stamp_max), 0 if old is None else old.stamp + 1),
+        told.replica, new.payload, new.expires_at_ms, new.touch, None, new.type, new.generation,
+    )  # fmt: skip
+    plan.writes[delta.key] = _with_record(row, delta.key, new, terms)
+    return APPLIED
 
 
 def _join(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
@@ -188,7 +236,7 @@ def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row
     is_reviewed = terms.is_tiered or (
         row is not None and (row.due_ms is not None or row.cold is not None)
     )
-    due_ms = now_ms if is_reviewed else None
+    due_ms = now_ms if is_reviewed and record.type == REGISTER else None
     if row is None:
         return Row(key, record, EVENTUAL, None, size, 0, 0, now_ms, now_ms, now_ms, 0.0, due_ms)
     entered_ms = row.entered_ms

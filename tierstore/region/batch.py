@@ -16,7 +16,10 @@ flat array
     [key, op, type, generation, stamp, replica | nil, touch, expires_at_ms | nil,
      metadata | nil, payload | nil]
 
-in which a nil replica stands for the batch's own.
+in which a nil replica stands for the batch's own. `generation` is of the record that a PUT brings
+or a TOUCH names; of a CHANGE or RESET it is the one whose content it has seen, or 0.
+
+A batch without changes is of format 2, so that a region of an earlier version takes it.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 BATCH_FORMAT = 2
-_FORMATS = (1, BATCH_FORMAT)
+CHANGES_FORMAT = 3
+_FORMATS = (1, BATCH_FORMAT, CHANGES_FORMAT)
 _HEAT_KINDS = ([str, int, int], [str, int, int, int])
 FIRST_PREDECESSOR = b""  # of the batch with number 1
 
@@ -41,6 +45,11 @@ PUT = 0
 """The delta is a whole state, joined with the row's."""
 TOUCH = 1
 """The delta only moves the expiry of the version that it names."""
+CHANGE = 2
+"""The delta changes the row's state as its type says; not of a register."""
+RESET = 3
+"""The delta deletes what the row has, and then is a CHANGE."""
+_OP_NAMES = ("PUT", "TOUCH", "CHANGE", "RESET")
 
 # The usual delta on the wire: a PUT of a REGISTER of generation 0, its stamp in 64 bits, of the
 # batch's replica, never touched, without expiry and metadata.
@@ -70,7 +79,7 @@ class Delta:
         return hash((self.key, self.op))
 
     def __repr__(self) -> str:
-        return f"Delta({self.key!r}, {'TOUCH' if self.op else 'PUT'}, {self.record!r})"
+        return f"Delta({self.key!r}, {_OP_NAMES[self.op]}, {self.record!r})"
 
 
 class Poisoned:
@@ -143,7 +152,9 @@ def freeze(
     heat: list[Heat],
 ) -> Batch:
     """The batch with this identity and content."""
-    identity = pack(BATCH_FORMAT) + pack(replica) + pack(number) + pack(predecessor)
+    has_changes = any(delta.op >= CHANGE for delta in deltas)
+    format_ = CHANGES_FORMAT if has_changes else BATCH_FORMAT
+    identity = pack(format_) + pack(replica) + pack(number) + pack(predecessor)
     parts = [encode_delta(delta, replica) for delta in deltas]
     head = array_header(6) + identity + array_header(len(parts))
     body = b"".join((head, *parts, pack([item.fields() for item in heat])))
@@ -238,7 +249,7 @@ def _decode_delta(fields: Any, batch_replica: int) -> Delta | Poisoned:
     key, op, type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload = fields
     replica = batch_replica if replica is None else replica
     envelope = [type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload]
-    if (fault := find_fault(envelope)) is not None or not _is_one_of(op, PUT, TOUCH):
+    if (fault := find_fault(envelope)) is not None or not _is_one_of(op, PUT, TOUCH, CHANGE, RESET):
         return Poisoned(key, _repack(fields), f"its {fault or 'op'} is out of bounds")
     return Delta(key, op, from_fields(envelope[:7], payload))
 

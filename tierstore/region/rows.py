@@ -7,12 +7,14 @@ user's write fail, nor a write go unnoticed by a move.
 
 from __future__ import annotations
 
+from _blake2 import blake2b
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tierstore.record import Record
 
+ACTOR_BYTES = 6
 EVENTUAL, STRONG = 0, 1
 CONSISTENCY_CODES = {"eventual": EVENTUAL, "strong": STRONG}
 
@@ -70,3 +72,9 @@ class RegionInfo:
     """Its id, random, for ever."""
     incarnation: int
     """Its life between restores from backup: never the same numbers twice."""
+
+    @property
+    def actor(self) -> int:
+        """Who it is in counters and sets: a number of its own, never 0, in each of its lives."""
+        name = f"{self.region}/{self.incarnation}".encode()
+        return int.from_bytes(blake2b(name, digest_size=ACTOR_BYTES).digest(), "big") or 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import CLEAN
 from tierstore.errors import FencedError, UnavailableError
-from tierstore.region.batch import freeze
+from tierstore.region.batch import CHANGE, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.replica.notes import Notes
 from tierstore.runtime import mint_replica_id
@@ -235,6 +235,9 @@ class Flusher:
     def _forget(self, delta: Delta) -> None:
         """Drop the copy of a write that lost: the region has something else."""
         entry = self._state.edge.resident.get(delta.key)
+        if entry is not None and delta.op >= CHANGE:
+            self._state.edge.drop(entry)  # it shows the sum; what still waits is kept apart
+            return
         if entry is None or entry.dirty != CLEAN:
             return
         if _shows(entry.stamp, entry.replica, delta):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import CLEAN, PUT_DIRTY, REWRITTEN, Entry, key_size
+from tierstore.edge.entry import CHANGED, CLEAN, PUT_DIRTY, REWRITTEN, key_size
+from tierstore.edge.making import make_entry
+from tierstore.record import TYPE_CODES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
     from tierstore.record import Record
     from tierstore.replica.state import ReplicaState
@@ -28,12 +31,16 @@ def install(
         return None
     if state.negatives is not None:
         state.negatives.discard(key)
+    if shown.type != TYPE_CODES[rule.type]:  # the policy has changed: verbs will say so
+        if entry is not None:
+            state.edge.drop(entry)
+        return None
     if entry is None:
         return _install_new(state, key, rule, shown, fetched_at_s)
     if entry.dirty != CLEAN and not _is_same_version(entry, shown):
         state.outbox.give_up(entry)  # the region has a newer version: ours has lost already
     if not state.is_edge_allowed(rule, key_size(key) + len(shown.payload or b"")):
-        if entry.dirty == CLEAN:
+        if entry.dirty in (CLEAN, CHANGED):  # changes wait in the outbox all the same
             state.edge.drop(entry)
         return None
     _show(state, entry, shown)
@@ -77,7 +84,7 @@ def _is_newer(shown: Record, entry: Entry) -> bool:
 def _install_new(
     state: ReplicaState, key: str, rule: Rule, shown: Record, fetched_at_s: float
 ) -> Entry | None:
-    entry = Entry(key, rule)
+    entry = make_entry(key, rule)
     entry.show(shown)
     if not state.is_edge_allowed(rule, entry.size):
         return None
@@ -104,6 +111,8 @@ def _show(state: ReplicaState, entry: Entry, shown: Record) -> None:
     entry.show(shown)
     if entry.dirty == REWRITTEN:
         entry.dirty = PUT_DIRTY
+    if entry.dirty == CHANGED:
+        return  # what waits is as large as it was
     if entry.dirty != CLEAN:
         state.outbox.dirty_bytes += entry.size - old_size
     else:

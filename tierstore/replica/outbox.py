@@ -10,9 +10,10 @@ Pure bookkeeping, no I/O. All methods need the replica's lock.
 
 from __future__ import annotations
 
-from tierstore.crdt import register
-from tierstore.edge.entry import CLEAN, TOUCH_DIRTY
-from tierstore.region.batch import PUT, TOUCH, Delta
+from tierstore.edge.entry import CHANGED, CLEAN, TOUCH_DIRTY
+from tierstore.record import REGISTER
+from tierstore.region.batch import CHANGE, PUT, Delta
+from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES, after, delta_size, joined, written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tierstore.replica.heat import HeatKeeper
     from tierstore.tiers.journal.content import JournalState
 
-DELTA_OVERHEAD_BYTES = 32
 HEAT_BYTES = 16
 BATCH_BYTES_MAX = 4 * 2**20
 NEVER = 1 << 62
@@ -114,41 +114,55 @@ class Outbox:
         """Note that `entry` was written (or touched) since the last freeze."""
         if entry.dirty == CLEAN:
             self.dirty[entry.key] = entry
-            self.dirty_bytes += entry.size + DELTA_OVERHEAD_BYTES
+            self.dirty_bytes += entry.waiting_bytes + DELTA_OVERHEAD_BYTES
             entry.dirty = dirty
         elif dirty != TOUCH_DIRTY:
             entry.dirty = dirty
 
     def note_shown(self, key: str, shown: Record) -> None:
         """Remember if what a reader was shown beats what is frozen: never go back to that."""
+        if shown.type != REGISTER:
+            return
         if shown.replica != self.replica and any(key in f.deltas for f in self.frozen):
             self._beaten.add(key)
 
     def hold(self, delta: Delta) -> None:
         """Keep a delta that the region will apply when its clock gets there."""
-        self.held[delta.key] = _after(self.held.get(delta.key), delta)
+        self.held[delta.key] = after(self.held.get(delta.key), delta)
 
     def give_up(self, entry: Entry) -> None:
         """Forget a dirty write that a newer one, already in the region, has superseded.
 
         A reply that is under way may be from before that one: it must not lack both. Nor must a
         process that takes over our journal, where an older write of ours may be all it knows.
+        Changes are not superseded: they add to whatever the region has.
         """
+        if entry.dirty == CHANGED:
+            return
         if entry.dirty != CLEAN and self.dirty.get(entry.key) is entry:
             if self._tickets:
-                beaten = Frozen(NEVER, {entry.key: as_delta(entry)}, journaled=False)
+                beaten = Frozen(NEVER, {entry.key: entry.delta()}, journaled=False)
                 beaten.tick = self._tick
                 self._recent.append(beaten)
             if any(f.journaled and entry.key in f.deltas for f in self.frozen):
-                self._outdone[entry.key] = _after(self._outdone.get(entry.key), as_delta(entry))
+                self._outdone[entry.key] = after(self._outdone.get(entry.key), entry.delta())
         self.unmark(entry)
 
     def unmark(self, entry: Entry) -> None:
         """Let an entry be dirty no longer, as if it had not been written."""
         if entry.dirty != CLEAN and self.dirty.get(entry.key) is entry:
             del self.dirty[entry.key]
-            self.dirty_bytes -= entry.size + DELTA_OVERHEAD_BYTES
+            self.dirty_bytes -= entry.waiting_bytes + DELTA_OVERHEAD_BYTES
         entry.dirty = CLEAN
+
+    def mend(self, entry: Entry) -> None:
+        """Settle whether what is pending was frozen when somebody was interrupted at it."""
+        told = entry.told
+        if any(frozen.deltas.get(entry.key) is told for frozen in self.frozen):
+            self.unmark(entry)
+            entry.forget_pending()
+        else:
+            entry.unfreeze()
 
     def take_dirty(
         self, batch_max: int, never_edge: frozenset[int], heat: HeatKeeper | None = None
@@ -159,12 +173,14 @@ class Outbox:
         is known of the `heat` of the keys goes with them. A Ctrl-C at any point leaves each write
         dirty, frozen, or both, which is harmless.
         """
+        for entry in [entry for entry in self.dirty.values() if entry.told is not None]:
+            self.mend(entry)
         taken = self.dirty
         fresh = self._take_outdone(batch_max)
         for journaled in (True, False):
             chosen = [e for e in taken.values() if (e.rule.index in never_edge) is not journaled]
             for chunk in _chunks(chosen, batch_max):
-                deltas = {entry.key: as_delta(entry) for entry in chunk}
+                deltas = {entry.key: entry.freeze() for entry in chunk}
                 number = self.last_number + len(fresh) + 1
                 warmth = None if heat is None else heat.take(chunk)
                 fresh.append(Frozen(number, deltas, journaled=journaled, heat=warmth))
@@ -202,6 +218,7 @@ class Outbox:
         try:
             self.dirty, self.dirty_bytes = {}, 0
             for entry in taken.values():
+                entry.forget_pending()
                 entry.dirty = CLEAN
         finally:
             for entry in taken.values():
@@ -257,11 +274,14 @@ class Outbox:
         """`state`, as the region had it with batches up to `applied`, plus the later writes."""
         if self._recent or self.frozen:
             for frozen in self._above(applied):
-                state = _joined(state, frozen.deltas.get(key))
+                state = joined(state, frozen.deltas.get(key))
         if self.held:
-            state = _joined(state, self.held.get(key))
+            state = joined(state, self.held.get(key))
         entry = self.dirty.get(key)
-        return state if entry is None else _joined(state, as_delta(entry))
+        if entry is not None and entry.told is not None:
+            self.mend(entry)
+            entry = self.dirty.get(key)
+        return state if entry is None else joined(state, entry.delta())
 
     def own_state(self, key: str) -> Record | None:
         """The newest whole state of `key` written here and not acknowledged; None if none is.
@@ -271,13 +291,15 @@ class Outbox:
         own: Record | None = None
         for frozen in self.frozen:
             delta = frozen.deltas.get(key)
-            if delta is not None and (own is not None or delta.op == PUT):
-                own = _joined(own, delta)
+            if delta is not None and (own is not None or delta.op == PUT) and delta.op < CHANGE:
+                own = joined(own, delta)
         if key in self._beaten:
             own = None
         entry = self.dirty.get(key)
-        if entry is not None and (own is not None or entry.dirty != TOUCH_DIRTY):
-            own = _joined(own, as_delta(entry))
+        if entry is None or entry.dirty == CHANGED:
+            return own  # changes are no state
+        if own is not None or entry.dirty != TOUCH_DIRTY:
+            own = joined(own, entry.delta())
         return own
 
     def pending_keys(self, applied: int) -> set[str]:
@@ -289,12 +311,12 @@ class Outbox:
 
     def is_pending(self, key: str, stamp: int) -> bool:
         """Whether the write of `key` at `stamp`, or a later one in its place, waits here."""
-        if (delta := self.held.get(key)) is not None and _written(delta) >= stamp:
+        if (delta := self.held.get(key)) is not None and written(delta) >= stamp:
             return True
-        if (entry := self.dirty.get(key)) is not None and max(entry.stamp, entry.touch) >= stamp:
+        if (entry := self.dirty.get(key)) is not None and entry.written_stamp >= stamp:
             return True
         waiting = (frozen.deltas.get(key) for frozen in self.frozen)
-        return any(delta is not None and _written(delta) >= stamp for delta in waiting)
+        return any(delta is not None and written(delta) >= stamp for delta in waiting)
 
     def settle_held(self, key: str, state: Record | Change | None) -> bool:
         """Whether a held delta of `key` was forgotten because the region's `state` shows it."""
@@ -316,46 +338,11 @@ class Outbox:
                 yield frozen
 
 
-def as_delta(entry: Entry) -> Delta:
-    """What a dirty entry says to the region."""
-    op = TOUCH if entry.dirty == TOUCH_DIRTY else PUT
-    record = entry.record()
-    if op == TOUCH:
-        record.payload = None
-        record.metadata = None
-    return Delta(entry.key, op, record)
-
-
-def delta_size(delta: Delta) -> int:
-    """The bytes that a delta counts for in the budget of unflushed writes."""
-    return len(delta.key) + len(delta.record.payload or b"") + DELTA_OVERHEAD_BYTES
-
-
-def _after(before: Delta | None, delta: Delta) -> Delta:
-    """One delta that says what two writes of a key say, `delta` being the later one."""
-    if before is None or delta.op == PUT or before.op == TOUCH:
-        return delta
-    joined = register.touch(before.record, delta.record)
-    return before if joined is None else Delta(delta.key, PUT, joined)
-
-
-def _written(delta: Delta) -> int:
-    return max(delta.record.stamp, delta.record.touch)
-
-
-def _joined(state: Record | None, delta: Delta | None) -> Record | None:
-    if delta is None:
-        return state
-    if delta.op == PUT:
-        return register.join(state, delta.record)
-    return register.touch(state, delta.record)
-
-
 def _chunks(entries: list[Entry], count_max: int) -> Iterator[list[Entry]]:
     chunk: list[Entry] = []
     size = 0
     for entry in entries:
-        entry_size = entry.size + DELTA_OVERHEAD_BYTES
+        entry_size = entry.waiting_bytes + DELTA_OVERHEAD_BYTES
         if chunk and (len(chunk) >= count_max or size + entry_size > BATCH_BYTES_MAX):
             yield chunk
             chunk, size = [], 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tierstore.edge.entry import GONE, fold
+from tierstore.edge.making import fold_record
 from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
 from tierstore.replica.cold import damage, fetch
 from tierstore.replica.exchange import read_rows
@@ -157,7 +158,7 @@ class Reader:
             if bound_s is not None and age_s > bound_s:
                 return None
             entry.reads += counts
-            return Answer(entry.outline(), entry.value, "edge", age_s)
+            return Answer(entry.outline(), entry.folded(), "edge", age_s)
         outbox = state.outbox
         if bound_s is None and (outbox.frozen or key in outbox.dirty):
             record = outbox.own_state(key)
@@ -270,7 +271,7 @@ class Reader:
             state.tally.cold += 1
         else:
             state.tally.regional += 1
-        value = fold(shown.payload) if entry is None else entry.value
+        value = fold_record(shown) if entry is None else entry.folded()
         return Answer(shown, value, tier, arrival.age_s)
 
     def _shown(self, key: str, record: Record | None, applied: int) -> Record | None:
@@ -297,7 +298,7 @@ class Reader:
                     entry.reads += 1
                     state.runtime.sometimes("stale copy answered")
                     state.tally.stale += 1
-                    return Answer(entry.outline(), entry.value, "edge", age_s, stale=True)
+                    return Answer(entry.outline(), entry.folded(), "edge", age_s, stale=True)
             state.tally.unavailable += 1
         raise error
 

@@ -134,6 +134,8 @@ class ReplicaState:
         self.outbox = Outbox(replica)
         self.outbox.dirty, self.outbox.dirty_bytes = old.dirty, old.dirty_bytes
         self.outbox.quarantined = old.quarantined
+        for entry in old.dirty.values():
+            entry.sign(replica)
         self.edge.clear_clean()
         self.fills.void_all()
         if self.negatives is not None:

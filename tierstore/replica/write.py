@@ -47,6 +47,10 @@ class Write:
             self.value = Packed(payload)
             self.size = key_size(key) + len(payload)
 
+    def encoded(self, stamp: int, replica: int) -> bytes:
+        """The delta that this is at `stamp`, as the journal keeps it."""
+        return encoded(self, stamp)
+
     def payload(self) -> bytes | None:
         """The encoded value; None for a delete."""
         value = self.value

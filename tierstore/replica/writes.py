@@ -14,15 +14,18 @@ from tierstore.edge.entry import (
     Entry,
     key_size,
 )
+from tierstore.edge.making import make_entry
 from tierstore.errors import (
+    CorruptionError,
     DeadlineExceededError,
     OverloadedError,
     UnavailableError,
     ValueTooLargeError,
 )
-from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
-from tierstore.replica.outbox import DELTA_OVERHEAD_BYTES
-from tierstore.replica.write import encoded, expiry, touched
+from tierstore.record import REGISTER, TYPE_CODES
+from tierstore.region.batch import CHANGE, PUT, TOUCH, Delta, encode_delta
+from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES
+from tierstore.replica.write import Write, expiry, touched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +33,9 @@ if TYPE_CHECKING:
 
     from tierstore.policy.model import Rule
     from tierstore.record import Record
+    from tierstore.replica.changing import ChangeWrite
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.state import ReplicaState
-    from tierstore.replica.write import Write
 
 MS_PER_S = 1000
 
@@ -62,7 +65,7 @@ class Writer:
         self._time_ns = state.runtime.time_ns
         self._unflushed_bytes_max = state.policy.limits.unflushed_bytes
 
-    def write(self, writes: Sequence[Write], deadline: Deadline | None) -> list[int]:
+    def write(self, writes: Sequence[Write | ChangeWrite], deadline: Deadline | None) -> list[int]:
         """Acknowledge writes at this replica, all of them or none; returns their stamps."""
         self._admit(sum(write.size + DELTA_OVERHEAD_BYTES for write in writes), deadline)
         state = self._state
@@ -86,7 +89,7 @@ class Writer:
             state.journal_lock.release()
         return stamps
 
-    def write_one(self, write: Write, deadline: Callable[[], Deadline]) -> int:
+    def write_one(self, write: Write | ChangeWrite, deadline: Callable[[], Deadline]) -> int:
         """`write` of a single one; `deadline` is made only if the write must wait."""
         state = self._state
         outbox = state.outbox
@@ -108,7 +111,7 @@ class Writer:
         try:
             with state.lock:
                 stamp = state.tick()
-            raw = encoded(write, stamp)
+            raw = write.encoded(stamp, state.replica)
             state.last_seq = state.journal.append(write.key, raw, stamp)  # type: ignore[union-attr]
             with state.lock:
                 self._show(write, stamp)
@@ -192,7 +195,15 @@ class Writer:
         ttl_ms: int | None,
         deadline: Deadline | None = None,
     ) -> int | None:
-        """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
+        """Move the expiry of the version that `target` is; its stamp, or None if it is gone.
+
+        Of a key that is no register: of the generation that `target` is of.
+        """
+        if target.type != REGISTER:
+            from tierstore.replica.changing import ChangeWrite
+
+            moved = ChangeWrite(key, rule, None, ttl_ms, seen=target.generation, touches=True)
+            return self.write((moved,), deadline)[0]
         self._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
         state = self._state
         if not self.needs_journal(rule):
@@ -219,9 +230,16 @@ class Writer:
         for delta in deltas:
             record, key = delta.record, delta.key
             state.clock.restore(max(record.stamp, record.touch))
+            rule = rule_for(key)
+            _require_type(delta, rule)
+            if delta.op >= CHANGE:  # counts whatever became of others
+                from tierstore.replica.changing import restore
+
+                restore(state, self._entry(key, rule), delta)  # type: ignore[arg-type]
+                continue
             if key in state.corrupt:
                 continue  # a later write of it is damaged: showing this one would be wrong
-            entry = self._entry(key, rule_for(key))
+            entry = self._entry(key, rule)
             if delta.op == PUT:
                 if record.stamp > entry.stamp:
                     self._replace(entry, record)
@@ -270,18 +288,21 @@ class Writer:
         """Whether a write under `rule` is acknowledged without I/O."""
         return rule.durability != "regional" and not self.needs_journal(rule)
 
-    def _append(self, writes: Sequence[Write], stamps: Sequence[int]) -> None:
+    def _append(self, writes: Sequence[Write | ChangeWrite], stamps: Sequence[int]) -> None:
         state = self._state
         assert state.journal is not None
         rows = [
-            (write.key, encoded(write, stamp))
+            (write.key, write.encoded(stamp, state.replica))
             for write, stamp in zip(writes, stamps, strict=True)
             if self.needs_journal(write.rule)
         ]
         state.last_seq = state.journal.append_many(rows, stamps[-1])
 
-    def _show(self, write: Write, stamp: int) -> None:
+    def _show(self, write: Write | ChangeWrite, stamp: int) -> None:
         """Make a stamped write what this replica shows. Needs the lock."""
+        if not isinstance(write, Write):
+            self._show_change(write, stamp)
+            return
         state = self._state
         outbox = state.outbox
         key = write.key
@@ -314,6 +335,16 @@ class Writer:
         else:
             state.edge.drop(entry)
 
+    def _show_change(self, write: ChangeWrite, stamp: int) -> None:
+        state = self._state
+        entry = state.edge.resident.get(write.key)
+        if entry is None:
+            self._forget_reads(write.key)
+            entry = state.outbox.dirty.get(write.key) or self._enter(write.key, write.rule)
+        if not state.outbox.dirty:
+            self._on_first_dirty()
+        write.show(state, entry, stamp)  # type: ignore[arg-type]
+
     def _show_touch(
         self, key: str, rule: Rule, target: Record, stamp: int, ttl_ms: int | None
     ) -> bool:
@@ -342,7 +373,7 @@ class Writer:
         return entry if entry is not None else self._enter(key, rule)
 
     def _enter(self, key: str, rule: Rule) -> Entry:
-        entry = Entry(key, rule)
+        entry = make_entry(key, rule)
         if self._state.heat is not None and self._state.heat.is_curious:
             self._state.heat.enter(entry)
         return entry
@@ -354,3 +385,14 @@ class Writer:
             state.negatives.discard(key)
         if state.corrupt:
             state.corrupt.pop(key, None)
+
+
+def _require_type(delta: Delta, rule: Rule) -> None:
+    if delta.record.type != TYPE_CODES[rule.type]:
+        raise CorruptionError(
+            f"the journal has unflushed writes of {delta.key!r} of another type than its rule"
+            f" {rule.name!r} declares, {rule.type}: open the store with the policy that they were"
+            " made under, and flush",
+            key=delta.key,
+            tier="edge",
+        )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Policy, Rule
     from tierstore.record import Record
+    from tierstore.replica.changing import ChangeWrite
     from tierstore.replica.engine import Replica
     from tierstore.replica.operation import Stamped
     from tierstore.replica.write import Write
@@ -161,7 +162,7 @@ class Core:
         left_s = self.policy.timeouts.regional_s if timeout_s is None else timeout_s
         return Deadline(self.runtime, left_s, is_default=timeout_s is None)
 
-    def write_one(self, write: Write, timeout: float | None) -> None:
+    def write_one(self, write: Write | ChangeWrite, timeout: float | None) -> None:
         """`write` of a single one."""
         timeout_s = None if timeout is None else seconds("timeout", timeout)
         if write.rule.durability == "regional":
@@ -171,7 +172,7 @@ class Core:
         else:
             self.replica.writer.write_one(write, lambda: self._begin(timeout_s))
 
-    def write(self, writes: Sequence[Write], timeout: float | None) -> None:
+    def write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
         """Acknowledge writes at the durability that their rules declare.
 
         Raises OutcomeUnknownError if the region did not confirm a `regional` one in time.
@@ -184,7 +185,7 @@ class Core:
         made = [(stamp, w.key, w.rule) for w, stamp in zip(writes, stamps, strict=True)]
         confirm(self.replica, made, deadline)
 
-    def write_now(self, writes: Sequence[Write]) -> bool:
+    def write_now(self, writes: Sequence[Write | ChangeWrite]) -> bool:
         """Acknowledge writes of an open store that need no I/O, or return False, nothing done.
 
         False means that `write` would use the journal or the region, or wait for room.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierstore.edge.entry import NEVER_FETCHED
-from tierstore.record import format_version
+from tierstore.record import version
 from tierstore.store.results import Reading
 from tierstore.units import MS_PER_S
 
@@ -31,7 +31,7 @@ def make_reading(
     return Reading(
         value,
         True,
-        format_version(record.stamp, record.replica),
+        version(record),
         answer.tier,
         age_s,
         seconds_of(record.expires_at_ms),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
+    from tierstore.replica.changing import ChangeWrite
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.reads import Answer
     from tierstore.store.arguments import TTL, Omitted
@@ -142,9 +143,8 @@ class Resolver:
     ) -> list[Write]:
         return [self._write(key, item, ttl, metadata) for key, item in check_items(items).items()]
 
-    def _deletes(self, keys: Iterable[str]) -> list[Write]:
-        located = [self._locate(key) for key in check_keys(keys)]
-        return [Write(full, rule, None, None, None, delete=True) for full, rule in located]
+    def _deletes(self, keys: Iterable[str]) -> list[Write | ChangeWrite]:
+        return [_delete(*self._locate(key)) for key in check_keys(keys)]
 
     def _write(
         self,
@@ -158,6 +158,10 @@ class Resolver:
             full, rule = entry.key, entry.rule
         else:
             full, rule = self._place(key)
+        if rule.type != "register":
+            from tierstore.store.typed import require_type
+
+            require_type(key, rule, "register")
         lifetime_ms = None
         if ttl is not OMITTED or rule.ttl_s is not None:
             lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
@@ -169,3 +173,11 @@ class Resolver:
         if entry is None:
             self._open()
         return write
+
+
+def _delete(full: str, rule: Rule) -> Write | ChangeWrite:
+    if rule.type == "register":
+        return Write(full, rule, None, None, None, delete=True)
+    from tierstore.replica.changing import ChangeWrite
+
+    return ChangeWrite(full, rule, None, None, resets=True)

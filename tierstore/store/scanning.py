@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierstore.edge.making import fold_record
 from tierstore.record import Record, version
 from tierstore.replica.scan import scan_page
 from tierstore.store.arguments import seconds, whole_number
@@ -9,7 +10,7 @@ from tierstore.store.cursor import decode_cursor, encode_cursor
 from tierstore.store.pickling import refuse_pickling
 from tierstore.store.receipt import seconds_of
 from tierstore.store.results import Entry, Page
-from tierstore.store.unpacking import unpack
+from tierstore.store.unpacking import reveal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Scan:
     def _entry(self, key: str, record: Record) -> Entry:
         value = None
         if self._values and record.payload is not None:
-            value = unpack(key, record.payload, None)
+            value = reveal(key, fold_record(record), None, None)
         return Entry(
             key[len(self._view) :],
             value,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Self
 
+    from tierstore.handles.counter import Counter
+    from tierstore.handles.members import Members
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.results import CheckReport, Explanation, Outcome, Reading
     from tierstore.store.scanning import Scan
@@ -191,6 +193,22 @@ class Store(Resolver):
             if self._core.touch(full, rule, record, lifetime_ms, timeout):
                 return True
         return False
+
+    # Other types
+
+    def counter(self, key: str) -> Counter:
+        """The counter at `key`. Raises TypeMismatchError if its rule declares another type."""
+        from tierstore.handles.counter import Counter
+        from tierstore.store.typed import TypedKey
+
+        return Counter(TypedKey(self, key, "counter"))
+
+    def members(self, key: str) -> Members:
+        """The set at `key`. Raises TypeMismatchError if its rule declares another type."""
+        from tierstore.handles.members import Members
+        from tierstore.store.typed import TypedKey
+
+        return Members(TypedKey(self, key, "set"))
 
     # The store itself
 

@@ -31,7 +31,7 @@ from tierstore.testing.memory_moves import MemoryMoves
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tierstore.region.apply import Plan
+    from tierstore.region.apply import Plan, Terms
     from tierstore.region.batch import Batch
     from tierstore.runtime import Runtime
 
@@ -98,9 +98,7 @@ class MemoryRegion(MemoryMoves):
             if verdict == "apply":
                 keys = {d.key for d in batch.deltas} | {heat.key for heat in batch.heat}
                 rows = {key: self.rows[key] for key in keys if key in self.rows}
-                plan = plan_apply(
-                    rows, batch, self._limits.at(self._now_ms(), has_mover=self._lease.epoch > 0)
-                )
+                plan = plan_apply(rows, batch, self._terms())
                 self._store(plan)
                 self._hold(plan, batch)
                 for index, kind, why in plan.aside:
@@ -108,6 +106,11 @@ class MemoryRegion(MemoryMoves):
                 state.applied, state.digest = batch.number, batch.digest
                 state.answer = bytes(plan.outcomes)
             return self._batch_reply("applied", state, "", repeated=verdict == "repeat")
+
+    def _terms(self) -> Terms:
+        return self._limits.at(
+            self._now_ms(), has_mover=self._lease.epoch > 0, actor=self._info.actor
+        )
 
     def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
         """The rows of `keys`."""
@@ -189,7 +192,7 @@ class MemoryRegion(MemoryMoves):
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""
         with self._lock:
-            terms = self._limits.at(self._now_ms(), has_mover=self._lease.epoch > 0)
+            terms = self._terms()
             self._held.sort(key=lambda held: held.due_ms)
             due = [held for held in self._held[:limit] if held.due_ms <= terms.now_ms]
             self._held = self._held[len(due) :]

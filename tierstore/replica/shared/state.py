@@ -31,8 +31,9 @@ class SharedState:
         self.state = state
         self.rule_for = rule_for
         self.link = link
-        self.barred = state.never_edge
-        """Rules whose keys may not be at the edge."""
+        typed = frozenset(r.index for r in state.policy.rules if r.type != "register")
+        self.barred = state.never_edge | typed
+        """Rules whose keys may not be at the edge, or whose changes it cannot keep."""
         self.regional = frozenset(r.index for r in state.policy.rules if r.durability == "regional")
         self.owed: set[str] = set()
         """Keys that were written at the region, whose shared copy may be older."""

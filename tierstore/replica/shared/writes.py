@@ -17,7 +17,7 @@ from tierstore.record import Record
 from tierstore.region.batch import PUT, TOUCH, Delta
 from tierstore.region.shared import TAGS, tag_of
 from tierstore.replica.cold import fetch
-from tierstore.replica.outbox import DELTA_OVERHEAD_BYTES
+from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES
 from tierstore.replica.shared.state import COPY_TTL_MS
 from tierstore.replica.write import expiry, touched
 from tierstore.runtime import mint_replica_id

@@ -1,0 +1,28 @@
+"""What a handle needs of the store that made it. Imported for type checkers only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """Reads and changes one key of a type that is no register."""
+
+    @property
+    def key(self) -> str:
+        """The key, as its user named it."""
+
+    def observe(self, look: Callable[[Any], T], timeout: float | None) -> tuple[T, int]:
+        """What `look` makes of the state of the key, and of which generation that is.
+
+        The state is that of an edge copy, or comes from a tier further away; an empty one, of
+        generation 0, if the key is absent. `look` must neither change nor keep it.
+        """
+
+    def change(self, delta: Any, *, seen: int = 0, timeout: float | None = None) -> None:
+        """Acknowledge a change of the key at the durability that its rule declares."""

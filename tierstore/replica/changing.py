@@ -1,0 +1,107 @@
+"""Changes on their way: what a verb of a counter, set or document does, and how that shows here.
+
+What `write.py` is for registers. A change is acknowledged like a put, but adds to what waits
+instead of replacing it, and shows only where the state is resident.
+"""
+
+from __future__ import annotations
+
+from tierstore.crdt.pending import Change
+from tierstore.crdt.types import type_of
+from tierstore.edge.entry import CHANGED, CLEAN, key_size
+from tierstore.edge.typed import TypedEntry, told
+from tierstore.record import TYPE_CODES
+from tierstore.region.batch import CHANGE, RESET, Delta, encode_delta
+from tierstore.replica.write import expiry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tierstore.policy.model import Rule
+    from tierstore.replica.state import ReplicaState
+
+
+class ChangeWrite:
+    """One key's change, checked and encoded, not yet stamped.
+
+    `delta` is one of the key's type, or None to change its existence or lifetime only. `seen` is
+    the generation that it speaks of, or 0. With `touches`, the key lives `ttl_ms` from now on;
+    without, `ttl_ms` is for a generation that begins with this change.
+    """
+
+    __slots__ = ("delta", "key", "resets", "rule", "seen", "size", "touches", "ttl_ms", "type")
+
+    def __init__(
+        self,
+        key: str,
+        rule: Rule,
+        delta: Any,
+        ttl_ms: int | None,
+        *,
+        seen: int = 0,
+        resets: bool = False,
+        touches: bool = False,
+    ) -> None:
+        self.key = key
+        self.rule = rule
+        self.type = type_of(TYPE_CODES[rule.type])
+        self.delta = delta
+        self.ttl_ms = ttl_ms
+        self.seen = seen
+        self.resets = resets
+        renews = rule.ttl_renew == "write" and delta is not None and ttl_ms is not None
+        self.touches = touches or renews
+        encoded = 0 if delta is None else len(self.type.encode_delta(delta))
+        self.size = key_size(key) + encoded
+
+    def encoded(self, stamp: int, replica: int) -> bytes:
+        """The delta that this is at `stamp`, as the journal keeps it."""
+        record = told(self._at(stamp), self.type, stamp, replica)
+        return encode_delta(Delta(self.key, RESET if self.resets else CHANGE, record), replica)
+
+    def show(self, state: ReplicaState, entry: TypedEntry, stamp: int) -> None:
+        """Let `entry` contain and tell this. Needs the lock."""
+        take(state, entry, self._at(stamp), stamp, self.size)
+
+    def _at(self, stamp: int) -> Change:
+        return Change(
+            self.delta,
+            resets=self.resets,
+            seen=self.seen,
+            touch=stamp if self.touches else 0,
+            expires_at_ms=expiry(stamp, self.ttl_ms),
+        )
+
+
+def take(
+    state: ReplicaState, entry: TypedEntry, change: Change, stamp: int, size_bytes: int
+) -> None:
+    """Let `entry` contain and tell `change`, made at `stamp`. Needs the lock."""
+    outbox = state.outbox
+    if entry.told is not None:
+        outbox.mend(entry)
+    if state.edge.resident.get(entry.key) is entry:
+        state.edge.pin(entry)
+        entry.show_change(change, stamp, outbox.replica, size_bytes)
+    entry.writes += 1
+    before = entry.waiting_bytes
+    entry.take(change, stamp, outbox.replica, size_bytes)
+    if entry.dirty == CLEAN:
+        outbox.mark(entry, CHANGED)
+    else:
+        outbox.dirty_bytes += entry.waiting_bytes - before
+
+
+def restore(state: ReplicaState, entry: TypedEntry, delta: Delta) -> None:
+    """Let `entry` tell what an earlier process left in the journal. Needs the lock."""
+    record = delta.record
+    payload = record.payload
+    change = Change(
+        None if payload is None else entry.type.decode_delta(payload),
+        resets=delta.op == RESET,
+        seen=record.generation,
+        touch=record.touch,
+        expires_at_ms=record.expires_at_ms,
+    )
+    take(state, entry, change, record.stamp, key_size(delta.key) + len(payload or b""))

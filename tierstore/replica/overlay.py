@@ -1,0 +1,56 @@
+"""What a state of a region becomes with deltas that it does not contain yet."""
+
+from __future__ import annotations
+
+from tierstore.crdt import register
+from tierstore.record import ELSEWHERE
+from tierstore.region.batch import PUT, RESET, TOUCH, Delta
+from tierstore.stamp import physical_ms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tierstore.record import Record
+
+DELTA_OVERHEAD_BYTES = 32
+
+
+def delta_size(delta: Delta) -> int:
+    """The bytes that a delta counts for in the budget of unflushed writes."""
+    return len(delta.key) + len(delta.record.payload or b"") + DELTA_OVERHEAD_BYTES
+
+
+def after(before: Delta | None, delta: Delta) -> Delta:
+    """One delta that says what two writes of a key say, `delta` being the later one."""
+    if before is None or delta.op == PUT or before.op == TOUCH:
+        return delta
+    touched = register.touch(before.record, delta.record)
+    return before if touched is None else Delta(delta.key, PUT, touched)
+
+
+def written(delta: Delta) -> int:
+    """The stamp of what a delta says."""
+    return max(delta.record.stamp, delta.record.touch)
+
+
+def joined(state: Record | None, delta: Delta | None) -> Record | None:
+    """`state` with `delta`, which is later. A changed state keeps the version of the row."""
+    if delta is None:
+        return state
+    if delta.op == PUT:
+        return register.join(state, delta.record)
+    if delta.op == TOUCH:
+        return register.touch(state, delta.record)
+    return _changed(state, delta)
+
+
+def _changed(state: Record | None, delta: Delta) -> Record | None:
+    """`state` after a change: as of the moment at which it was made, as far as expiry goes."""
+    record = delta.record
+    if state is not None and state.type != record.type:
+        return state  # the region will refuse it
+    if state is not None and state.payload == ELSEWHERE and delta.op != RESET:
+        return state  # only its existence is asked for
+    from tierstore.crdt.changes import change
+
+    now_ms = physical_ms(record.stamp)
+    return change(state, record, resets=delta.op == RESET, now_ms=now_ms, actor=0)

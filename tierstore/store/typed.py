@@ -1,0 +1,108 @@
+"""The engine of a handle: one key of a store, of another type than the register."""
+
+from __future__ import annotations
+
+from tierstore.crdt.types import type_of
+from tierstore.edge.entry import AGE, GONE
+from tierstore.edge.typed import TypedEntry
+from tierstore.errors import TypeMismatchError
+from tierstore.record import TYPE_CODES
+from tierstore.replica.changing import ChangeWrite
+from tierstore.store.arguments import OMITTED, check_size, ttl_ms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from tierstore.policy.model import Rule
+    from tierstore.record import Record
+    from tierstore.store.resolving import Resolver
+
+    T = TypeVar("T")
+
+TYPE_NAMES = {code: name for name, code in TYPE_CODES.items()}
+VERBS = {
+    "register": "store.put(key, value)",
+    "counter": "store.counter(key)",
+    "set": "store.members(key)",
+    "document": "store.document(key)",
+    "bounded_counter": "store.bounded_counter(key)",
+}
+
+
+class TypedKey:
+    """Reads and changes one key; see `tierstore.handles.engine.Engine`."""
+
+    __slots__ = ("_code", "_full", "_rule", "_store", "key")
+
+    def __init__(self, store: Resolver, key: str, type_name: str) -> None:
+        """Raises TypeMismatchError if the key's rule declares another type than `type_name`."""
+        self.key = key
+        self._store = store
+        self._full, self._rule = store._place(key)
+        require_type(key, self._rule, type_name)
+        self._code = TYPE_CODES[type_name]
+
+    def observe(self, look: Callable[[Any], T], timeout: float | None) -> tuple[T, int]:
+        """What `look` makes of the state of the key, and of which generation that is.
+
+        Raises what `get` raises, and TypeMismatchError if the key was created as another type.
+        """
+        entry = self._resident()
+        if entry is not None:
+            with self._store._core.replica.state.lock:
+                if entry.value is not GONE:
+                    return look(entry.state), entry.generation
+        type_ = type_of(self._code)
+        answer = self._store._resolve(self.key, None, timeout)
+        record = answer.record
+        if record is not None:
+            self._require(record)
+        if record is None or record.payload is None or not self._store._is_live(answer):
+            return look(type_.empty()), 0
+        return look(type_.decode(record.payload)), record.generation
+
+    def _resident(self) -> TypedEntry | None:
+        """The copy that answers reads here and now, if there is one."""
+        entry = self._store._lookup(self.key)
+        if not isinstance(entry, TypedEntry) or entry.guard & AGE:
+            return None
+        if not entry.is_live(self._store._time_ns() // 1_000_000):
+            return None
+        entry.reads += 1
+        return entry
+
+    def _require(self, record: Record) -> None:
+        if record.type != self._code:
+            held = TYPE_NAMES.get(record.type, "another type")
+            raise TypeMismatchError(
+                f"{self.key!r} was created as a {held}, and its rule {self._rule.name!r} now"
+                f" declares a {self._rule.type}: a key keeps its type; use another key"
+            )
+
+    def change(self, delta: Any, *, seen: int = 0, timeout: float | None = None) -> None:
+        """Acknowledge a change at the durability that the rule declares."""
+        core = self._store._core
+        write = self.write(delta, seen)
+        self._store._open()
+        core.write_one(write, timeout)
+
+    def write(self, delta: Any, seen: int = 0) -> ChangeWrite:
+        """The change, checked. Raises ValueTooLargeError."""
+        core = self._store._core
+        lifetime_ms = ttl_ms(self._rule, OMITTED, core.runtime)
+        write = ChangeWrite(self._full, self._rule, delta, lifetime_ms, seen=seen)
+        entry = self._store._lookup(self.key)
+        size = write.size if entry is None else write.size + entry.size
+        check_size(self.key, size, core.policy.limits.value_bytes)
+        return write
+
+
+def require_type(key: str, rule: Rule, type_name: str) -> None:
+    """Raise TypeMismatchError, naming the verbs to use, unless `rule` declares `type_name`."""
+    if rule.type != type_name:
+        raise TypeMismatchError(
+            f"{key!r} is a {rule.type} by rule {rule.name!r}, not a {type_name}: use"
+            f" {VERBS[rule.type]}"
+        )
