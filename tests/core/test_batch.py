@@ -130,7 +130,7 @@ def test_a_delta_of_anything_is_poisoned_or_in_bounds(noise, data):
         assert delta.reason
 
 
-@pytest.mark.parametrize("op", [True, False, 1.0, 2, None])
+@pytest.mark.parametrize("op", [True, False, 1.0, 4, None])
 def test_what_only_equals_an_op_is_not_it(op):
     fields = ["k", op, REGISTER, 0, STAMP, None, 0, None, None, b"\x01"]
     assert isinstance(decode_delta(pack(fields), 7), Poisoned)
@@ -162,7 +162,7 @@ def test_lengths_that_lie_take_no_memory(raw):
 
 def test_a_later_format_is_refused():
     with pytest.raises(CorruptionError, match="unknown format"):
-        decode_batch(pack([3, 7, 1, b"", [], []]))
+        decode_batch(pack([4, 7, 1, b"", [], []]))
 
 
 def add_missing():

@@ -81,7 +81,9 @@ def test_the_bytes_are_those_of_every_version(name):
 def test_a_record_comes_back(record):
     back = decode(encode(record))
     assert back == record
-    assert version(back) == version(record) == format_version(record.stamp, record.replica)
+    assert version(back) == version(record)
+    if record.type == REGISTER or not record.payload:
+        assert version(record) == format_version(record.stamp, record.replica)
     assert find_fault([*record.fields(), record.payload]) is None
     assert from_fields(list(record.fields()), record.payload) == record
 

@@ -10,6 +10,7 @@ import pytest
 
 import tierstore.replica.outbox as outbox_module
 import tierstore.store.core as core_module
+from tierstore.edge.entry import Entry
 from tierstore.errors import (
     CorruptionError,
     DeadlineExceededError,
@@ -58,7 +59,7 @@ def interrupt_at(monkeypatch, owner, name, number):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (outbox_module, "as_delta"),
+        (Entry, "freeze"),
         (outbox_module, "_chunks"),
         (outbox_module.Frozen, "__init__"),
         (Outbox, "_clean"),
@@ -94,7 +95,7 @@ def test_a_regional_put_is_not_confirmed_while_it_is_being_frozen(monkeypatch, m
     store = memory_store(policy, region=region, runtime=Runtime())
     store.put("warm", 1)
     freezing, go = threading.Event(), threading.Event()
-    real = outbox_module.as_delta
+    real = Entry.freeze
 
     def slow(entry):
         if threading.current_thread().name == "flusher":
@@ -112,7 +113,7 @@ def test_a_regional_put_is_not_confirmed_while_it_is_being_frozen(monkeypatch, m
         seen.append("r" in region.rows)
 
     flusher = threading.Thread(target=store.flush, name="flusher")
-    monkeypatch.setattr(outbox_module, "as_delta", slow)
+    monkeypatch.setattr(Entry, "freeze", slow)
     monkeypatch.setattr(core_module, "confirm", confirming)
     store.put("r", b"paid")
     flusher.join(DEADLINE_S)

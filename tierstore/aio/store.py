@@ -15,12 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.aio.gathering import Gatherer
+from tierstore.aio.handles import AsyncCounter, AsyncEngine, AsyncMembers
 from tierstore.aio.scanning import AsyncScan
 from tierstore.edge.entry import Packed
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.leaving import note_failure
 from tierstore.store.pickling import refuse_pickling
 from tierstore.store.store import CLOSE_TIMEOUT_S
+from tierstore.store.typed import TypedKey
 from tierstore.store.unpacking import unpack
 
 if TYPE_CHECKING:
@@ -218,6 +220,16 @@ class AsyncStore:
             ):
                 return True
         return await self._run(lambda left_s: store.touch(key, ttl, timeout=left_s), timeout)
+
+    # Other types
+
+    def counter(self, key: str) -> AsyncCounter:
+        """The counter at `key`; see `Store.counter`. No coroutine, its verbs are."""
+        return AsyncCounter(AsyncEngine(self, TypedKey(self._store, key, "counter")))
+
+    def members(self, key: str) -> AsyncMembers:
+        """The set at `key`; see `Store.members`. No coroutine, its verbs are."""
+        return AsyncMembers(AsyncEngine(self, TypedKey(self._store, key, "set")))
 
     # The store itself
 

@@ -29,7 +29,7 @@ class Members:
 
         Raises EncodingError if one is of another kind, and what `put` raises.
         """
-        _check(elements)
+        check_elements(elements)
         if elements:
             self._engine.change(sets.add(elements), timeout=timeout)
 
@@ -38,7 +38,7 @@ class Members:
 
         Raises UnavailableError if the set is not resident and the region does not answer.
         """
-        _check(elements)
+        check_elements(elements)
         delta, generation = self._engine.observe(
             lambda state: sets.discard(state, elements), timeout
         )
@@ -51,7 +51,7 @@ class Members:
 
     def contains(self, element: Element, *, timeout: float | None = None) -> bool:
         """Whether `element` is in the set."""
-        _check((element,))
+        check_elements((element,))
         return self._engine.observe(lambda state: element in state.elements, timeout)[0]
 
     def count(self, *, timeout: float | None = None) -> int:
@@ -75,6 +75,7 @@ class Members:
         return f"<tierstore.Members {self._engine.key!r}>"
 
 
-def _check(elements: tuple[Element, ...]) -> None:
+def check_elements(elements: tuple[Element, ...]) -> None:
+    """Raise EncodingError unless each is a `str`, `bytes` or an `int` of 64 bits."""
     for element in elements:
         sets.check_element(element)

@@ -9,6 +9,7 @@ from tierstore.errors import TypeMismatchError
 from tierstore.record import TYPE_CODES
 from tierstore.replica.changing import ChangeWrite
 from tierstore.store.arguments import OMITTED, check_size, ttl_ms
+from tierstore.store.pickling import refuse_pickling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ VERBS = {
 class TypedKey:
     """Reads and changes one key; see `tierstore.handles.engine.Engine`."""
 
+    __reduce__ = refuse_pickling("a handle", "ask the store for it where it is needed")
+
     __slots__ = ("_code", "_full", "_rule", "_store", "key")
 
     def __init__(self, store: Resolver, key: str, type_name: str) -> None:
         """Raises TypeMismatchError if the key's rule declares another type than `type_name`."""
+        store._core.refuse_closed()
         self.key = key
         self._store = store
         self._full, self._rule = store._place(key)
@@ -49,11 +53,8 @@ class TypedKey:
 
         Raises what `get` raises, and TypeMismatchError if the key was created as another type.
         """
-        entry = self._resident()
-        if entry is not None:
-            with self._store._core.replica.state.lock:
-                if entry.value is not GONE:
-                    return look(entry.state), entry.generation
+        if (seen := self.observe_here(look)) is not None:
+            return seen
         type_ = type_of(self._code)
         answer = self._store._resolve(self.key, None, timeout)
         record = answer.record
@@ -62,6 +63,14 @@ class TypedKey:
         if record is None or record.payload is None or not self._store._is_live(answer):
             return look(type_.empty()), 0
         return look(type_.decode(record.payload)), record.generation
+
+    def observe_here(self, look: Callable[[Any], T]) -> tuple[T, int] | None:
+        """`observe`, if a plain copy of the edge answers."""
+        entry = self._resident()
+        if entry is None:
+            return None
+        with self._store._core.replica.state.lock:
+            return None if entry.value is GONE else (look(entry.state), entry.generation)
 
     def _resident(self) -> TypedEntry | None:
         """The copy that answers reads here and now, if there is one."""
