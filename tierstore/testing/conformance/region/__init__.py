@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tierstore.testing.conformance.region.applying import Applying
+from tierstore.testing.conformance.region.changing import Changing
 from tierstore.testing.conformance.region.concurrency import Concurrency
 from tierstore.testing.conformance.region.connecting import Connecting
 from tierstore.testing.conformance.region.faults import Faults
@@ -22,6 +23,7 @@ class RegionConformance(
     Connecting,
     Applying,
     Merging,
+    Changing,
     Reading,
     Feed,
     Scanning,
