@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
-from tierstore.region.batch import Batch, Delta, Poisoned, decode_batch, decode_delta
+from tierstore.region.batch import CHANGE, Batch, Delta, Poisoned, decode_batch, decode_delta
 
 if TYPE_CHECKING:
     import sqlite3
@@ -169,7 +169,8 @@ def _load_delta(
     if delta is None or isinstance(delta, Poisoned):
         state.corrupt[key.decode(errors="replace")] = _UNREADABLE
         return
-    state.corrupt.pop(delta.key, None)  # a later write of the key replaces the damaged one
+    if delta.op != CHANGE:  # which adds to the damaged one; others replace it
+        state.corrupt.pop(delta.key, None)
     into.append(delta)
 
 
