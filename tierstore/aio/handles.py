@@ -34,6 +34,11 @@ class AsyncEngine:
         """The key, as its user named it."""
         return self._typed.key
 
+    def bump(self, number: int) -> bool:
+        """Add `number` to a counter, if that takes no more than the copy that is here."""
+        self._astore._workers.refuse_closing()
+        return self._typed.bump(number)
+
     async def observe(self, look: Callable[[Any], T], timeout: float | None) -> tuple[T, int]:
         """What `look` makes of the state of the key, and of which generation that is."""
         typed, astore = self._typed, self._astore
@@ -58,7 +63,9 @@ class AsyncCounter:
 
     async def add(self, number: int = 1, *, timeout: float | None = None) -> None:
         """Add `number`, which may be negative; see `Counter.add`."""
-        await self._engine.change(counter.add(check_number(number)), timeout=timeout)
+        check_number(number)
+        if not self._engine.bump(number):
+            await self._engine.change(counter.add(number), timeout=timeout)
 
     async def get(self, *, timeout: float | None = None) -> int:
         """The sum, own increments included; 0 if the key is absent."""

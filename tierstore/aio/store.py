@@ -55,6 +55,7 @@ class AsyncStore:
         self._prefix = store._prefix
         self._lookup: Callable[[str], Entry | None]
         self._rewrite: Callable[[Entry, bytes], bool]
+        self._bump: Callable[[Entry, int], bool]
         self._time_ns = self._core.runtime.time_ns
         self._gatherer = Gatherer(self._core, workers)
         self._core.attach(self)

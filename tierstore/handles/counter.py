@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from tierstore.handles.engine import Engine
+    from tierstore.handles.engine import CounterEngine
 
 NUMBER_MAX = (1 << 63) - 1
 
@@ -21,17 +21,21 @@ class Counter:
     Made by `store.counter(key)`. A key that nobody has added to is 0.
     """
 
-    __slots__ = ("_engine",)
+    __slots__ = ("_bump", "_engine")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: CounterEngine) -> None:
         self._engine = engine
+        self._bump = engine.bump
 
     def add(self, number: int = 1, *, timeout: float | None = None) -> None:
         """Add `number`, which may be negative. Needs no copy and no region to do so.
 
         Raises InvalidArgumentError unless it is a whole number of 64 bits, and what `put` raises.
         """
-        self._engine.change(counter.add(check_number(number)), timeout=timeout)
+        if number.__class__ is not int or not -NUMBER_MAX <= number <= NUMBER_MAX:
+            check_number(number)
+        if not self._bump(number):
+            self._engine.change(counter.add(number), timeout=timeout)
 
     def get(self, *, timeout: float | None = None) -> int:
         """The sum, own increments included; 0 if the key is absent.

@@ -26,3 +26,10 @@ class Engine(Protocol):
 
     def change(self, delta: Any, *, seen: int = 0, timeout: float | None = None) -> None:
         """Acknowledge a change of the key at the durability that its rule declares."""
+
+
+class CounterEngine(Engine, Protocol):
+    """The engine of a counter."""
+
+    def bump(self, number: int) -> bool:
+        """Add `number`, if that takes no more than the copy that is here; False if it does."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         _prefix: str
         _lookup: Callable[[str], Entry | None]
         _rewrite: Callable[[Entry, bytes], bool]
+        _bump: Callable[[Entry, int], bool]
 
 
 class Core:
@@ -69,6 +70,7 @@ class Core:
             turn = self._turn
             view._lookup = self._make_lookup(view._prefix)
             view._rewrite = self.replica.writer.rewrite
+            view._bump = self.replica.bump
 
     def _make_lookup(self, prefix: str) -> Callable[[str], Entry | None]:
         replica = self.replica

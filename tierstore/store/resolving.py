@@ -41,6 +41,7 @@ class Resolver:
         self._prefix = prefix
         self._lookup: Callable[[str], Entry | None]
         self._rewrite: Callable[[Entry, bytes], bool]
+        self._bump: Callable[[Entry, int], bool]
         self._time_ns = core.runtime.time_ns
         core.attach(self)
 

@@ -90,6 +90,12 @@ class TypedKey:
                 f" declares a {self._rule.type}: a key keeps its type; use another key"
             )
 
+    def bump(self, number: int) -> bool:
+        """Add `number` to a counter, if that takes no more than the copy that is here."""
+        store = self._store
+        entry = store._lookup(self.key)
+        return entry is not None and store._bump(entry, number)
+
     def change(self, delta: Any, *, seen: int = 0, timeout: float | None = None) -> None:
         """Acknowledge a change at the durability that the rule declares."""
         core = self._store._core
