@@ -1,0 +1,104 @@
+"""Processes that count are killed: every acknowledged increment counts, and counts once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import tierstore
+
+PROGRAM = Path(__file__).parent / "programs" / "counting.py"
+WAIT_S = 60.0
+
+
+def make_policy(region):
+    return {
+        "version": 1,
+        "tiers": {"edge": {"journal": "journal"}, "regional": {"url": region}},
+        "timeouts": {"regional": f"{WAIT_S:g}s"},
+        "replication": {"flush": "20ms"},
+        "rules": [{"match": "count", "type": "counter"}, {"match": "seen", "type": "set"}],
+    }
+
+
+class Writer:
+    """One name, lived by one process after another, each killed."""
+
+    def __init__(self, policy, folder, name):
+        self.command = [sys.executable, PROGRAM, json.dumps(policy), folder, name]
+        self.name, self.next, self.lives, self.acknowledged = name, 0, 0, []
+
+    def live(self, delay_s):
+        """Start, and be killed `delay_s` after the first acknowledgement."""
+        process = subprocess.Popen([*self.command, str(self.next)], stdout=subprocess.PIPE)
+        first = process.stdout.readline()
+        timer = threading.Timer(delay_s, process.kill)
+        timer.start()
+        printed = first + process.stdout.read()
+        process.stdout.close()
+        timer.join()
+        assert process.wait(WAIT_S) == -signal.SIGKILL
+        numbers = [int(line) for line in printed.split(b"\n")[:-1]]
+        self.acknowledged += numbers
+        self.next = numbers[-1] + 2  # the number between may have been begun
+        self.lives += 1
+
+
+def run(policy, folder, *, writers, lives, seed=1):
+    """Let `writers` live and die at once; returns them."""
+    chance = random.Random(seed)
+    made = [Writer(policy, folder, f"w{n}") for n in range(writers)]
+    threads = [
+        threading.Thread(target=live_all, args=(writer, [chance.random() for _ in range(lives)]))
+        for writer in made
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return made
+
+
+def live_all(writer, delays):
+    for delay_s in delays:
+        writer.live(delay_s)
+
+
+def check(policy, folder, writers):
+    """All that was acknowledged is there, once; of what was begun, at most one a life."""
+    acknowledged = sum(len(writer.acknowledged) for writer in writers)
+    lives = sum(writer.lives for writer in writers)
+    with tierstore.open(policy, base_dir=folder) as store:
+        assert store.maintain().ok  # drains the journals of the dead
+        store.flush()
+        total, seen = store.counter("count").get(), store.members("seen").all()
+        assert store.check().ok
+    assert acknowledged <= total <= acknowledged + lives
+    wanted = {f"{w.name}/{n}" for w in writers for n in w.acknowledged if n % 3}
+    unwanted = {f"{w.name}/{n}" for w in writers for n in w.acknowledged if not n % 3}
+    assert wanted <= seen
+    assert not unwanted & seen
+    assert len(seen - wanted) <= lives
+    return acknowledged
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills processes by signal")
+def test_killed_processes_lose_and_double_nothing(tmp_path):
+    policy = make_policy("sqlite:///region.db")
+    writers = run(policy, tmp_path, writers=2, lives=3)
+    assert check(policy, tmp_path, writers) > 10
+
+
+@pytest.mark.campaign
+def test_more_of_them_for_longer(tmp_path):
+    policy = make_policy("sqlite:///region.db")
+    writers = run(policy, tmp_path, writers=8, lives=12)
+    print(f"{check(policy, tmp_path, writers)} increments and adds")
