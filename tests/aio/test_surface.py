@@ -12,7 +12,7 @@ import pytest
 import tierstore
 from tierstore.aio import AsyncScan, AsyncStore
 
-NO_COROUTINES = {"counter", "members", "prefixed", "scan"}
+NO_COROUTINES = {"batch", "counter", "members", "prefixed", "scan"}
 
 
 def public(cls):
@@ -25,7 +25,7 @@ def public(cls):
 
 VERBS = sorted(public(tierstore.Store))
 CALLS = {
-    "check": (), "close": (), "counter": ("a",), "members": ("a",), "delete": ("a",),
+    "batch": (), "check": (), "close": (), "counter": ("a",), "members": ("a",), "delete": ("a",),
     "delete_many": (["a"],), "exists": ("a",),
     "explain": ("a",), "flush": (), "get": ("a",), "get_many": (["a"],), "maintain": (),
     "outcome": ("x",), "prefixed": ("a",), "put": ("a", 1), "put_many": ({"a": 1},),

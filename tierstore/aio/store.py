@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierstore.aio.batching import AsyncBatch
 from tierstore.aio.gathering import Gatherer
 from tierstore.aio.handles import AsyncCounter, AsyncEngine, AsyncMembers
 from tierstore.aio.scanning import AsyncScan
@@ -221,6 +222,14 @@ class AsyncStore:
             ):
                 return True
         return await self._run(lambda left_s: store.touch(key, ttl, timeout=left_s), timeout)
+
+    def batch(self, *, timeout: float | None = None) -> AsyncBatch:
+        """Writes that are one journal commit: `async with astore.batch() as batch: …`.
+
+        See `Store.batch`. No coroutine, entering and leaving the block is.
+        """
+        self._core.refuse_closed()
+        return AsyncBatch(self, seconds("timeout", timeout))
 
     # Other types
 

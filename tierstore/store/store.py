@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tierstore.handles.counter import Counter
     from tierstore.handles.members import Members
     from tierstore.store.arguments import TTL, Omitted
+    from tierstore.store.batching import Batch
     from tierstore.store.results import CheckReport, Explanation, Outcome, Reading
     from tierstore.store.scanning import Scan
 
@@ -193,6 +194,18 @@ class Store(Resolver):
             if self._core.touch(full, rule, record, lifetime_ms, timeout):
                 return True
         return False
+
+    def batch(self, *, timeout: float | None = None) -> Batch:
+        """A block of writes that are one journal commit: `with store.batch() as batch: …`.
+
+        `batch` is a view: what is written through it, also by its handles, happens when the block
+        ends, all or nothing on this replica, and not at all if the block raises. Nobody sees it
+        before, not even the view. Writes of different durabilities are acknowledged together.
+        """
+        from tierstore.store.batching import Batch
+
+        self._core.refuse_closed()
+        return Batch(self, Store, seconds("timeout", timeout))
 
     # Other types
 
