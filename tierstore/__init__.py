@@ -32,17 +32,22 @@ if TYPE_CHECKING:
     from tierstore.errors import TypeMismatchError as TypeMismatchError
     from tierstore.errors import UnavailableError as UnavailableError
     from tierstore.errors import ValueTooLargeError as ValueTooLargeError
+    from tierstore.handles.counter import Counter as Counter
+    from tierstore.handles.members import Members as Members
     from tierstore.keys import key as key
     from tierstore.opening import open as open
+    from tierstore.store.results import Change as Change
     from tierstore.store.results import CheckReport as CheckReport
     from tierstore.store.results import Entry as Entry
     from tierstore.store.results import Explanation as Explanation
     from tierstore.store.results import Finding as Finding
+    from tierstore.store.results import Gap as Gap
     from tierstore.store.results import Maintenance as Maintenance
     from tierstore.store.results import Page as Page
     from tierstore.store.results import Reading as Reading
     from tierstore.store.scanning import Scan as Scan
     from tierstore.store.store import Store as Store
+    from tierstore.store.watching import Watch as Watch
 
 __version__ = "0.1.0"
 
@@ -55,23 +60,28 @@ _HOMES = {
         "StoreClosedError", "TierStoreError", "TypeMismatchError", "UnavailableError",
         "ValueTooLargeError",
     ),
+    "handles.counter": ("Counter",),
+    "handles.members": ("Members",),
     "keys": ("key",),
     "opening": ("open",),
     "store.results": (
-        "CheckReport", "Entry", "Explanation", "Finding", "Maintenance", "Page", "Reading",
+        "Change", "CheckReport", "Entry", "Explanation", "Finding", "Gap", "Maintenance", "Page",
+        "Reading",
     ),
     "store.scanning": ("Scan",),
     "store.store": ("Store",),
+    "store.watching": ("Watch",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "AsyncStore", "CheckReport", "ConsistencyMismatchError", "CorruptionError",
-    "DeadlineExceededError", "DecodingError", "EncodingError", "Entry", "Explanation",
-    "FencedError", "Finding", "InvalidArgumentError", "InvalidKeyError", "Maintenance",
-    "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError", "Page", "PolicyError",
-    "Reading", "Scan", "Store", "StoreClosedError", "TierStoreError", "TypeMismatchError",
-    "UnavailableError", "ValueTooLargeError", "key", "open", "open_async",
+    "AsyncStore", "Change", "CheckReport", "ConsistencyMismatchError", "CorruptionError",
+    "Counter", "DeadlineExceededError", "DecodingError", "EncodingError", "Entry", "Explanation",
+    "FencedError", "Finding", "Gap", "InvalidArgumentError", "InvalidKeyError", "Maintenance",
+    "Members", "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError", "Page",
+    "PolicyError", "Reading", "Scan", "Store", "StoreClosedError", "TierStoreError",
+    "TypeMismatchError", "UnavailableError", "ValueTooLargeError", "Watch", "key", "open",
+    "open_async",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from tierstore.aio.batching import AsyncBatch
 from tierstore.aio.gathering import Gatherer
 from tierstore.aio.handles import AsyncCounter, AsyncEngine, AsyncMembers
 from tierstore.aio.scanning import AsyncScan
+from tierstore.aio.watching import AsyncWatch
 from tierstore.edge.entry import Packed
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.leaving import note_failure
@@ -159,6 +160,10 @@ class AsyncStore:
             timeout=timeout,
         )
         return AsyncScan(self._core, self._workers, scan)
+
+    def watch(self, prefix: str = "", *, since: str | None = None) -> AsyncWatch:
+        """What changes under `prefix` in the region, for `async for`; see `Store.watch`."""
+        return AsyncWatch(self._core, self._workers, self._store.watch(prefix, since=since))
 
     # Writing
 

@@ -53,6 +53,26 @@ class Page:
 
 
 @frozen
+class Change:
+    """A key that changed, and where to go on after it.
+
+    `kind` is "put" (written, or given another lifetime) or "delete" (or expired by now).
+    """
+
+    key: str
+    kind: Literal["put", "delete"]
+    version: str
+    cursor: str
+
+
+@frozen
+class Gap:
+    """Some changes cannot be told any more: read again what you keep. Goes on at `cursor`."""
+
+    cursor: str
+
+
+@frozen
 class Explanation:
     """Why a key is where it is and what is declared for it. `str()` reads as a report.
 

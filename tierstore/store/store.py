@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tierstore.store.batching import Batch
     from tierstore.store.results import CheckReport, Explanation, Outcome, Reading
     from tierstore.store.scanning import Scan
+    from tierstore.store.watching import Watch
 
 CLOSE_TIMEOUT_S = 5.0
 
@@ -134,6 +135,18 @@ class Store(Resolver):
             cursor=cursor,
             timeout=timeout,
         )
+
+    def watch(self, prefix: str = "", *, since: str | None = None) -> Watch:
+        """What changes under `prefix` in the region, from now on or after the cursor `since`.
+
+        An endless iterator of `Change(key, kind, version, cursor)`: the latest of each key, of all
+        edges once they have flushed; and of `Gap(cursor)` where changes can no longer be told.
+        Use it with `with`; `.next(timeout)` waits for one. Raises InvalidArgumentError for a
+        cursor of another watch; iterating raises UnavailableError.
+        """
+        from tierstore.store.watching import make_watch
+
+        return make_watch(self._core, self._prefix, prefix, since)
 
     # Writing
 
