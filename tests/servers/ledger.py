@@ -34,10 +34,10 @@ class Ledger:
         self.tried[key] += 1
         number = self.tried[key]
         try:
-            if number % DELETED_EVERY:
-                store.put(key, [number, self.padding])
-            else:
+            if (value := self._value(number)) is None:
                 store.delete(key)
+            else:
+                store.put(key, value)
         except FAILURES as failure:
             self.failures[type(failure).__name__] += 1
             return False
@@ -61,9 +61,13 @@ class Ledger:
             number = self._judge(key, found.get(key), self.floors[key])
             self.floors[key] = max(self.floors[key], number)
 
-    def lost(self, keys):
-        """How many of `keys` are not as they were acknowledged last, by what the region has."""
-        return sum(self.floors[key] < self.acknowledged[key] for key in keys)
+    def lost(self, region, keys):
+        """How many of `keys` are not in the region as they were acknowledged last."""
+        found = region.get_many(keys, max_age=0)
+        return sum(found.get(key) != self._value(self.acknowledged[key]) for key in keys)
+
+    def _value(self, number):
+        return [number, self.padding] if number % DELETED_EVERY else None
 
     def _judge(self, key, found, floor):
         """The least number that what was found may be of; it is noted if there is none."""

@@ -91,7 +91,7 @@ def test_only_what_counts_as_memory_is_lost_and_no_read_is_wrong(server, open_st
     assert ledger.wrong == []
     assert region.get_many(ORDERS, max_age=0) == orders
     assert evicted(server) > 0
-    print(evicted(server), ledger.lost(KEYS), ledger.reads, dict(ledger.failures))
+    print(evicted(server), ledger.lost(region, KEYS), ledger.reads, dict(ledger.failures))
 
 
 def test_what_was_flushed_is_there(server, open_store):
