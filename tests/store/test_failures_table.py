@@ -114,8 +114,9 @@ FINDINGS = {
 
 
 def rows():
-    """(verb, state, what the table says) of each cell."""
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    """(verb, state, what the table says) of each cell; edge servers have a table of their own."""
+    page = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
+    lines = [line for line in page.splitlines() if line[:1] == "|"]
     heads = [cell.strip() for cell in lines[0].strip("|").split("|")][1:]
     for line in lines[2:]:
         verb, *cells = (cell.strip() for cell in line.strip("|").split("|"))
