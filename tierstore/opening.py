@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tierstore.runtime import Watermark
     from tierstore.tiers.journal.directory import JournalDirectory
 
-PRIVATE_EDGES = ("", "memory")
-"""Schemes of edges that are each process's own; an empty one is known to the environment only."""
+PRIVATE_EDGES = ("memory",)
+"""Schemes of edges that are each process's own."""
 
 
 def open(
@@ -77,7 +77,7 @@ def wire(
     cold = ColdLink(make_objects, runtime, may_cache(policy, matcher))
     steps = make_steps(policy, runtime, source, cold, matcher)
     replica: Replica
-    if edge is not None or policy.edge.url.scheme not in PRIVATE_EDGES:
+    if edge is not None or edge_scheme(policy) not in PRIVATE_EDGES:
         from tierstore.replica.shared.opening import shared_replica
 
         make_edge = edge_source(policy, runtime) if edge is None else lambda: edge
@@ -89,6 +89,12 @@ def wire(
         replica = Replica(policy, runtime, source, own, matcher.rule_for, cold, steps, issued)
     fork.register(replica)
     return Store(Core(policy, runtime, replica, matcher))
+
+
+def edge_scheme(policy: Policy) -> str:
+    """Of the edge's url. Raises PolicyError if only a variable that is not set knows it."""
+    url = policy.edge.url
+    return url.scheme or type(url)(url.reveal()).scheme
 
 
 def region_source(policy: Policy, runtime: Runtime) -> RegionSource:

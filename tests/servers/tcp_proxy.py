@@ -41,6 +41,11 @@ class Proxy:
         finally:
             self.open()
 
+    def point_to(self, target_port):
+        """Serve who comes from now on by another server; who was through is cut off."""
+        self._target_port = target_port
+        self.reset()
+
     def stall(self):
         """Hold back what comes, in both directions, until `heal`."""
         self._flows.clear()

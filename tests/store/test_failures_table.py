@@ -11,7 +11,7 @@ from tierstore.errors import DeadlineExceededError, TierStoreError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.region.apply import Limits
-from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion
+from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, MemoryShared
 from tierstore.testing.memory_objects import FaultyObjects, MemoryObjects
 
 PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
@@ -54,8 +54,9 @@ class StrangeRegion(FaultyRegion):
 class World:
     """A store with a resident key, one that is cold, and tiers that go wrong on demand."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, is_shared=False):
         self.runtime = ManualRuntime(seed=1)
+        self.edge = MemoryShared(self.runtime) if is_shared else None
         self.plan, self.objects = FaultPlan(), MemoryObjects()
         inner = MemoryRegion(self.runtime, Limits(is_tiered=True))
         self.region = StrangeRegion(inner, self.plan, self.runtime)
@@ -76,6 +77,7 @@ class World:
             self.runtime,
             region=self.region,
             objects=FaultyObjects(self.objects, self.plan),
+            edge=self.edge,
         )
 
     def damage(self):
@@ -114,8 +116,9 @@ FINDINGS = {
 
 
 def rows():
-    """(verb, state, what the table says) of each cell."""
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    """(verb, state, what the table says) of each cell; edge servers have a table of their own."""
+    page = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
+    lines = [line for line in page.splitlines() if line[:1] == "|"]
     heads = [cell.strip() for cell in lines[0].strip("|").split("|")][1:]
     for line in lines[2:]:
         verb, *cells = (cell.strip() for cell in line.strip("|").split("|"))
@@ -138,9 +141,10 @@ def outcome(store, verb):
     return "done"
 
 
+@pytest.mark.parametrize("is_shared", [False, True], ids=["own edge", "shared edge"])
 @pytest.mark.parametrize(("verb", "state", "said"), list(rows()))
-def test_what_the_table_says_happens(tmp_path, verb, state, said):
-    world = World(tmp_path)
+def test_what_the_table_says_happens(tmp_path, verb, state, said, is_shared):
+    world = World(tmp_path, is_shared=is_shared)
     STATES[state](world)
     assert outcome(world.store, verb) == said
     world.region.is_slow = world.region.loses = False

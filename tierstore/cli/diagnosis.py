@@ -11,7 +11,7 @@ from tierstore.policy.url import Url
 from tierstore.tiers.catalogue import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tierstore.policy.model import Policy, Rule
     from tierstore.store.core import Core
@@ -84,7 +84,8 @@ def diagnose(store: Store, timeout_s: float | None) -> Diagnosis:
     found = Diagnosis()
     found.tiers = [_edge(core, timeout_s), _regional(core, timeout_s), _cold(core, timeout_s)]
     found.findings = store.check(timeout=timeout_s).findings
-    found.rules = [_of_rule(core.policy, rule) for rule in core.policy.rules]
+    attained = ATTAINED if core.replica.state.shared is None else ATTAINED_AT_SHARED
+    found.rules = [_of_rule(rule, attained) for rule in core.policy.rules]
     found.advice = [*_advice_on_tiers(core.policy, found.tiers), *_advice_on_rules(core.policy)]
     return found
 
@@ -162,13 +163,13 @@ def _left(core: Core, timeout_s: float | None) -> float:
     return core.deadline(timeout_s).remaining_s()
 
 
-def _of_rule(policy: Policy, rule: Rule) -> RuleDiagnosis:
-    is_at_edge, is_own_edge = rule.place.allows("edge"), policy.edge.url.scheme in ("", "memory")
+def _of_rule(rule: Rule, attained: Mapping[str, str]) -> RuleDiagnosis:
+    is_at_edge = rule.place.allows("edge")
     may_go_cold = rule.hotness.cold_per_s != "never" and rule.place.allows("cold")
     return RuleDiagnosis(
         rule.name,
         tuple(rule.match),
-        (ATTAINED if is_own_edge else ATTAINED_AT_SHARED)[rule.durability],
+        attained[rule.durability],
         "by heat" if is_at_edge else "never, by the policy",
         "when idle" if may_go_cold else "never",
     )

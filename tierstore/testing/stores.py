@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tierstore.frozen import replace
 from tierstore.opening import wire
 from tierstore.policy import load
-from tierstore.policy.model import is_tiered
+from tierstore.policy.model import EdgeTier, is_tiered
 from tierstore.region.apply import Limits
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing.memory_objects import MemoryObjects
@@ -39,7 +39,8 @@ def memory_store(
     """
     runtime = runtime or ManualRuntime()
     loaded = load(policy)
-    unjournaled = replace(loaded, edge=replace(loaded.edge, journal=None))
+    edge = replace(loaded.edge, url=EdgeTier().url, journal=None)
+    unjournaled = replace(loaded, edge=edge)
     return wire(
         unjournaled,
         runtime,

@@ -15,6 +15,7 @@ from tierstore.testing.conformance.edge.harness import EdgeHarness
 from tierstore.testing.conformance.harnesses import URL_VARIABLE, find_harness
 from tierstore.testing.conformance.object.harness import ObjectHarness
 from tierstore.testing.conformance.region.harness import RegionHarness
+from tierstore.testing.conformance.shared.harness import SharedHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 _PLUGIN = "tierstore.testing.conformance.reporting"
 _SUBJECT = "tierstore.testing.conformance.subject"
-_KINDS: Mapping[TierName, tuple[type[Harness], str]] = {
-    "edge": (EdgeHarness, "TestEdge"),
-    "regional": (RegionHarness, "TestRegional"),
-    "cold": (ObjectHarness, "TestCold"),
+_KINDS: Mapping[TierName, Mapping[str, type[Harness]]] = {
+    "edge": {"TestEdge": EdgeHarness, "TestSharedEdge": SharedHarness},
+    "regional": {"TestRegional": RegionHarness},
+    "cold": {"TestCold": ObjectHarness},
 }
+"""The suites for each tier, and what they need: the first one that a scheme has counts."""
 _OPTIONS = ("-p", "no:cacheprovider", "-p", _PLUGIN, "-W", "ignore", "-c", os.devnull,
             "-o", "tmp_path_retention_policy=none", "--import-mode=importlib")  # fmt: skip
 _FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
@@ -120,12 +122,17 @@ def check(
 
 
 def _why_not(subject: Subject) -> str | None:
-    kind, _ = _KINDS[subject.tier]
     try:
-        known = find_harness(kind, subject.scheme)
+        known = _suite_name(subject)
     except ImportError as error:
         return f"the harness for {subject.scheme}: cannot be imported: {error}"
     return None if known else f"no harness is known for {subject.scheme}:"
+
+
+def _suite_name(subject: Subject) -> str | None:
+    """Of the class of tests; None if no harness is known. Raises ImportError as `find_harness`."""
+    kinds = _KINDS[subject.tier].items()
+    return next((name for name, kind in kinds if find_harness(kind, subject.scheme)), None)
 
 
 class _Suite:
@@ -175,7 +182,7 @@ class _Suite:
 
 
 def _command(subject: Subject, folder: Path, behaviour: str | None) -> list[str]:
-    _, name = _KINDS[subject.tier]
+    name = _suite_name(subject)
     command = [sys.executable, "-m", "pytest", "--pyargs", f"{_SUBJECT}::{name}", *_OPTIONS]
     command += [f"--rootdir={folder}", f"--basetemp={folder / 'tiers'}"]
     command += [f"--tier-scheme={subject.scheme}"]

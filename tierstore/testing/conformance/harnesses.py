@@ -21,6 +21,8 @@ HARNESSES = {
     "file": "tierstore.testing.conformance.files:FileHarness",
     "postgresql": "tierstore.testing.conformance.postgres:PostgresHarness",
     "postgresql+psycopg": "tierstore.testing.conformance.postgres:PostgresHarness",
+    "redis": "tierstore.testing.conformance.redis:RedisHarness",
+    "rediss": "tierstore.testing.conformance.redis:RedisHarness",
     "s3": "tierstore.testing.conformance.s3:S3Harness",
     "memory": "tierstore.testing.conformance.models:MemoryEdgeHarness",
     "sqlite": "tierstore.testing.conformance.sqlite:SqliteHarness",

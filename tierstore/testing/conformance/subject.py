@@ -14,6 +14,8 @@ from tierstore.testing.conformance import (
     ObjectHarness,
     RegionConformance,
     RegionHarness,
+    SharedConformance,
+    SharedHarness,
 )
 from tierstore.testing.conformance.harnesses import find_harness
 
@@ -36,6 +38,16 @@ class TestEdge(EdgeConformance):
         has_journal = pytestconfig.option.tier_journal
         made = make(EdgeHarness, pytestconfig, tmp_path, has_journal=has_journal)
         with made.entered() as harness:
+            yield harness
+
+
+class TestSharedEdge(SharedConformance):
+    """The edge of a policy, if workers share it."""
+
+    @pytest.fixture
+    def harness(self, pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[SharedHarness]:
+        """Made anew for each test."""
+        with make(SharedHarness, pytestconfig, tmp_path).entered() as harness:
             yield harness
 
 

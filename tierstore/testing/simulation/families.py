@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tierstore.frozen import replace
 from tierstore.policy.match import ANY, MANY, Matcher, parse_pattern
-from tierstore.policy.model import Hotness, ReadBounds
+from tierstore.policy.model import EdgeTier, Hotness, ReadBounds
 
 if TYPE_CHECKING:
     from tierstore.policy.model import Durability, Limits, Movement, Policy, Replication, Rule
@@ -64,9 +64,11 @@ def hastened(policy: Policy) -> Policy:
 
     Promises are the same; only how long something takes is less. Bounds that would let nothing
     get through in a run with slow tiers, clocks that are off and values of 400 bytes are widened.
+    An edge is a memory with a journal of its own, whatever server the policy names.
     """
     return replace(
         policy,
+        edge=_own_edge(policy.edge),
         rules=tuple(_hasten(rule) for rule in policy.rules),
         movement=_hasten_movement(policy.movement),
         cold=replace(policy.cold, retain_s=min(policy.cold.retain_s, 8.0)),
@@ -74,6 +76,12 @@ def hastened(policy: Policy) -> Policy:
         timeouts=_at_least_default(policy.timeouts, "regional_s", "cold_s"),
         limits=_at_least_value(policy.limits),
     )
+
+
+def _own_edge(edge: EdgeTier) -> EdgeTier:
+    if edge.url.scheme == "memory":
+        return edge
+    return replace(edge, url=EdgeTier().url, journal=edge.journal or EdgeTier().journal)
 
 
 def _hasten_movement(movement: Movement) -> Movement:

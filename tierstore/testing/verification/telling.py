@@ -11,6 +11,7 @@ from tierstore.testing.verification.figures import (
     situations_of,
     sorted_counts,
 )
+from tierstore.tiers.registry import SHARED_EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,8 +39,7 @@ def render(found: Verification, repeat: Callable[[int], str]) -> str:
 
 
 def _tier(tier: TierCheck) -> Iterator[str]:
-    journal = {True: ", journaled", False: ", no journal"}[tier.has_journal]
-    name = f"{tier.scheme}:{journal if tier.tier == 'edge' else ''}"
+    name = f"{tier.scheme}:{_kind_of_edge(tier) if tier.tier == 'edge' else ''}"
     head = f"  {tier.tier:10}{name:20}"
     if tier.found is None:
         yield f"{head}left out: {tier.left_out}"
@@ -56,6 +56,12 @@ def _tier(tier: TierCheck) -> Iterator[str]:
         yield f"      {broken.text}"
     if tier.found.unchecked is not None:
         yield f"    not checked to the end: {tier.found.unchecked}"
+
+
+def _kind_of_edge(tier: TierCheck) -> str:
+    if tier.scheme in SHARED_EDGES:
+        return ", shared"
+    return ", journaled" if tier.has_journal else ", no journal"
 
 
 def _tests(tier: TierCheck) -> str:

@@ -13,7 +13,7 @@ from tierstore.policy.model import is_tiered
 from tierstore.policy.url import Url
 from tierstore.testing.simulation.families import families_of, hastened, is_simulated
 from tierstore.testing.verification.hastening import changes
-from tierstore.tiers.registry import load_objects, load_region
+from tierstore.tiers.registry import SHARED_EDGES, load_objects, load_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +57,7 @@ class TierCheck:
     tier: TierName
     scheme: str
     has_journal: bool
+    """Of an edge that is a process's own."""
     found: Conformance | None = None
     left_out: str = ""
 
@@ -157,8 +158,8 @@ def _roomy_memory() -> str | None:
 
 def _tiers_of(policy: Policy, extent: Extent) -> list[TierCheck]:
     reason = "" if extent.has_conformance else "--no-conformance"
-    has_journal = policy.edge.journal is not None
     edge, regional = _scheme(policy.edge.url), _scheme(policy.regional.url)
+    has_journal = policy.edge.journal is not None and edge not in SHARED_EDGES
     load_region(regional)
     tiers = [
         TierCheck("edge", edge, has_journal, left_out=reason),
