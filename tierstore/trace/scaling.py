@@ -42,7 +42,7 @@ def scale_policy(policy: Policy, scale: float) -> Policy:
 
 
 def relocate(policy: Policy, directory: str) -> Policy:
-    """`policy` with a SQLite region and cold files in `directory`: a replay touches no other data.
+    """`policy` with a SQLite region and cold files in `directory`; servers are used as they are.
 
     Raises TraceError if an earlier replay left its region there.
     """
