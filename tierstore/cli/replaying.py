@@ -43,8 +43,9 @@ def _size_bytes(_: click.Context, __: click.Parameter, value: str | None) -> int
 def replay(settings: Settings, /, trace: str, **options: Any) -> int:
     """Replay an access trace on a real store.
 
-    TRACE is csv, csv.gz or csv.zst; time is the trace's own. The store is a temporary one under
-    the given policy; other data is not touched. Exit 5 if a read was wrong.
+    TRACE is csv, csv.gz or csv.zst; time is the trace's own, unless a server tells the time. The
+    store is a temporary one under the given policy, but servers that it names are used. Exit 5 if
+    a read was wrong.
     """
     from tierstore.trace.reader import TraceError
     from tierstore.trace.replay import replay as run_replay

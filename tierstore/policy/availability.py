@@ -5,6 +5,8 @@ Compiled policies meet this table too, because another version may have compiled
 
 from __future__ import annotations
 
+from tierstore.tiers.registry import SHARED_EDGES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     PolicyRow = tuple[str, Callable[[Policy], bool], str]
 
 TYPED = ("counter", "set", "document")
-SHARED_EDGES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 
 _NOT_YET = "not available in this version"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tierstore.runtime.manual import ManualRuntime
 from tierstore.store.arguments import OMITTED
 from tierstore.trace.model import MISSING
 from tierstore.trace.reader import DELETE, GET
@@ -76,10 +77,14 @@ class Drive:
         counts.wrong += wrong
 
     def _let_pass(self, time_s: float) -> None:
-        """Bring virtual time to `time_s` of the trace; background steps run on the way."""
+        """Bring virtual time to `time_s` of the trace; background steps run on the way.
+
+        Real time passes by itself: requests then follow each other at once.
+        """
         self._now_s = time_s
         runtime = self._stage.runtime
-        runtime.advance(max(0.0, self._offset_s + time_s - runtime.monotonic()))
+        if isinstance(runtime, ManualRuntime):
+            runtime.advance(max(0.0, self._offset_s + time_s - runtime.monotonic()))
 
     def _write(
         self, turn: int, op: str, key: str, version: int, size_bytes: int, ttl_s: int | None

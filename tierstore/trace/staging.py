@@ -9,7 +9,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 from tierstore.opening import region_source, wire
+from tierstore.runtime import Runtime
 from tierstore.runtime.manual import ManualRuntime
+from tierstore.tiers.registry import SHARED_EDGES
 from tierstore.trace.model import SharedModel, SoleModel
 from tierstore.trace.observed import ObservedRegion
 from tierstore.trace.preload import preload
@@ -33,12 +35,15 @@ class Stage:
     """Open stores for one replay; `close` also removes its temporary directory."""
 
     def __init__(self, policy: Policy, options: Options, survey: Survey) -> None:
-        self.runtime = ManualRuntime()
+        self.is_timed = not _has_clock_of_its_own(policy)
+        """Whether time is virtual, and passes as the trace says."""
+        self.runtime: Runtime = ManualRuntime() if self.is_timed else Runtime()
         self.scale = scale_for(survey.size_bytes_max, options.value_cap)
         self.stores: list[Store] = []
         self.model = _make_model(options, self.runtime)
         self.preloaded = 0
         self._exits = ExitStack()
+        _require_judge(policy, options)
         _check_largest(policy, survey.size_bytes_max, self.scale)
         try:
             self.policy = relocate(scale_policy(policy, self.scale), self._directory(options))
@@ -108,7 +113,24 @@ def _scratch_root() -> str | None:
     return root if is_roomy and os.access(root, os.W_OK | os.X_OK) else None
 
 
-def _make_model(options: Options, runtime: ManualRuntime) -> Model | None:
+def _has_clock_of_its_own(policy: Policy) -> bool:
+    """Whether a server of the policy tells the time, which no virtual clock can change."""
+    return policy.regional.url.scheme not in ("", "sqlite") or _is_shared(policy)
+
+
+def _is_shared(policy: Policy) -> bool:
+    return policy.edge.url.scheme in SHARED_EDGES
+
+
+def _require_judge(policy: Policy, options: Options) -> None:
+    if options.verify and options.replicas > 1 and _is_shared(policy):
+        raise TraceError(
+            "reads of several replicas of one shared edge cannot be checked: a near copy may be"
+            " some milliseconds old; replay with one replica, or without --verify"
+        )
+
+
+def _make_model(options: Options, runtime: Runtime) -> Model | None:
     if not options.verify:
         return None
     if options.replicas > 1:
