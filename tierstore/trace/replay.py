@@ -42,12 +42,13 @@ def replay(
 
     Time is the trace's: a virtual clock, on which background steps run at their intervals. Where
     the region or the edge is a server, which has a clock of its own, time is the real one and
-    requests follow each other at once. The region (if SQLite) and the journals lie in a temporary directory, or in `base_dir`. Every key
-    that the trace reads before writing it is in the region first, unless `preload` is False.
-    Values are generated: key and encoded value have the trace's size. `value_cap` bounds the
-    largest, in bytes: all sizes, `edge.capacity` and `edge.max_value` shrink by one factor. With
-    several `replicas`, requests are dealt to them in turn. `progress(stage, done, total)` is
-    called now and then; stages are "reading", "loading" and "replaying".
+    requests follow each other at once. The region (if SQLite) and the journals lie in a temporary
+    directory, or in `base_dir`. Every key that the trace reads before writing it is in the region
+    first, unless `preload` is False. Values are generated: key and encoded value have the trace's
+    size. `value_cap` bounds the largest, in bytes: all sizes, `edge.capacity` and `edge.max_value`
+    shrink by one factor. With several `replicas`, requests are dealt to them in turn.
+    `progress(stage, done, total)` is called now and then; stages are "reading", "loading" and
+    "replaying".
 
     Raises TraceError, PolicyError, InvalidArgumentError, and what the verbs of a store raise.
     """
