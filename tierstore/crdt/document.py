@@ -22,7 +22,6 @@ of all is there, as a region applies the deltas of a replica in order: anything 
 from __future__ import annotations
 
 from tierstore.crdt import guard
-from tierstore.crdt.lib0 import UINT_MAX
 from tierstore.crdt.places import settled
 from tierstore.crdt.plain import plain
 from tierstore.crdt.union import GapError, clocks_of, tidied, union, within, without
@@ -46,8 +45,8 @@ if TYPE_CHECKING:
 
 CODE = DOCUMENT
 FORMAT = 1
-CLIENT_MAX = UINT_MAX
-"""Clients have 53 bits, as the numbers of JavaScript."""
+CLIENT_MAX = (1 << 32) - 1
+"""Clients to mint have 32 bits, as those of Yjs: each struct names up to three. 53 are read."""
 BLOAT_FREE_BYTES = 4096
 BLOAT_FACTOR = 3
 
@@ -73,7 +72,12 @@ def empty() -> State:
 def value(state: State) -> dict[str, Any]:
     """The map at the root as plain data, keys in order."""
     document = guard.hydrated(state)
-    shown: dict[str, Any] = guard.decoding(lambda: plain(guard.root_of(document)))
+
+    def show() -> Any:
+        with document.transaction():
+            return plain(guard.root_of(document))
+
+    shown: dict[str, Any] = guard.decoding(show)
     return shown
 
 
@@ -203,7 +207,7 @@ def open_document(state: State, client_id: int) -> Doc[Any]:
     make a document of `state`.
     """
     if not 0 < client_id <= CLIENT_MAX or has_client(state, client_id):
-        raise InvalidArgumentError("a document cannot be edited as a client that it knows")
+        raise InvalidArgumentError(f"a document cannot be edited as client {client_id}")
     return guard.hydrated(state, client_id)
 
 

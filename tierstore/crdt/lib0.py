@@ -57,10 +57,12 @@ class Reader:
 
     def uint(self) -> int:
         """A number of 0 to 53 bits."""
-        number = self.byte()
-        if number < 0x80:
-            return number
-        return self._longer(number & 0x7F, 7)
+        at = self.at
+        if at >= len(self.data):
+            malformed("it is truncated")
+        self.at = at + 1
+        number = self.data[at]
+        return number if number < 0x80 else self._longer(number & 0x7F, 7)
 
     def signed(self) -> int:
         """A number with a sign."""
@@ -70,16 +72,13 @@ class Reader:
 
     def _longer(self, number: int, shift: int) -> int:
         """`number`, and above its lowest `shift` bits what follows."""
-        while True:
-            byte = self.byte()
+        for at, byte in enumerate(self.data[self.at : self.at + 8], self.at + 1):
             number |= (byte & 0x7F) << shift
-            if number > UINT_MAX:
-                malformed("a number is out of bounds")
             if byte < 0x80:
-                return number
+                self.at = at
+                return number if number <= UINT_MAX else malformed("a number is out of bounds")
             shift += 7
-            if shift > 56:
-                malformed("a number is out of bounds")
+        malformed("a number does not end")
 
     def buffer(self) -> bytes:
         """Bytes after their number."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tierstore.crdt.update import Id
 
 _DEAD, _BUSY, _UNKNOWN = -1, -2, 0
+_NOWHERE = (-1, -1)
 
 
 class _Places:
@@ -62,17 +63,23 @@ class _Places:
 
     def _next(self, client: int, index: int) -> tuple[int, int, tuple[int, int]]:
         """What is known of the depth of a struct; or how much deeper it is than which other."""
-        struct = self.structs[client][index]
-        if struct.kind == GC:
-            return _DEAD, 0, (0, 0)
-        beside = [self.find(id_) for id_ in (struct.origin, struct.right) if id_ is not None]
-        if any(self.structs[where][at].kind == GC for where, at in beside):
-            return _DEAD, 0, (0, 0)
-        if beside:
-            return _UNKNOWN, 0, beside[0]
-        if struct.parent is None or isinstance(struct.parent, str):
-            return 1, 0, (0, 0)
-        where, at = self.find(struct.parent)
+        _, _, kind, origin, right, parent, _, _ = self.structs[client][index]
+        if kind == GC:
+            return _DEAD, 0, _NOWHERE
+        beside = _NOWHERE
+        for id_ in (right, origin):
+            if id_ is not None:
+                where, at = beside = self.find(id_)
+                if self.structs[where][at].kind == GC:
+                    return _DEAD, 0, _NOWHERE
+        if beside is not _NOWHERE:
+            return _UNKNOWN, 0, beside
+        return self._inside(parent)
+
+    def _inside(self, parent: str | Id | None) -> tuple[int, int, tuple[int, int]]:
+        if not isinstance(parent, tuple):
+            return 1, 0, _NOWHERE
+        where, at = self.find(parent)
         kind = self.structs[where][at].kind
         if kind not in (GC, DELETED, TYPE):
             malformed("a change is in what holds nothing")
