@@ -52,10 +52,10 @@ def _set(target: Any, place: str | int, item: Any) -> None:
 def _write(copy: Text, text: Text) -> None:
     """Write `text` into its empty `copy`, with attributes and embedded things."""
     end = 0
-    for chunk, attributes in text.diff():
+    for chunk, attributes in text.diff():  # {} is none, None is those of what stands before
         if isinstance(chunk, str):
-            copy.insert(end, chunk, attributes or None)
-            end = len(copy)
+            copy.insert(end, chunk, attributes or {})
+            end += len(chunk.encode())
         else:
-            copy.insert_embed(end, chunk, attributes or None)
+            copy.insert_embed(end, chunk, attributes or {})
             end += 1

@@ -1,20 +1,21 @@
 """Plain data into the shared types of pycrdt, and back.
 
-What differs from plain data: a number that is whole and of 53 bits comes back as an `int`, whether
-it went in as one or as a `float`, as JavaScript has one kind for both. Integers of 54 to 64 bits
-come back as they went in; a Yjs peer sees them as BigInt. Text comes back as `str`.
+What differs from plain data: JavaScript has one kind of number for 1 and 1.0, and pycrdt writes
+each integer that a `float` can hold as one, of whatever size. So a number that is whole and of 64
+bits comes back as an `int`, whether it went in as one or as a `float`. 2**63 - 1 would come back as
+2**63, and is refused. Integers that no `float` can hold are a BigInt to a peer of Yjs.
 """
 
 from __future__ import annotations
 
-from tierstore.crdt.lib0 import DEPTH_MAX, int_of
+from tierstore.crdt.lib0 import DEPTH_MAX
 from tierstore.errors import EncodingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 2
 _PLAIN = (type(None), bool, float, bytes)
 
 
@@ -23,7 +24,7 @@ def shared(value: Any, room: int = DEPTH_MAX) -> Any:
 
     `pycrdt.Text` that is in no document yet stays what it is. Raises EncodingError if `value`, or
     something in it, is not JSON-like data, `bytes` or such a text, if an integer has more than 64
-    bits, or if it nests deeper than `room`.
+    bits or is 2**63 - 1, or if it nests deeper than `room`.
     """
     from pycrdt import Array, Map
 
@@ -45,7 +46,7 @@ def shared(value: Any, room: int = DEPTH_MAX) -> Any:
 
 def _checked_int(number: int) -> int:
     if not INT_MIN <= number <= INT_MAX:
-        raise EncodingError(f"an integer in a document has at most 64 bits, got {number:#x}")
+        raise EncodingError(f"an integer in a document has 64 bits, got {number:#x}")
     return number
 
 
@@ -87,8 +88,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, float):
-        whole = int_of(value)
-        return value if whole is None else whole
+        return _whole(value)
     if isinstance(value, bytearray):
         return bytes(value)
     return value if isinstance(value, (int, *_PLAIN)) else str(value)
+
+
+def _whole(number: float) -> float:
+    if not number.is_integer() or not INT_MIN <= number <= INT_MAX:
+        return number
+    return number if number == 0 and str(number)[0] == "-" else int(number)
