@@ -76,6 +76,13 @@ CASES = {
     "two that wait": b"\2\1\6\0\xa8\5\0\1\x7e\1\5\0\xa8\6\0\1\x7e\0",
     "two that wait on the right": b"\2\1\6\0\x68\5\0\1\x7e\1\5\0\x68\6\0\1\x7e\0",
     "in a value": b"\1\2\5\0\x28\1\4root\1a\1\x7e\x08\0\5\0\1\x7e\0",
+    "text in an array": b"\1\2\5\0\x27\1\4root\1a\0\4\0\5\0\1x\0",
+    "text in a map": b"\1\1\5\0\x24\1\4root\1a\1x\0",
+    "a value in a text": b"\1\2\5\0\x27\1\4root\1a\2\x08\0\5\0\1\x7e\0",
+    "no key in a map": b"\1\1\5\0\x08\1\4root\1\x7e\0",
+    "a key in an array": b"\1\2\5\0\x27\1\4root\1a\0\x28\0\5\0\1b\1\x7e\0",
+    "between two keys": b"\1\3\5\0\x28\1\4root\1a\1\x7e\x28\1\4root\1b\1\x7e"
+    + b"\xc8\5\0\5\1\1\x7e\0",
     "a deletion of nothing": b"\0\1\5\1\0\1",
     "bytes behind": b"\0\0\0",
     "nothing": b"",
@@ -223,7 +230,7 @@ def seeds():
 def mutated(chance, update):
     """`update` with up to four bytes changed, cut, or put in."""
     data = bytearray(update)
-    for _ in range(chance.randrange(1, 5)):
+    for _ in range(chance.randrange(1, 4)):
         at = chance.randrange(len(data)) if data else 0
         kind = chance.randrange(5)
         if kind == 0:
@@ -258,7 +265,7 @@ def mutate(count):
     found, state = seeds()
     chance, results = random.Random(2), {True: 0, False: 0}
     for number in range(count):
-        base = document.empty() if number % 2 else state
+        base = document.empty() if number % 4 else state
         results[tried(mutated(chance, chance.choice(found)), base)] += 1
     print(json.dumps([results[True], results[False]]))
 

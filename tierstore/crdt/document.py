@@ -114,7 +114,7 @@ def apply(state: State, delta: Delta, *, origin: int, actor: int, is_same_life: 
         if is_same_life:
             raise
         return state
-    value(applied)  # what cannot be shown would harm all who read it
+    guard.hydrated(applied)  # what it cannot make a document of would harm all who read it
     return applied
 
 

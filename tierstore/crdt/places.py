@@ -1,4 +1,8 @@
-"""Where the structs of a document are: in containers that exist, at a depth that ends."""
+"""Where the structs of a document are: in containers that are there, and that they are for.
+
+pycrdt does not look: it never ends to list an array that has what is for texts, and overflows its
+stack where containers nest too deeply.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,47 @@ from bisect import bisect_right
 
 from tierstore.crdt.lib0 import DEPTH_MAX, malformed
 from tierstore.crdt.union import GapError, merged
-from tierstore.crdt.update import DELETED, GC, TYPE, Struct, Update, joined_ranges
+from tierstore.crdt.update import (
+    ANY,
+    ARRAY,
+    BINARY,
+    DELETED,
+    EMBED,
+    FORMAT,
+    GC,
+    MAP,
+    STRING,
+    TEXT,
+    TYPE,
+    Struct,
+    Update,
+    joined_ranges,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tierstore.crdt.update import Id
 
+# A place is four times how deep it is, plus the type of the container; or one of these.
 _DEAD, _BUSY, _UNKNOWN = -1, -2, 0
-_NOWHERE = (-1, -1)
+_AT_ROOT = 4 + MAP
+_NOWHERE, _SAME = (-1, -1), -1
+_ITEMS = frozenset((DELETED, BINARY, TYPE, ANY))
+_KINDS = {ARRAY: _ITEMS, MAP: _ITEMS, TEXT: frozenset((DELETED, STRING, EMBED, FORMAT))}
 
 
 class _Places:
-    """Finds structs, and how deep they are: 1 in the root map, `_DEAD` in what is deleted."""
+    """Finds structs, and notes the place of each; of those not in what is deleted the home too.
+
+    A home is a container, and the key in it if it is a map.
+    """
 
     def __init__(self, structs: dict[int, list[Struct]]) -> None:
         self.structs = structs
-        self.depths = {client: [_UNKNOWN] * len(mine) for client, mine in structs.items()}
+        self.noted = {client: [_UNKNOWN] * len(mine) for client, mine in structs.items()}
+        self.homes: dict[int, list[Any]] = {c: [None] * len(mine) for c, mine in structs.items()}
         self._clocks = {client: [s.clock for s in mine] for client, mine in structs.items()}
 
     def find(self, id_: Id) -> tuple[int, int]:
@@ -32,58 +61,78 @@ class _Places:
             raise GapError("a change of a document needs another that is not there")
         return client, bisect_right(clocks, clock) - 1
 
-    def is_dead(self, id_: Id) -> bool:
-        """Whether the struct with this id is in what is deleted, once it is settled."""
+    def home_of(self, id_: Id) -> Any:
+        """The home of the struct with this id, once it is settled."""
         client, index = self.find(id_)
-        return self.depths[client][index] == _DEAD
+        return self.homes[client][index]
 
-    def settle(self, client: int, index: int) -> int:
-        """How deep the struct is, after all that it hangs on."""
+    def settle(self, client: int, index: int) -> None:
+        """Note the place of the struct, after those of all that it hangs on."""
         path = []
-        while not (depth := self.depths[client][index]):
-            self.depths[client][index] = _BUSY
+        while not (place := self.noted[client][index]):
+            self.noted[client][index] = _BUSY
             known, step, (after, at) = self._next(client, index)
             path.append((client, index, step))
             if known:
-                depth = known
+                place = known
                 break
             client, index = after, at
-        if depth == _BUSY:
+        if place == _BUSY:
             malformed("two changes wait for each other")
-        return self._note(path, depth)
+        self._note(path, place, self.homes[client][index])
 
-    def _note(self, path: list[tuple[int, int, int]], depth: int) -> int:
-        """Write `depth` at the end of `path`, and what follows before it."""
-        for client, index, step in reversed(path):
-            depth = _DEAD if depth == _DEAD else depth + step
-            if depth > DEPTH_MAX:
-                malformed("it nests too deeply")
-            self.depths[client][index] = depth
-        return depth
+    def _note(self, path: list[tuple[int, int, int]], place: int, home: Any) -> None:
+        """Write `place` at the end of `path`, and what follows from it before."""
+        for client, index, type_ in reversed(path):
+            struct = self.structs[client][index]
+            if place != _DEAD:
+                if type_ >= 0:
+                    place = (place | 3) + 1 + type_
+                if struct.parent is not None:
+                    home = struct.parent, struct.sub
+                _check(struct, place)
+            self.noted[client][index] = place
+            self.homes[client][index] = None if place == _DEAD else home
 
     def _next(self, client: int, index: int) -> tuple[int, int, tuple[int, int]]:
-        """What is known of the depth of a struct; or how much deeper it is than which other."""
+        """The place of a struct, if it tells; or its container's type and a struct to ask.
+
+        A type of `_SAME`: it is beside the other struct, in the same container.
+        """
         _, _, kind, origin, right, parent, _, _ = self.structs[client][index]
         if kind == GC:
-            return _DEAD, 0, _NOWHERE
+            return _DEAD, _SAME, _NOWHERE
         beside = _NOWHERE
         for id_ in (right, origin):
             if id_ is not None:
                 where, at = beside = self.find(id_)
                 if self.structs[where][at].kind == GC:
-                    return _DEAD, 0, _NOWHERE
+                    return _DEAD, _SAME, _NOWHERE
         if beside is not _NOWHERE:
-            return _UNKNOWN, 0, beside
+            return _UNKNOWN, _SAME, beside
         return self._inside(parent)
 
     def _inside(self, parent: str | Id | None) -> tuple[int, int, tuple[int, int]]:
         if not isinstance(parent, tuple):
-            return 1, 0, _NOWHERE
+            return _AT_ROOT, _SAME, _NOWHERE
         where, at = self.find(parent)
-        kind = self.structs[where][at].kind
-        if kind not in (GC, DELETED, TYPE):
+        container = self.structs[where][at]
+        if container.kind == TYPE:
+            return _UNKNOWN, container.content, (where, at)
+        if container.kind > DELETED:
             malformed("a change is in what holds nothing")
-        return (_UNKNOWN if kind == TYPE else _DEAD), 1, (where, at)
+        return _DEAD, _SAME, _NOWHERE
+
+
+def _check(struct: Struct, place: int) -> None:
+    """Raise DecodingError if nobody can show what is there."""
+    type_ = place & 3
+    if place >> 2 > DEPTH_MAX:
+        malformed("it nests too deeply")
+    if struct.kind not in _KINDS[type_]:
+        malformed("a container has what is not for it")
+    if struct.parent is not None and (struct.sub is not None) != (type_ == MAP):
+        malformed("a map has all by keys, and nothing else has keys")
 
 
 def settled(update: Update) -> Update:
@@ -96,31 +145,31 @@ def settled(update: Update) -> Update:
     for client, structs in update.structs.items():
         if structs[0].clock:
             raise GapError("a change of a document comes before another that it needs")
-        depths = places.depths[client]
-        for index, depth in enumerate(depths):
-            if not depth:
+        noted = places.noted[client]
+        for index, place in enumerate(noted):
+            if not place:
                 places.settle(client, index)
     _check_deleted(update)
-    dead = [client for client, mine in update.structs.items() if _is_dying(places, client, mine)]
-    if dead:
-        _check_neighbours(places)
-    for client in dead:
-        _bury(update, client, places.depths[client])
+    _check_neighbours(places)
+    for client in [c for c, mine in update.structs.items() if _is_dying(places, c, mine)]:
+        _bury(update, client, places.noted[client])
     return update
 
 
 def _is_dying(places: _Places, client: int, structs: list[Struct]) -> bool:
-    depths = places.depths[client]
+    noted = places.noted[client]
     return any(
-        depth == _DEAD and struct.kind != GC for struct, depth in zip(structs, depths, strict=True)
+        place == _DEAD and struct.kind != GC for struct, place in zip(structs, noted, strict=True)
     )
 
 
 def _check_neighbours(places: _Places) -> None:
-    """Raise DecodingError if a struct is where its right neighbour is not: in what is deleted."""
+    """Raise DecodingError if what a struct is between is not all in one container."""
     for client, structs in places.structs.items():
-        for struct, depth in zip(structs, places.depths[client], strict=True):
-            if depth != _DEAD and struct.right is not None and places.is_dead(struct.right):
+        for struct, home in zip(structs, places.homes[client], strict=True):
+            if struct.right is None or struct.origin is None or home is None:
+                continue
+            if places.home_of(struct.right) != home:
                 malformed("neighbours are in different containers")
 
 
@@ -131,14 +180,14 @@ def _check_deleted(update: Update) -> None:
             raise GapError("a change of a document deletes what is not there")
 
 
-def _bury(update: Update, client: int, depths: list[int]) -> None:
+def _bury(update: Update, client: int, noted: list[int]) -> None:
     """Make GC of the structs of `client` that are in a deleted container."""
     structs = update.structs[client]
-    pairs = list(zip(structs, depths, strict=True))
-    dead = [s for s, depth in pairs if depth == _DEAD]
+    pairs = list(zip(structs, noted, strict=True))
+    dead = [s for s, place in pairs if place == _DEAD]
     update.structs[client] = merged(
         client,
-        [Struct(s.clock, s.length, GC) if depth == _DEAD else s for s, depth in pairs],
+        [Struct(s.clock, s.length, GC) if place == _DEAD else s for s, place in pairs],
     )
     ranges = update.deleted.get(client, []) + [(s.clock, s.end) for s in dead]
     update.deleted[client] = joined_ranges(ranges)

@@ -40,8 +40,7 @@ ROOT = "root"
 CLOCK_MAX = (1 << 31) - 1
 FLOAT_MAX = 1.7976931348623157e308
 GC, DELETED, BINARY, STRING, EMBED, FORMAT, TYPE, ANY = 0, 1, 3, 4, 5, 6, 7, 8
-_TYPES = (0, 1, 2)
-"""Array, map, text."""
+ARRAY, MAP, TEXT = _TYPES = (0, 1, 2)
 _ORIGIN, _RIGHT, _SUB, _KIND = 0x80, 0x40, 0x20, 0x1F
 
 
