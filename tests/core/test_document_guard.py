@@ -244,6 +244,40 @@ def mutated(chance, update):
     return bytes(data)
 
 
+CONTENTS = {
+    0: lambda chance: (chance.randrange(1, 4), None),
+    1: lambda chance: (chance.randrange(1, 4), None),
+    3: lambda chance: (1, b"x"),
+    4: lambda chance: (2, chance.choice(["ab", "😀"])),
+    5: lambda chance: (1, "{}"),
+    6: lambda chance: (1, ("b", "true")),
+    7: lambda chance: (1, chance.randrange(3)),
+    8: lambda chance: (2, (b"\x7e", b"\x7f")),
+}
+
+
+def jumbled(chance):
+    """An update of well-formed structs that refer to each other by chance."""
+    ids = [(client, clock) for client in (5, 6, 7) for clock in range(6)]
+    structs = {client: list(jumble(chance, ids)) for client in (5, 6, 7)[: chance.randrange(1, 4)]}
+    deleted = {5: [(1, chance.randrange(2, 5))]} if chance.randrange(4) == 0 else {}
+    return write_update(Update(structs, deleted))
+
+
+def jumble(chance, ids):
+    clock = 0
+    for _ in range(chance.randrange(1, 5)):
+        kind = chance.choice([8, 8, 8, 7, 7, 4, 4, 1, *CONTENTS])
+        origin, right = (chance.choice([None, None, chance.choice(ids)]) for _ in range(2))
+        parent = sub = None
+        if origin is None and right is None:
+            parent = chance.choice([ROOT, chance.choice(ids)])
+            sub = chance.choice(["a", "b", None]) if parent != ROOT else chance.choice("ab")
+        length, content = CONTENTS[kind](chance)
+        yield Struct(clock, length, kind, origin, right, parent, sub, content)
+        clock += length
+
+
 def tried(update, state):
     """Whether `update` applies; all that it leads to can be encoded, read and shown."""
     try:
@@ -257,7 +291,9 @@ def tried(update, state):
 
 
 def mutate(count):
-    """Try `count` mutated updates within 1 GiB; print how many applied, and were refused."""
+    """Try `count` mutated updates within 1 GiB, and as many that are jumbled; print how many
+    applied, and were refused.
+    """
     if sys.platform == "linux":
         import resource
 
@@ -267,6 +303,7 @@ def mutate(count):
     for number in range(count):
         base = document.empty() if number % 4 else state
         results[tried(mutated(chance, chance.choice(found)), base)] += 1
+        results[tried(jumbled(chance), document.empty())] += 1
     print(json.dumps([results[True], results[False]]))
 
 
@@ -277,9 +314,9 @@ def test_mutated_changes_apply_or_are_refused():
     )
     assert done.returncode == 0, done.stderr[-4000:]
     applied_count, refused = json.loads(done.stdout)
-    assert applied_count + refused == 2000
-    assert applied_count > 20
-    assert refused > 200
+    assert applied_count + refused == 2 * 2000
+    assert applied_count > 50
+    assert refused > 1000
     assert "panicked" not in done.stderr
 
 

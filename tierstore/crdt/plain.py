@@ -38,7 +38,7 @@ def shared(value: Any, room: int = DEPTH_MAX) -> Any:
     if not room:
         raise EncodingError(f"a document nests at most {DEPTH_MAX} levels deep")
     if kind is dict:
-        return Map({_checked_key(key): shared(item, room - 1) for key, item in value.items()})
+        return Map({checked_key(key): shared(item, room - 1) for key, item in value.items()})
     if kind in (list, tuple):
         return Array([shared(item, room - 1) for item in value])
     return _checked_text(value)
@@ -60,7 +60,8 @@ def _checked_str(text: str) -> str:
     raise EncodingError(f"a text in a document has no UTF-8: {text[:80]!r}")
 
 
-def _checked_key(key: Any) -> str:
+def checked_key(key: Any) -> str:
+    """`key`, a key of a map. Raises EncodingError if it is not a `str` that has UTF-8."""
     if type(key) is not str:
         raise EncodingError(f"a key in a document is a str, got {type(key).__name__}")
     return _checked_str(key)
