@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
-from tierstore.crdt import document
+from tierstore.crdt import changes, document
 from tierstore.crdt.guard import root_of
+from tierstore.crdt.pending import Change
 from tierstore.crdt.plain import plain, shared
 from tierstore.crdt.types import type_of
 from tierstore.crdt.update import CLOCK_MAX, DELETED, GC, ROOT
 from tierstore.errors import DecodingError, EncodingError, InvalidArgumentError
-from tierstore.record import DOCUMENT
+from tierstore.record import DOCUMENT, Record
 from tierstore.values.msgpack import pack
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -467,6 +468,36 @@ def test_a_client_is_not_given_again(client):
     assert document.has_client(state, 77)
     with pytest.raises(InvalidArgumentError):
         document.open_document(state, client)
+
+
+def told(record, delta, seen, *, resets=False):
+    """The record of a region after a delta that has seen this generation."""
+    payload = None if delta is None else document.encode_delta(delta)
+    told = Record(0, 7, payload, type=DOCUMENT, generation=seen)
+    return changes.change(record, told, resets=resets, now_ms=0, actor=3)
+
+
+def test_a_record_of_a_document_lives_one_generation_after_another():
+    record = told(None, edited(document.empty(), set_to(a=1, list=[])), 0)
+    assert record.generation == 1
+    state = document.decode(record.payload)
+    late = edited(state, lambda root: root["list"].append(1))
+    assert document.value(document.decode(told(record, late, 1).payload)) == {"a": 1, "list": [1]}
+    again = told(told(record, None, 1, resets=True), edited(document.empty(), set_to(b=2)), 0)
+    assert again.generation == 2
+    assert document.value(document.decode(again.payload)) == {"b": 2}
+    assert told(again, late, 1) == again
+    with pytest.raises(DecodingError):
+        told(again, late, 2)
+
+
+def test_changes_that_wait_add_up():
+    first = edited(document.empty(), set_to(a=[1]))
+    shown = after(document.empty(), first, is_same_life=False)
+    second = edited(shown, lambda root: root["a"].append(2))
+    change = Change(first).then(Change(second), document)
+    state = after(document.empty(), change.delta, is_same_life=False)
+    assert document.value(state) == {"a": [1, 2]}
 
 
 # History

@@ -54,7 +54,7 @@ def test_a_map_is_a_mapping(doc):
     assert doc.pop("a") == 2
     assert doc.get("a") is None
     assert "a" not in doc
-    for key in ("a", 1):
+    for key in ("a", 1, "\ud800"):
         with pytest.raises(KeyError):
             doc[key]
         with pytest.raises(KeyError):

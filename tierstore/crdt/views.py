@@ -64,9 +64,14 @@ class MapView(MutableMapping[str, "Any"]):
         return data
 
     def _known(self, key: Any) -> str:
-        if isinstance(key, str) and key in self._inner:
-            return key
-        raise KeyError(key)
+        try:
+            is_known = key in self._inner
+        except (TypeError, UnicodeEncodeError):
+            is_known = False
+        if not is_known:
+            raise KeyError(key)
+        known: str = key
+        return known
 
 
 class ListView(MutableSequence["Any"]):
