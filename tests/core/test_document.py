@@ -525,6 +525,30 @@ def test_many_clients_bloat_a_document_until_it_is_compact():
     assert document.value(compact) == document.value(state)
 
 
+@pytest.mark.parametrize("kind", ["text", "list"])
+def test_scattered_inserts_bloat_a_document_until_it_is_compact(kind):
+    opened = document.open_document(document.empty(), 5)
+    mark, root = document.mark_of(opened), root_of(opened)
+    root["it"] = Text("") if kind == "text" else Array()
+    for number in range(700):
+        root["it"].insert(number * 7919 % (number + 1), "x")
+    state = after(document.empty(), document.changes_since(opened, mark))
+    assert document.is_bloated(state)
+    compact = document.compact(state, 6)
+    assert not document.is_bloated(compact)
+    assert 3 * len(document.encode(compact)) < len(document.encode(state))
+
+
+def test_what_is_all_content_is_not_bloated():
+    fields = {f"key{n}": {"name": "n" * (n % 20), "tags": [1, {"a": 2}]} for n in range(300)}
+    state = made(set_to(**fields))
+    assert len(document.encode(state)) > document.BLOAT_FREE_BYTES
+    assert not document.is_bloated(state)
+    assert not document.is_bloated(document.compact(state, 6))
+    once_more = made(set_to(**fields), state)
+    assert not document.is_bloated(once_more)
+
+
 def test_values_that_were_set_at_once_are_forgotten_with_the_next_change():
     long = ["x" * 100 + str(n) for n in range(3)]
     deltas = [edited(document.empty(), set_to(a=text)) for text in long]

@@ -22,7 +22,7 @@ of all is there, as a region applies the deltas of a replica in order: anything 
 from __future__ import annotations
 
 from tierstore.crdt import guard
-from tierstore.crdt.places import settled
+from tierstore.crdt.places import fresh_bytes, settled
 from tierstore.crdt.plain import plain
 from tierstore.crdt.union import GapError, clocks_of, tidied, union, within, without
 from tierstore.crdt.update import Update, read_update, read_vector, write_update, write_vector
@@ -248,19 +248,14 @@ def _clocks_of(document: Doc[Any]) -> dict[int, int]:
 
 
 def is_bloated(state: State) -> bool:
-    """Whether most of `state` is history: `compact` would make a third of it at the most, or less.
+    """Whether `compact` would make about a third of `state`, or less: most of it is history.
 
-    Small documents are not bloated.
+    Small documents are never bloated, and no document that was just made compact is.
     """
     size_bytes = len(write_update(state))
     if size_bytes <= BLOAT_FREE_BYTES:
         return False
-    live = {
-        client: kept
-        for client, structs in state.structs.items()
-        if (kept := [struct for struct in structs if struct.content is not None])
-    }
-    return len(write_update(Update(live, {}))) * BLOAT_FACTOR < size_bytes
+    return fresh_bytes(state) * BLOAT_FACTOR < size_bytes
 
 
 def compact(state: State, client_id: int) -> State:

@@ -25,6 +25,7 @@ from tierstore.crdt.update import (
     Struct,
     Update,
     joined_ranges,
+    write_content,
 )
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 # A place is four times how deep it is, plus the type of the container; or one of these.
 _DEAD, _BUSY, _UNKNOWN = -1, -2, 0
 _AT_ROOT = 4 + MAP
+_HEADER_BYTES = 10
 _NOWHERE, _SAME = (-1, -1), -1
 _ITEMS = frozenset((DELETED, BINARY, TYPE, ANY))
 _KINDS = {ARRAY: _ITEMS, MAP: _ITEMS, TEXT: frozenset((DELETED, STRING, EMBED, FORMAT))}
@@ -141,19 +143,42 @@ def settled(update: Update) -> Update:
     Raises GapError if a struct or a deletion needs what is not there, DecodingError if what is
     there cannot be.
     """
-    places = _Places(update.structs)
-    for client, structs in update.structs.items():
-        if structs[0].clock:
-            raise GapError("a change of a document comes before another that it needs")
-        noted = places.noted[client]
-        for index, place in enumerate(noted):
-            if not place:
-                places.settle(client, index)
+    places = _placed(update)
     _check_deleted(update)
     _check_neighbours(places)
     for client in [c for c, mine in update.structs.items() if _is_dying(places, c, mine)]:
         _bury(update, client, places.noted[client])
     return update
+
+
+def fresh_bytes(state: Update) -> int:
+    """About how many bytes a document has that shows what `state` does, and has no history."""
+    places, size_bytes = _placed(state), 0
+    for client, structs in state.structs.items():
+        for struct, home in zip(structs, places.homes[client], strict=True):
+            if struct.content is not None:
+                size_bytes += _fresh_bytes(struct, home[1])
+    return size_bytes
+
+
+def _fresh_bytes(struct: Struct, key: str | None) -> int:
+    """The size of a struct; text, and values in an array, are one with their neighbours."""
+    size_bytes = len(write_content(struct.kind, struct.length, struct.content))
+    if key is not None:
+        return size_bytes + len(key) + _HEADER_BYTES
+    return size_bytes - 1 if struct.kind in (STRING, ANY) else size_bytes + _HEADER_BYTES
+
+
+def _placed(update: Update) -> _Places:
+    """The places of all structs."""
+    places = _Places(update.structs)
+    for client, structs in update.structs.items():
+        if structs[0].clock:
+            raise GapError("a change of a document comes before another that it needs")
+        for index, place in enumerate(places.noted[client]):
+            if not place:
+                places.settle(client, index)
+    return places
 
 
 def _is_dying(places: _Places, client: int, structs: list[Struct]) -> bool:

@@ -252,7 +252,7 @@ def _write_struct(struct: Struct) -> bytes:
         if sub is not None:
             info |= _SUB
             place += write_text(sub)
-    return bytes((info,)) + place + _write_content(kind, length, content)
+    return bytes((info,)) + place + write_content(kind, length, content)
 
 
 def _write_parent(parent: str | Id) -> bytes:
@@ -261,7 +261,8 @@ def _write_parent(parent: str | Id) -> bytes:
     return b"\0" + write_uint(parent[0]) + write_uint(parent[1])
 
 
-def _write_content(kind: int, length: int, content: Any) -> bytes:
+def write_content(kind: int, length: int, content: Any) -> bytes:
+    """The bytes of what a struct of this kind and length holds."""
     if kind in (STRING, EMBED):
         return write_text(content)
     if kind == ANY:
