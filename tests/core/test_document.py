@@ -18,7 +18,8 @@ from tierstore.crdt.guard import root_of
 from tierstore.crdt.pending import Change
 from tierstore.crdt.plain import plain, shared
 from tierstore.crdt.types import type_of
-from tierstore.crdt.update import CLOCK_MAX, DELETED, GC, ROOT
+from tierstore.crdt.union import within, without
+from tierstore.crdt.update import CLOCK_MAX, DELETED, GC, ROOT, joined_ranges
 from tierstore.errors import DecodingError, EncodingError, InvalidArgumentError
 from tierstore.record import DOCUMENT, Record
 from tierstore.values.msgpack import pack
@@ -283,6 +284,20 @@ def test_a_compact_document_shows_the_same(chance):
     assert set(compact.structs) <= {7}
     again = document.compact(compact, 7)
     assert len(document.encode(again)) <= len(document.encode(state)) + 16
+
+
+clocks = st.sets(st.integers(0, 30))
+
+
+def ranges(chosen):
+    return joined_ranges([(clock, clock + 1) for clock in chosen])
+
+
+@given(clocks, clocks)
+def test_ranges_are_sets_of_clocks(left, right):
+    assert without(ranges(left), ranges(right)) == ranges(left - right)
+    assert within(ranges(left), ranges(right)) == ranges(left & right)
+    assert joined_ranges(ranges(left) + ranges(right)) == ranges(left | right)
 
 
 # Values

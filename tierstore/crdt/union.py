@@ -8,8 +8,6 @@ goes as well (kind GC): nobody will see it again, nor what is yet to come to it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from tierstore.crdt.update import ANY, DELETED, GC, STRING, Struct, Update, joined_ranges, units
 from tierstore.errors import DecodingError
 
@@ -69,14 +67,16 @@ def clocks_of(update: Update) -> dict[int, int]:
 def without(ranges: Ranges, others: Ranges) -> Ranges:
     """The clocks of `ranges` that are not among `others`."""
     left: Ranges = []
+    at = 0
     for start, end in ranges:
-        first = max(bisect_right(others, (start, start)) - 1, 0)
-        for low, high in others[first:]:
-            if low >= end:
-                break
+        while at < len(others) and others[at][1] <= start:
+            at += 1
+        after = at
+        while after < len(others) and others[after][0] < end:
+            low, high = others[after]
             if start < low:
                 left.append((start, low))
-            start = max(start, min(high, end))
+            start, after = max(start, high), after + 1
         if start < end:
             left.append((start, end))
     return left
