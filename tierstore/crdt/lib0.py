@@ -64,11 +64,13 @@ class Reader:
         number = self.data[at]
         return number if number < 0x80 else self._longer(number & 0x7F, 7)
 
-    def signed(self) -> int:
-        """A number with a sign."""
+    def signed(self) -> float:
+        """An integer with a sign, which zero can have as well."""
         first = self.byte()
         size = first & 0x3F if first < 0x80 else self._longer(first & 0x3F, 6)
-        return -size if first & 0x40 else size
+        if first & 0x40:
+            return -size or -0.0
+        return size
 
     def _longer(self, number: int, shift: int) -> int:
         """`number`, and above its lowest `shift` bits what follows."""
