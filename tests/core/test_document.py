@@ -597,6 +597,36 @@ def test_what_yjs_wrote_is_read():
     assert document.encode(whole) == document.encode(changed)
 
 
+def as_json(shown):
+    """Plain data as `toJSON` and JSON show it: bytes by index, and zero without a sign."""
+    if isinstance(shown, bytes):
+        return {str(index): byte for index, byte in enumerate(shown)}
+    if isinstance(shown, dict):
+        return {key: as_json(item) for key, item in shown.items()}
+    if isinstance(shown, list):
+        return [as_json(item) for item in shown]
+    return 0 if shown == 0 and shown is not False else shown
+
+
+# Each line: what three clients of Yjs 13.6.33 changed at once, and what Yjs shows of all of it.
+YJS_CASES = (GOLDEN / "document-yjs.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("case", YJS_CASES, ids=range(len(YJS_CASES)))
+def test_what_clients_of_yjs_made_at_once_shows_as_yjs_shows_it(case):
+    case = json.loads(case)
+    deltas = [document.delta_of(bytes.fromhex(update)) for update in case["updates"]]
+    state = document.empty()
+    for delta in deltas:
+        state = after(state, document.decode_delta(document.encode_delta(delta)))
+    assert as_json(document.value(state)) == case["shown"]
+    assert as_json(document.value(document.compact(state, 7))) == case["shown"]
+    composed = deltas[0]
+    for delta in deltas[1:]:
+        composed = document.compose(composed, delta, is_same_life=True)
+    assert document.encode(after(document.empty(), composed)) == document.encode(state)
+
+
 def test_text_keeps_its_attributes_in_a_compact_document():
     state = after(document.empty(), document.delta_of(YJS_SECOND))
     compact = document.open_document(document.compact(state, 5), 6)
