@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tierstore.errors import UnavailableError as UnavailableError
     from tierstore.errors import ValueTooLargeError as ValueTooLargeError
     from tierstore.handles.counter import Counter as Counter
+    from tierstore.handles.document import Document as Document
     from tierstore.handles.members import Members as Members
     from tierstore.keys import key as key
     from tierstore.opening import open as open
@@ -61,6 +62,7 @@ _HOMES = {
         "ValueTooLargeError",
     ),
     "handles.counter": ("Counter",),
+    "handles.document": ("Document",),
     "handles.members": ("Members",),
     "keys": ("key",),
     "opening": ("open",),
@@ -76,10 +78,10 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AsyncStore", "Change", "CheckReport", "ConsistencyMismatchError", "CorruptionError",
-    "Counter", "DeadlineExceededError", "DecodingError", "EncodingError", "Entry", "Explanation",
-    "FencedError", "Finding", "Gap", "InvalidArgumentError", "InvalidKeyError", "Maintenance",
-    "Members", "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError", "Page",
-    "PolicyError", "Reading", "Scan", "Store", "StoreClosedError", "TierStoreError",
+    "Counter", "DeadlineExceededError", "DecodingError", "Document", "EncodingError", "Entry",
+    "Explanation", "FencedError", "Finding", "Gap", "InvalidArgumentError", "InvalidKeyError",
+    "Maintenance", "Members", "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError",
+    "Page", "PolicyError", "Reading", "Scan", "Store", "StoreClosedError", "TierStoreError",
     "TypeMismatchError", "UnavailableError", "ValueTooLargeError", "Watch", "key", "open",
     "open_async",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 import tierstore
 from tierstore.aio import AsyncScan, AsyncStore
 
-NO_COROUTINES = {"batch", "counter", "members", "prefixed", "scan", "watch"}
+NO_COROUTINES = {"batch", "counter", "document", "members", "prefixed", "scan", "watch"}
 
 
 def public(cls):
@@ -26,7 +26,7 @@ def public(cls):
 VERBS = sorted(public(tierstore.Store))
 CALLS = {
     "batch": (), "check": (), "close": (), "counter": ("a",), "members": ("a",), "delete": ("a",),
-    "delete_many": (["a"],), "exists": ("a",),
+    "delete_many": (["a"],), "document": ("a",), "exists": ("a",),
     "explain": ("a",), "flush": (), "get": ("a",), "get_many": (["a"],), "maintain": (),
     "outcome": ("x",), "prefixed": ("a",), "put": ("a", 1), "put_many": ({"a": 1},),
     "read": ("a",), "scan": ("a",), "stats": (), "touch": ("a", 5),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Self, TypeVar
 
+    from tierstore.aio.documents import AsyncDocument
     from tierstore.aio.workers import Workers
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
@@ -245,6 +246,13 @@ class AsyncStore:
     def members(self, key: str) -> AsyncMembers:
         """The set at `key`; see `Store.members`. No coroutine, its verbs are."""
         return AsyncMembers(AsyncEngine(self, TypedKey(self._store, key, "set")))
+
+    def document(self, key: str) -> AsyncDocument:
+        """The document at `key`; see `Store.document`. No coroutine, its verbs are."""
+        from tierstore.aio.documents import AsyncDocument
+
+        typed = TypedKey(self._store, key, "document")
+        return AsyncDocument(AsyncEngine(self, typed), typed)
 
     # The store itself
 

@@ -24,6 +24,9 @@ class Engine(Protocol):
         generation 0, if the key is absent. `look` must neither change nor keep it.
         """
 
+    def random(self, size_bytes: int) -> int:
+        """A random number of that size."""
+
     def change(self, delta: Any, *, seen: int = 0, timeout: float | None = None) -> None:
         """Acknowledge a change of the key at the durability that its rule declares."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from tierstore.handles.counter import Counter
+    from tierstore.handles.document import Document
     from tierstore.handles.members import Members
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.batching import Batch
@@ -235,6 +236,13 @@ class Store(Resolver):
         from tierstore.store.typed import TypedKey
 
         return Members(TypedKey(self, key, "set"))
+
+    def document(self, key: str) -> Document:
+        """The document at `key`. Raises TypeMismatchError if its rule declares another type."""
+        from tierstore.handles.document import Document
+        from tierstore.store.typed import TypedKey
+
+        return Document(TypedKey(self, key, "document"))
 
     # The store itself
 

@@ -90,6 +90,10 @@ class TypedKey:
                 f" declares a {self._rule.type}: a key keeps its type; use another key"
             )
 
+    def random(self, size_bytes: int) -> int:
+        """A random number of that size."""
+        return int.from_bytes(self._store._core.runtime.random_bytes(size_bytes), "big")
+
     def bump(self, number: int) -> bool:
         """Add `number` to a counter, if that takes no more than the copy that is here."""
         store = self._store

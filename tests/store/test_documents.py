@@ -1,0 +1,173 @@
+"""Documents through a store: blocks of edits, merged."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pycrdt
+import pytest
+
+import tierstore
+from tierstore.errors import EncodingError, TypeMismatchError, UnavailableError
+from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, memory_store
+
+POLICY = {"rules": [{"match": "doc/*", "type": "document"}]}
+
+
+class World:
+    """Two stores of one region in memory."""
+
+    def __init__(self):
+        self.runtime, self.plan = ManualRuntime(), FaultPlan()
+        self.region = MemoryRegion(self.runtime)
+        self.a, self.b = (
+            memory_store(POLICY, region=FaultyRegion(self.region, self.plan), runtime=self.runtime)
+            for _ in "ab"
+        )
+
+    def exchange(self):
+        """Let both know all."""
+        for store in (self.a, self.b):
+            store.flush()
+        for store in (self.a, self.b):
+            store._core.replica.pull()
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    for store in (made.a, made.b):
+        store.close()
+
+
+def edit(store, **items):
+    with store.document("doc/1").edit() as doc:
+        doc.update(items)
+
+
+def test_a_document_is_what_its_edits_made_it(world):
+    handle = world.a.document("doc/1")
+    assert handle.json() == {}
+    edit(world.a, title="x", tags=["a", {"b": None}], deep={"c": [1, 2.5, True]})
+    with handle.edit() as doc:
+        del doc["title"]
+        doc["tags"].append("z")
+        doc["tags"][1]["b"] = "d"
+        assert doc.json()["tags"] == ["a", {"b": "d"}, "z"]
+    expected = {"deep": {"c": [1, 2.5, True]}, "tags": ["a", {"b": "d"}, "z"]}
+    assert handle.json() == world.a.get("doc/1") == expected
+    world.exchange()
+    assert handle.json() == world.b.document("doc/1").json() == expected
+    assert [entry.value for entry in world.b.scan()] == [expected]
+
+
+def test_edits_at_two_edges_are_merged(world):
+    edit(world.a, list=["a"], title="x", text=pycrdt.Text("hello"))
+    world.exchange()
+    with world.a.document("doc/1").edit() as doc:
+        doc["list"].append("b")
+        doc["text"].insert(5, " world")
+        doc["left"] = 1
+    with world.b.document("doc/1").edit() as doc:
+        doc["list"].insert(0, "z")
+        doc["text"].insert(0, "say ")
+        doc["right"] = 2
+    world.exchange()
+    merged = world.a.document("doc/1").json()
+    assert merged == world.b.document("doc/1").json()
+    assert (merged["left"], merged["right"], merged["list"]) == (1, 2, ["z", "a", "b"])
+    assert merged["text"] == "say hello world"
+
+
+def test_a_block_that_raises_changes_nothing(world):
+    edit(world.a, title="x")
+    with contextlib.suppress(ZeroDivisionError), world.a.document("doc/1").edit() as doc:
+        doc["title"] = "y"
+        raise ZeroDivisionError
+    assert world.a.document("doc/1").json() == {"title": "x"}
+
+
+def test_a_block_that_changes_nothing_writes_nothing(world):
+    edit(world.a, title="x")
+    world.exchange()
+    before = world.a.stats()["tally"]["flushed"] if "tally" in world.a.stats() else None
+    with world.a.document("doc/1").edit() as doc:
+        assert doc["title"] == "x"
+    assert world.a._core.replica.state.outbox.unflushed == 0
+    assert before is None or world.a.stats()["tally"]["flushed"] == before
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, 2**63 - 1, "\ud800"])
+def test_what_a_document_cannot_hold_is_refused(world, value):
+    edit(world.a, title="x")
+    with pytest.raises(EncodingError):
+        edit(world.a, other=value)
+    assert world.a.document("doc/1").json() == {"title": "x"}
+
+
+def test_reads_and_edits_need_the_state(world):
+    edit(world.b, title="x")
+    world.exchange()
+    assert world.b.document("doc/1").json() == {"title": "x"}  # so that it has a copy
+    world.plan.is_region_down = True
+    handle = world.a.document("doc/1")
+    with pytest.raises(UnavailableError):
+        handle.json()
+    with pytest.raises(UnavailableError), handle.edit():
+        pass
+    with world.b.document("doc/1").edit() as doc:
+        doc["title"] = "y"
+    assert world.b.document("doc/1").json() == {"title": "y"}
+    world.plan.is_region_down = False
+    world.runtime.advance(10)
+    world.exchange()
+    assert handle.json() == {"title": "y"}
+
+
+def test_a_delete_begins_anew_and_what_edits_the_old_one_is_lost(world):
+    edit(world.a, title="x", list=["a"])
+    world.exchange()
+    assert world.b.document("doc/1").json()
+    world.a.delete("doc/1")
+    with world.b.document("doc/1").edit() as doc:
+        doc["list"].append("b")
+    world.exchange()
+    assert world.a.document("doc/1").json() == world.b.document("doc/1").json()
+    assert "list" not in world.a.document("doc/1").json()
+    edit(world.a, title="new")
+    world.exchange()
+    assert world.b.document("doc/1").json()["title"] == "new"
+
+
+def test_other_verbs_are_refused(world):
+    with pytest.raises(TypeMismatchError, match=r"store.document\(key\)"):
+        world.a.put("doc/1", {})
+    with pytest.raises(TypeMismatchError):
+        world.a.document("other")
+
+
+def test_a_document_outlives_its_process(tmp_path):
+    with tierstore.open(POLICY, base_dir=tmp_path) as store:
+        edit(store, title="x")
+        edit(store, list=[1])
+    with tierstore.open(POLICY, base_dir=tmp_path) as store:
+        with store.batch() as batch:
+            edit(batch, more=True)
+        assert store.document("doc/1").json() == {"list": [1], "more": True, "title": "x"}
+        assert repr(store.document("doc/1")) == "<tierstore.Document 'doc/1'>"
+
+
+async def test_async_documents_do_the_same(tmp_path):
+    async with tierstore.open_async(POLICY, base_dir=tmp_path) as astore:
+        handle = astore.document("doc/1")
+        async with handle.edit() as doc:
+            doc["title"] = "x"
+        async with handle.edit():
+            pass
+        with contextlib.suppress(ZeroDivisionError):
+            async with handle.edit() as doc:
+                doc["title"] = "y"
+                raise ZeroDivisionError
+        assert await handle.json() == {"title": "x"}
+        assert repr(handle) == "<tierstore.AsyncDocument 'doc/1'>"

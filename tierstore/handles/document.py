@@ -1,0 +1,100 @@
+"""The handle of a document."""
+
+from __future__ import annotations
+
+from tierstore.crdt import document
+from tierstore.crdt.guard import root_of
+from tierstore.crdt.views import MapView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tierstore.handles.engine import Engine
+
+CLIENT_BYTES = 4
+
+
+class Document:
+    """A map, with maps, lists and texts in it, that many edit at once.
+
+    Made by `store.document(key)`. It is kept by pycrdt, and a document of Yjs: its root is
+    `ydoc.getMap("root")`.
+    """
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def json(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """All of it as plain data; an empty dict if the key is absent.
+
+        Raises UnavailableError when the region is needed and does not answer.
+        """
+        return self._engine.observe(document.value, timeout)[0]
+
+    def edit(self, *, timeout: float | None = None) -> Edit:
+        """A block that edits the document: `with handle.edit() as doc: doc["title"] = "x"`.
+
+        `doc` is its map. What the block changed is acknowledged, as one change, when it ends; if
+        it raises, nothing is. What others change meanwhile is merged. Entering raises
+        UnavailableError when the region is needed and does not answer.
+        """
+        return Edit(self._engine, timeout)
+
+    def __repr__(self) -> str:
+        return f"<tierstore.Document {self._engine.key!r}>"
+
+
+class Edit:
+    """One block of edits. Used once, by one thread."""
+
+    def __init__(self, engine: Engine, timeout: float | None) -> None:
+        self._engine = engine
+        self._timeout = timeout
+
+    def __enter__(self) -> MapView:
+        draft = self._draft = Draft(*self._engine.observe(_kept, self._timeout), self._engine)
+        return draft.begin()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        delta = self._draft.end(is_wanted=error is None)
+        if delta is not None:
+            generation = self._draft.generation
+            self._engine.change(delta, seen=generation, timeout=self._timeout)
+
+
+class Draft:
+    """A copy of a document that is being edited."""
+
+    def __init__(self, state: Any, generation: int, engine: Engine) -> None:
+        self.generation = generation
+        self._state = state
+        client = engine.random(CLIENT_BYTES)
+        while not client or document.has_client(state, client):
+            client = engine.random(CLIENT_BYTES)
+        self._document = document.open_document(state, client)
+        self._mark = document.mark_of(self._document, state)
+        self._transaction = self._document.transaction()
+
+    def begin(self) -> MapView:
+        """The map to edit, until `end`."""
+        self._transaction.__enter__()
+        return MapView(root_of(self._document))
+
+    def end(self, *, is_wanted: bool) -> Any:
+        """What was changed, as a delta; None if nothing was, or it is not wanted.
+
+        Raises EncodingError for what a document cannot hold.
+        """
+        self._transaction.__exit__(None, None, None)
+        delta = document.changes_since(self._document, self._mark) if is_wanted else None
+        if delta is not None:  # what would be refused elsewhere is refused here
+            document.apply(self._state, delta, origin=0, actor=0, is_same_life=True)
+        return delta
+
+
+def _kept(state: Any) -> Any:
+    """States of documents are never changed, so one may be kept."""
+    return state
