@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from tierstore.runtime.chance import Chance
-from tierstore.testing.laws import encoding, joining, meaning, sending
+from tierstore.testing.laws import encoding, joining, lifetimes, meaning, sending
 from tierstore.testing.laws.life import Life, live
 from tierstore.testing.laws.steps import draw_script
 
@@ -27,6 +27,9 @@ LAWS: tuple[Law, ...] = (
     joining.regions_agree,
     sending.composed_is_one_by_one,
     sending.shown_is_what_comes,
+    lifetimes.deletions_win,
+    lifetimes.touches_mean_a_generation,
+    lifetimes.the_living_side_has_the_lifetime,
     encoding.equal_states_have_equal_bytes,
     encoding.deltas_come_back,
     encoding.damage_is_noticed,
@@ -67,10 +70,10 @@ def check(
 def check_script(under_test: TypeUnderTest, script: Script, laws: Iterable[Law] = LAWS) -> None:
     """Hold one life to each of `laws`. Raises AssertionError as `check` does."""
     chosen = tuple(laws)
-    if _broken(under_test, script, chosen) is None:
+    if broken_law(under_test, script, chosen) is None:
         return
     shortest = shrink(under_test, script, chosen)
-    broken = _broken(under_test, shortest, chosen)
+    broken = broken_law(under_test, shortest, chosen)
     raise AssertionError(f"{under_test.name}: {broken}\n{shortest}")
 
 
@@ -79,14 +82,14 @@ def shrink(under_test: TypeUnderTest, script: Script, laws: tuple[Law, ...]) -> 
     at = 0
     while at < len(script.steps):
         shorter = replace(script, steps=script.steps[:at] + script.steps[at + 1 :])
-        if _broken(under_test, shorter, laws) is None:
+        if broken_law(under_test, shorter, laws) is None:
             at += 1
         else:
             script, at = shorter, 0
     return script
 
 
-def _broken(under_test: TypeUnderTest, script: Script, laws: tuple[Law, ...]) -> str | None:
+def broken_law(under_test: TypeUnderTest, script: Script, laws: tuple[Law, ...]) -> str | None:
     """Which law is broken, and how; None if all hold."""
     name = "it lives"
     try:
