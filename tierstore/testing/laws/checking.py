@@ -29,7 +29,7 @@ LAWS: tuple[Law, ...] = (
     sending.shown_is_what_comes,
     lifetimes.deletions_win,
     lifetimes.touches_mean_a_generation,
-    lifetimes.the_living_side_has_the_lifetime,
+    lifetimes.the_latest_touch_has_the_lifetime,
     encoding.equal_states_have_equal_bytes,
     encoding.deltas_come_back,
     encoding.damage_is_noticed,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from tierstore.crdt import changes
 from tierstore.crdt.pending import Change
 from tierstore.record import Record
-from tierstore.testing.laws.known import Did, Known
+from tierstore.testing.laws.known import NONE, Did, Known
 from tierstore.testing.laws.steps import Delete, Deliver, Do, Look, Script, Send, Touch, Wait
 
 if TYPE_CHECKING:
     from tierstore.testing.laws.steps import Step
-    from tierstore.testing.laws.under_test import TypeUnderTest
+    from tierstore.testing.laws.under_test import Events, Operation, TypeUnderTest
 
 ACTOR = 101
 """Of the first region; the others follow."""
@@ -48,6 +48,8 @@ class Replica:
     base: tuple[Record | None, Known] = (None, Known())
     parts: list[Change] = field(default_factory=list)
     done: list[Did] = field(default_factory=list)
+    own: Events = NONE
+    """All that it ever did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +165,19 @@ class Life:
         delta = operation.delta(type_.empty() if payload is None else type_.decode(payload))
         if delta is None:
             return
-        known, removes = self._known(replica), operation.removes
-        removed = {event for event in known.events if removes is not None and removes(event[1])}
         added = set() if operation.adds is None else {(self.stamp, operation.adds)}
+        removed = self._removed(replica, operation) if is_live else NONE
+        replica.own |= added
         replica.parts.append(Change(delta, seen=seen, expires_at_ms=self._expiry(step.ttl_ms)))
-        replica.done.append(Did(frozenset(added), frozenset(removed)))
+        replica.done.append(Did(frozenset(added), removed))
+
+    def _removed(self, replica: Replica, operation: Operation) -> Events:
+        """Of what is shown that which `operation` removes, and own earlier events like it."""
+        if operation.removes is None:
+            return NONE
+        known = self._known(replica)
+        shown = {_kind(what) for what in known.remaining() if operation.removes(what)}
+        return frozenset(event for event in known.events | replica.own if _kind(event[1]) in shown)
 
     def _known(self, replica: Replica) -> Known:
         record, known = replica.base
@@ -258,3 +268,8 @@ def has_expired(record: Record | None, now_ms: int) -> bool:
     if record is None or record.payload is None or record.expires_at_ms is None:
         return False
     return record.expires_at_ms <= now_ms
+
+
+def _kind(what: object) -> object:
+    """So that 1 and True differ."""
+    return type(what), what

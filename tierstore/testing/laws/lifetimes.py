@@ -41,16 +41,15 @@ def touches_mean_a_generation(life: Life) -> None:
             assert found == (last.touch, last.expires_at_ms), f"a touch was lost: {applied}"
 
 
-def the_living_side_has_the_lifetime(life: Life) -> None:
-    """Joined with a deleted record of its generation, one that lives goes on as long as before."""
+def the_latest_touch_has_the_lifetime(life: Life) -> None:
+    """Of two records of a generation that live, the one that was touched last says how long."""
     for one, two in pairwise(life.records()):
-        for living, dead in ((one, two), (two, one)):
-            if living.payload is None or dead.payload is not None:
-                continue
-            if living.generation == dead.generation:
-                joined = changes.join(living, dead)
-                assert _lifetime(joined) == _lifetime(living), f"{living!r} and {dead!r}: {joined!r}"
+        alive = [_lifetime(side) for side in (one, two) if side.payload is not None]
+        if alive and one.generation == two.generation:
+            joined = changes.join(one, two)
+            assert _lifetime(joined) == max(alive), f"of {one!r} and {two!r} came {joined!r}"
 
 
-def _lifetime(record: Record) -> tuple[int, int | None]:
-    return record.touch, record.expires_at_ms
+def _lifetime(record: Record) -> tuple[int, float]:
+    expiry = record.expires_at_ms
+    return record.touch, float("inf") if expiry is None else expiry

@@ -76,7 +76,7 @@ def _fork(life: Life) -> Life:
     fork.replicas = [
         Replica(
             replica.origin, fork.regions[life.regions.index(replica.region)], replica.base,
-            list(replica.parts), list(replica.done),
+            list(replica.parts), list(replica.done), replica.own,
         )
         for replica in life.replicas
     ]  # fmt: skip

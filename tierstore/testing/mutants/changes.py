@@ -169,7 +169,7 @@ MUTANTS = (
         "values that come back after their TTL",
         expired_goes_on,
         (COUNTERS,),
-        0,
+        2,
     ),
     Mutant(
         "touch of any generation",
@@ -177,7 +177,7 @@ MUTANTS = (
         "a new value that expires with the old",
         touch_of_any_generation,
         (COUNTERS,),
-        0,
+        21,
     ),
     Mutant(
         "generation begun again",

@@ -165,6 +165,6 @@ MUTANTS = (
         "equal states with different digests",
         any_format,
         (COUNTERS,),
-        0,
+        3,
     ),
 )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import set
 from tierstore.crdt.set import State
-from tierstore.testing.mutants.laws_of_types import SETS
-from tierstore.testing.mutants.mutant import Mutant
+from tierstore.testing.mutants.laws_of_types import REMOVALS, SETS
+from tierstore.testing.mutants.mutant import Law, Mutant
 from tierstore.testing.mutants.planting import plants
 
 if TYPE_CHECKING:
@@ -120,8 +120,14 @@ def last_change_sent(right: Any) -> Any:
 
 
 @plants(set, "compose")
-def seen_of_the_first_forgotten(right: Any) -> Any:
-    return lambda first, second, **how: {**first, **second}
+def seen_of_the_second_forgotten(right: Any) -> Any:
+    def compose(first: Delta, second: Delta, **how: Any) -> Any:
+        both = right(first, second, **how)
+        for element in first.keys() & second.keys():
+            both[element] = (both[element][0], first[element][1])
+        return both
+
+    return compose
 
 
 @plants(set, "compose")
@@ -133,13 +139,17 @@ def seen_in_another_life(right: Any) -> Any:
 def discard_of_one_dot(right: Any) -> Any:
     def discard(state: State, elements: Any) -> Any:
         delta = right(state, elements)
-        return {element: (adds, frozenset(sorted(seen)[:1])) for element, (adds, seen) in delta.items()}
+        return {
+            element: (adds, frozenset(sorted(seen)[:1])) for element, (adds, seen) in delta.items()
+        }
 
     return discard
 
 
-def _mutant(name: str, what: str, stands_for: str, plant: Any, caught_at: int) -> Mutant:
-    return Mutant(name, what, stands_for, plant, (SETS,), caught_at)
+def _mutant(
+    name: str, what: str, stands_for: str, plant: Any, caught_at: int, law: Law = SETS
+) -> Mutant:
+    return Mutant(name, what, stands_for, plant, (law,), caught_at)
 
 
 MUTANTS = (
@@ -177,6 +187,7 @@ MUTANTS = (
         "a removal that hits what came after a deletion",
         removal_of_any_generation,
         0,
+        REMOVALS,
     ),
     _mutant(
         "dots given again",
@@ -235,10 +246,10 @@ MUTANTS = (
         0,
     ),
     _mutant(
-        "seen of the first forgotten",
-        "Two changes of an element as one name what the second has seen.",
+        "seen of the second forgotten",
+        "Two changes of an element as one name what the first has seen.",
         "removals lost before they are sent",
-        seen_of_the_first_forgotten,
+        seen_of_the_second_forgotten,
         0,
     ),
     _mutant(
@@ -246,7 +257,8 @@ MUTANTS = (
         "Two changes as one name what was seen in two generations.",
         "a removal that hits what came after a deletion",
         seen_in_another_life,
-        0,
+        5,
+        REMOVALS,
     ),
     _mutant(
         "discard of one dot",
