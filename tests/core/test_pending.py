@@ -42,7 +42,7 @@ def test_a_touch_moves_the_lifetime_and_the_later_touch_wins():
 def test_a_touch_of_a_generation_that_is_over_is_dropped():
     touch = Change(counter.add(1), seen=3, touch=5, expires_at_ms=20)
     both = touch.then(Change(counter.add(1), seen=4, expires_at_ms=9), counter)
-    assert told(both) == ((2, 0), False, 4, 0, None)
+    assert told(both) == ((2, 0), False, 4, 0, 9)
 
 
 def test_what_was_seen_in_a_generation_that_is_over_is_dropped():

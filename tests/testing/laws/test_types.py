@@ -29,6 +29,7 @@ from tierstore.testing.mutants.laws_of_types import NARROW
 CASES = 1000
 CASES_OF_CAMPAIGN = 200_000
 CASES_OF_REGISTERS = 2000
+DEPTH, DEPTH_OF_CAMPAIGN = 5, 7
 HALVES = (0, 1)
 """Two seeds, which two processes can check at the same time."""
 each_type = pytest.mark.parametrize("under_test", SAMPLES.values(), ids=SAMPLES)
@@ -46,7 +47,7 @@ def test_the_laws_hold_of_a_set_whose_elements_meet():
 
 @each_type
 def test_the_laws_hold_of_every_short_life(under_test):
-    assert explore(under_test, 4) > 1000
+    assert explore(under_test, DEPTH) > 5000
 
 
 def test_join_of_registers_is_a_join():
@@ -79,7 +80,7 @@ def test_the_laws_hold_in_a_campaign(under_test):
 @pytest.mark.campaign
 @each_type
 def test_the_laws_hold_of_every_longer_life(under_test):
-    assert explore(under_test, 6) > 10_000
+    assert explore(under_test, DEPTH_OF_CAMPAIGN) > 50_000
 
 
 @pytest.mark.campaign

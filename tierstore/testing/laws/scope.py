@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tierstore.testing.laws import joining, meaning
@@ -29,22 +30,44 @@ def explore(under_test: TypeUnderTest, depth: int, *, operations_max: int = OPER
     """
     moves = tuple(_moves(under_test))
     seen: set[object] = set()
-    layer: list[tuple[Life, tuple[Step, ...], int]] = [(Life(under_test, Script(())), (), 0)]
+    layer = [Path(Life(under_test, Script(())))]
     for _ in range(depth):
-        following = []
-        for life, steps, operations in layer:
-            for move in moves:
-                is_operation = isinstance(move, (Do, Delete))
-                if operations + is_operation > operations_max or _is_idle(life, move):
-                    continue
-                after = _fork(life)
-                after.take(move)
-                if (mark := _mark(after, operations + is_operation)) not in seen:
-                    seen.add(mark)
-                    _check(after, (*steps, move))
-                    following.append((after, (*steps, move), operations + is_operation))
-        layer = following
+        layer = [
+            after
+            for path in layer
+            for after in _after(path, moves, operations_max)
+            if _is_new(after, seen)
+        ]
     return len(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A life, and how it came to that."""
+
+    life: Life
+    steps: tuple[Step, ...] = ()
+    operations: int = 0
+
+
+def _after(path: Path, moves: tuple[Step, ...], operations_max: int) -> Iterator[Path]:
+    """Every path that is one step longer."""
+    for move in moves:
+        operations = path.operations + isinstance(move, (Do, Delete))
+        if operations <= operations_max and not _is_idle(path.life, move):
+            life = _fork(path.life)
+            life.take(move)
+            yield Path(life, (*path.steps, move), operations)
+
+
+def _is_new(path: Path, seen: set[object]) -> bool:
+    """Whether no path came to this before; then it is held to the laws."""
+    mark = _mark(path.life, path.operations)
+    if mark in seen:
+        return False
+    seen.add(mark)
+    _check(path.life, path.steps)
+    return True
 
 
 def _moves(under_test: TypeUnderTest) -> Iterator[Step]:
