@@ -123,9 +123,9 @@ class Life:
         """Let everything be sent and delivered."""
         for replica in self.replicas:
             self._send(replica)
-        for _ in range(2):
-            for source in self.regions:
-                for target in self.regions:
+        for source in self.regions:  # the last hears of all the others, then they of it
+            for target in self.regions:
+                if target is not source:
                     self._deliver(source.states[-1], target)
 
     def shown(self, replica: Replica) -> Record | None:
