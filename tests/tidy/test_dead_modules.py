@@ -16,6 +16,7 @@ PUBLIC_MODULES = {
     "tierstore.testing.conformance.models",
     "tierstore.testing.edn",
     "tierstore.testing.history",
+    "tierstore.testing.laws",
     "tierstore.testing.models",
     "tierstore.testing.simulation",
     "tierstore.testing.mutants",

@@ -73,7 +73,7 @@ def encode(state: State) -> bytes:
 def decode(payload: bytes) -> State:
     """The state that `encode` wrote."""
     flat = unpack(payload)
-    if not isinstance(flat, list) or len(flat) % 3 != 1 or flat[0] != FORMAT:
+    if not isinstance(flat, list) or len(flat) % 3 != 1 or not _is_format(flat[0]):
         raise DecodingError("a counter is malformed")
     actors = flat[1::3]
     if any(type(actor) is not int or not 0 <= actor <= REPLICA_MAX for actor in actors):
@@ -85,6 +85,10 @@ def decode(payload: bytes) -> State:
     if _NOTHING in state.values():
         raise DecodingError("a counter has an actor that did nothing")
     return state
+
+
+def _is_format(wire: int) -> bool:
+    return type(wire) is int and wire == FORMAT  # 1.0 and True are equal to 1
 
 
 def encode_delta(delta: Delta) -> bytes:

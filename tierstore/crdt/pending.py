@@ -36,14 +36,18 @@ class Change:
         self.expires_at_ms = expires_at_ms
 
     def then(self, later: Change, type_: Type) -> Change:
-        """One change that does what this one and then `later`, of the same replica, do."""
+        """One change that does what this one and then `later`, of the same replica, do.
+
+        Not if a key that this one begins had expired when `later` was made: they are two lives,
+        and each is sent by itself.
+        """
         if later.resets:
             return later
         is_same_life = not (self.seen and later.seen) or self.seen == later.seen
         before = self if is_same_life else _untouched(self)
         lifetime = before if before.touch or before.delta is not None else later
-        if later.touch > before.touch:
-            lifetime = later
+        if later.touch > before.touch or self.touch > before.touch:
+            lifetime = later  # also where a touch is dropped: it has replaced what was before it
         return Change(
             _composed(self.delta, later.delta, type_, is_same_life=is_same_life),
             resets=self.resets,

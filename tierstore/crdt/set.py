@@ -12,6 +12,8 @@ whose dots it has yet to hear of. An origin of 0 is no longer known, nor needed.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from tierstore.errors import DecodingError, EncodingError
 from tierstore.record import REPLICA_MAX, SET
 from tierstore.values.msgpack import pack, unpack
@@ -176,11 +178,15 @@ def decode(payload: bytes) -> State:
         raise DecodingError("a set is malformed")
     state = State()
     for actor, given in _groups(parts[1], 2):
+        if not given:
+            raise DecodingError("a set has an actor that gave nothing")
         state.context[actor] = given
     for element, flat in zip(parts[2::2], parts[3::2], strict=True):
         dots = tuple((actor, n, origin) for actor, n, origin in _groups(flat, 3))
         if not dots or any(not 0 < n <= state.context.get(actor, 0) for actor, n, _ in dots):
             raise DecodingError("a set has a dot that nobody gave")
+        if any(one[:2] >= two[:2] for one, two in pairwise(dots)):
+            raise DecodingError("the dots of a set are not in order")
         state.elements[_known(element)] = dots
     if encode(state) != payload:
         raise DecodingError("a set is not in order")

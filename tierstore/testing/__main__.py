@@ -1,10 +1,12 @@
-"""`python -m tierstore.testing`: simulated clusters and planted mistakes, from the command line."""
+"""`python -m tierstore.testing`: simulated clusters, planted mistakes, laws of types."""
 
 from __future__ import annotations
 
+from tierstore.testing.laws.command import laws
 from tierstore.testing.mutation import mutants
 from tierstore.testing.simulation.command import main
 
+main.add_command(laws)
 main.add_command(mutants)
 
 if __name__ == "__main__":

@@ -9,11 +9,14 @@ from __future__ import annotations
 from tierstore.testing.mutants import (
     batches,
     bounds,
+    changes,
+    counters,
     feed,
     fills,
     journal,
     moves,
     registers,
+    sets,
     sweeping,
 )
 from tierstore.testing.mutants.mutant import Law, Mutant, Scenario, World
@@ -29,6 +32,9 @@ FAMILIES = {
     "Moves": moves.MUTANTS,
     "Sweeping": sweeping.MUTANTS,
     "Bounds": bounds.MUTANTS,
+    "Counters": counters.MUTANTS,
+    "Sets": sets.MUTANTS,
+    "Generations, and changes that wait": changes.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in FAMILIES.values() for mutant in family)
 
