@@ -282,3 +282,22 @@ def test_a_retired_replica_counts_on_under_its_next_identity(new_node):
     node.pull()
     assert node.store.counter("jrn/n").get() == 11
     assert node.store.members("jrn/s").all() == set()
+
+
+@pytest.mark.parametrize("is_touched", [False, True])
+def test_a_change_after_what_waits_has_expired_is_not_stored_dead(new_node, is_touched):
+    """It was acknowledged while the region was away, beside one whose life is over."""
+    node = new_node(**POLICY)
+    key = "jrn/n" if is_touched else "ttl/n"
+    if is_touched:
+        node.store.counter(key).add(1)
+        node.store.flush()
+        assert node.store.counter(key).get() == 1
+        node.store.touch(key, ttl=3)
+    else:
+        node.store.counter(key).add(1)
+    node.runtime.sleep(6)
+    node.store.counter(key).add(10)
+    node.store.flush()
+    node.pull()
+    assert node.store.counter(key).get() in (10, 11)

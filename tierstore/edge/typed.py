@@ -93,6 +93,8 @@ class TypedEntry(Entry):
     def take(self, change: Change, stamp: int, author: int, size_bytes: int) -> None:
         """Let `change` be pending; of `size_bytes`, made at `stamp` by `author`."""
         pending = self.pending
+        if pending is not None and pending.has_expired(physical_ms(stamp)):
+            pending = pending.with_lifetime_of(change)  # or what comes now would be stored dead
         self.pending = change if pending is None else pending.then(change, self.type)
         self.pending_bytes += size_bytes
         self.written, self.author = stamp, author
