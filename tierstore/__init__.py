@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tierstore.errors import OutcomeUnknownError as OutcomeUnknownError
     from tierstore.errors import OverloadedError as OverloadedError
     from tierstore.errors import PolicyError as PolicyError
+    from tierstore.errors import StaleReplicaError as StaleReplicaError
     from tierstore.errors import StoreClosedError as StoreClosedError
     from tierstore.errors import TierStoreError as TierStoreError
     from tierstore.errors import TypeMismatchError as TypeMismatchError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tierstore.store.results import Page as Page
     from tierstore.store.results import Reading as Reading
     from tierstore.store.scanning import Scan as Scan
+    from tierstore.store.session import Session as Session
     from tierstore.store.store import Store as Store
     from tierstore.store.watching import Watch as Watch
 
@@ -58,8 +60,8 @@ _HOMES = {
         "ConsistencyMismatchError", "CorruptionError", "DeadlineExceededError", "DecodingError",
         "EncodingError", "FencedError", "InvalidArgumentError", "InvalidKeyError",
         "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError", "PolicyError",
-        "StoreClosedError", "TierStoreError", "TypeMismatchError", "UnavailableError",
-        "ValueTooLargeError",
+        "StaleReplicaError", "StoreClosedError", "TierStoreError", "TypeMismatchError",
+        "UnavailableError", "ValueTooLargeError",
     ),
     "handles.counter": ("Counter",),
     "handles.document": ("Document",),
@@ -71,6 +73,7 @@ _HOMES = {
         "Reading",
     ),
     "store.scanning": ("Scan",),
+    "store.session": ("Session",),
     "store.store": ("Store",),
     "store.watching": ("Watch",),
 }  # fmt: skip
@@ -81,7 +84,8 @@ __all__ = [
     "Counter", "DeadlineExceededError", "DecodingError", "Document", "EncodingError", "Entry",
     "Explanation", "FencedError", "Finding", "Gap", "InvalidArgumentError", "InvalidKeyError",
     "Maintenance", "Members", "NoMatchingRuleError", "OutcomeUnknownError", "OverloadedError",
-    "Page", "PolicyError", "Reading", "Scan", "Store", "StoreClosedError", "TierStoreError",
+    "Page", "PolicyError", "Reading", "Scan", "Session", "StaleReplicaError", "Store",
+    "StoreClosedError", "TierStoreError",
     "TypeMismatchError", "UnavailableError", "ValueTooLargeError", "Watch", "key", "open",
     "open_async",
 ]  # fmt: skip

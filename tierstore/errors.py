@@ -18,6 +18,7 @@ once, at the adapter, and stay reachable as `__cause__`. All errors pickle.
     │   └── DeadlineExceededError (TimeoutError)
     ├── OutcomeUnknownError               it may have happened; ask `store.outcome(operation_id)`
     ├── FencedError                       this replica's identity is stale
+    ├── StaleReplicaError                 this replica lacks what the session has seen
     ├── OverloadedError                   too much is waiting to be written
     ├── CorruptionError                   stored bytes fail their check; names key and tier
     └── StoreClosedError                  the store was closed
@@ -112,6 +113,16 @@ class OutcomeUnknownError(TierStoreError):
 
 class FencedError(TierStoreError):
     """The region no longer accepts this replica's identity; reopen the store."""
+
+
+class StaleReplicaError(TierStoreError):
+    """This replica cannot show what the session has seen elsewhere. Nothing happened.
+
+    If `lost`, it never will: the replica that had it is gone. `session.forget()` goes on without.
+    """
+
+    retry = "later"
+    lost: bool = False
 
 
 class OverloadedError(TierStoreError):

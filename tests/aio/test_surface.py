@@ -12,7 +12,7 @@ import pytest
 import tierstore
 from tierstore.aio import AsyncScan, AsyncStore
 
-NO_COROUTINES = {"batch", "counter", "document", "members", "prefixed", "scan", "watch"}
+NO_COROUTINES = {"batch", "counter", "document", "members", "prefixed", "scan", "session", "watch"}
 
 
 def public(cls):
@@ -30,7 +30,7 @@ CALLS = {
     "explain": ("a",), "flush": (), "get": ("a",), "get_many": (["a"],), "maintain": (),
     "outcome": ("x",), "prefixed": ("a",), "put": ("a", 1), "put_many": ({"a": 1},),
     "read": ("a",), "scan": ("a",), "stats": (), "touch": ("a", 5),
-    "watch": ("a",),
+    "session": (), "watch": ("a",),
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ STORE_VERBS = {
     for name, member in vars(tierstore.Store).items()
     if inspect.isfunction(member) and not name.startswith("_")
 }
-NOT_YET = ["session", "transaction", "transact", "compare_and_set", "lease"]
+NOT_YET = ["transaction", "transact", "compare_and_set", "lease"]
 
 
 def added():

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Self, TypeVar
 
     from tierstore.aio.documents import AsyncDocument
+    from tierstore.aio.session import AsyncSession
     from tierstore.aio.workers import Workers
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
@@ -260,6 +261,12 @@ class AsyncStore:
         """A view of this store in which every key is preceded by `prefix`. No coroutine."""
         return AsyncStore(self._store.prefixed(prefix), self._workers)
 
+    def session(self, token: str | None = None) -> AsyncSession:
+        """A view for one client; see `Store.session`. No coroutine."""
+        from tierstore.aio.session import AsyncSession
+
+        return AsyncSession(self._store.session(token), self._workers)
+
     async def explain(self, key: str, *, timeout: float | None = None) -> Explanation:
         """Where `key` is, what is declared for it, and why. `str()` of it reads as a report."""
         store = self._store
@@ -355,7 +362,7 @@ class AsyncStore:
         """The answer that needs no I/O, if the store is open and there is one."""
         core = self._core
         core.refuse_closed()
-        if not core.replica.is_open:
+        if not core.replica.is_open or self._store.is_session:
             return None
         full, rule = self._store._locate(key)
         max_age_s = seconds("max_age", max_age)
@@ -363,6 +370,8 @@ class AsyncStore:
 
     def _take_local(self, rules: dict[str, Rule], max_age_s: float | None) -> dict[str, Any]:
         """The values of those of `rules` that need no I/O, which are taken out of it."""
+        if self._store.is_session:
+            return {}
         resolve = self._core.replica.reader.resolve_local
         answers = {full: resolve(full, rule, max_age_s) for full, rule in rules.items()}
         local = {full: answer for full, answer in answers.items() if answer is not None}

@@ -79,14 +79,8 @@ class Flusher:
             # Also here: a journal that begins while another thread registers would stay unbound.
             self.notes.bind(registration.info.region)
         with state.journal_lock, state.lock:
-            batch_max = state.policy.replication.batch
-            fresh = state.outbox.take_dirty(batch_max, state.never_edge, state.heat)
-            if heat and state.heat is not None:
-                state.outbox.take_heat(state.heat, batch_max)
+            self._take(heat=heat)
             last_seq, stamp = state.last_seq, state.clock.last
-            for frozen in fresh:
-                self._release_entries(frozen)
-            state.edge.evict(state.now_ms())
         self._build()
         waiting = [frozen for frozen in state.outbox.frozen if not frozen.persisted]
         if waiting and state.journal is not None:
@@ -101,6 +95,35 @@ class Flusher:
                 state.journal.freeze(stored, last_seq, stamp)
         for frozen in waiting:
             frozen.persisted = True
+
+    def number(self) -> int:
+        """The number of the last batch, once everything that waits is in one.
+
+        It is kept in the journal with it, unless a flush is under way: that, or the next one, does
+        so. If the process dies in between, its successor gives the same numbers to the same
+        writes, as long as they fit into a batch.
+        """
+        state = self._state
+        if state.flush_lock.acquire(False):
+            try:
+                self.freeze()
+                return state.outbox.last_number
+            finally:
+                state.flush_lock.release()
+        with state.journal_lock, state.lock:
+            self._take(heat=False)
+            return state.outbox.last_number
+
+    def _take(self, *, heat: bool) -> None:
+        """Put what waits into numbered batches, in memory. Needs both locks."""
+        state = self._state
+        batch_max = state.policy.replication.batch
+        fresh = state.outbox.take_dirty(batch_max, state.never_edge, state.heat)
+        if heat and state.heat is not None:
+            state.outbox.take_heat(state.heat, batch_max)
+        for frozen in fresh:
+            self._release_entries(frozen)
+        state.edge.evict(state.now_ms())
 
     def on_registered(self, registration: Registration) -> None:
         """Settle what the region already has, and see whether it is the one that we know."""

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 class Resolver:
     """What the verbs of a store are made of."""
 
+    is_session = False
+    """Whether every verb must be noted."""
+
     def __init__(self, core: Core, prefix: str = "") -> None:
         self._core = core
         self._prefix = prefix
@@ -70,10 +73,16 @@ class Resolver:
         deadline = core.deadline(timeout)
         full, rule = self._locate(key)
         replica = core.replica
-        answer = replica.reader.resolve(full, rule, max_age_s, deadline, counts=counts)
+        answer = self._answer(full, rule, max_age_s, deadline, counts=counts)
         if answer.tier != "edge":
             replica.start()
         return answer
+
+    def _answer(
+        self, full: str, rule: Rule, max_age_s: float | None, deadline: Deadline, *, counts: bool
+    ) -> Answer:
+        reader = self._core.replica.reader
+        return reader.resolve(full, rule, max_age_s, deadline, counts=counts)
 
     def _gather(
         self, keys: Iterable[str], max_age_s: float | None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tierstore.store.batching import Batch
     from tierstore.store.results import CheckReport, Explanation, Outcome, Reading
     from tierstore.store.scanning import Scan
+    from tierstore.store.session import Session
     from tierstore.store.watching import Watch
 
 CLOSE_TIMEOUT_S = 5.0
@@ -251,6 +252,17 @@ class Store(Resolver):
         check_prefix(prefix)
         self._core.refuse_closed()
         return Store(self._core, self._prefix + prefix)
+
+    def session(self, token: str | None = None) -> Session:
+        """A view for one client: read-your-writes and monotonic reads across replicas.
+
+        `token` is the `session_token` that it had elsewhere; None begins a session. Raises
+        InvalidArgumentError. Its verbs wait for what was written at another replica, within
+        their timeout, and then raise StaleReplicaError.
+        """
+        from tierstore.store.session import make_session
+
+        return make_session(self._core, self._prefix, token)
 
     def explain(self, key: str, *, timeout: float | None = None) -> Explanation:
         """Where `key` is, what is declared for it, and why. `str()` of it reads as a report."""

@@ -1,0 +1,167 @@
+"""Sessions: a view of a store that never goes back, and sees its own writes, wherever it goes on.
+
+The promises are read-your-writes and monotonic reads (Terry et al., "Session Guarantees for Weakly
+Consistent Replicated Data", PDIS 1994), for one client that carries its token from replica to
+replica of a region. See `tierstore.replica.seen` for how they are kept.
+"""
+
+from __future__ import annotations
+
+from tierstore.errors import StaleReplicaError, UnavailableError
+from tierstore.keys import check_prefix
+from tierstore.replica.seen import Seen
+from tierstore.store.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from tierstore.edge.entry import Entry
+    from tierstore.policy.model import Rule
+    from tierstore.record import Record
+    from tierstore.replica.changing import ChangeWrite
+    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.reads import Answer
+    from tierstore.replica.write import Write
+    from tierstore.store.core import Core, View
+    from tierstore.store.scanning import Scan
+
+
+class SessionCore:
+    """The core of a session's views: what writes is noted; all else is done by the store's own."""
+
+    def __init__(self, core: Core, seen: Seen) -> None:
+        self.core = core
+        self.seen = seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.core, name)
+
+    def attach(self, view: View) -> None:
+        """Let no verb of a view take a short way, which would not be noted."""
+        view._lookup = _find_nothing
+        view._rewrite = view._bump = _refuse
+
+    def settle(self, deadline: Deadline) -> Deadline:
+        """Return, with the time that is left, once this replica may answer the session."""
+        self.core.ensure_open()
+        self.seen.settle(self.core.replica, deadline)
+        return deadline.renewed()
+
+    def note(self, keys: list[str] | None) -> None:
+        """What the session was shown, or wrote."""
+        self.seen.note(self.core.replica, keys)
+
+    def write_one(self, write: Write | ChangeWrite, timeout: float | None) -> None:
+        """Acknowledge a write, and let the session remember it."""
+        self.settle(self.core.deadline(timeout))
+        self.core.write_one(write, timeout)
+        self.note([write.key])
+
+    def write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
+        """Acknowledge writes, and let the session remember them."""
+        self.settle(self.core.deadline(timeout))
+        self.core.write(writes, timeout)
+        self.note([write.key for write in writes])
+
+    def write_now(self, writes: Sequence[Write | ChangeWrite]) -> bool:
+        """False: to be noted, a write is put into a batch, which takes the journal."""
+        return False
+
+    def touch(
+        self, key: str, rule: Rule, target: Record, ttl_ms: int | None, timeout_s: float | None
+    ) -> bool:
+        """Move an expiry, and let the session remember it."""
+        moved = self.core.touch(key, rule, target, ttl_ms, timeout_s)
+        self.note([key])
+        return moved
+
+
+class Session(Store):
+    """A view of a store for one client; made by `store.session`.
+
+    Its reads show what the session has seen or written before, at whichever replica, or later
+    states; if this replica cannot, they raise StaleReplicaError, never something older.
+    """
+
+    is_session = True
+
+    def __init__(self, core: SessionCore, prefix: str = "") -> None:
+        self._context = core
+        super().__init__(core, prefix)  # type: ignore[arg-type]
+
+    @property
+    def session_token(self) -> str:
+        """What to hand on to the replica at which the session goes on. Opaque, unsigned."""
+        self._context.seen.relieve(self._context.core.replica)
+        return self._context.seen.token()
+
+    def forget(self) -> None:
+        """Go on without what was seen until now: for what is lost."""
+        self._context.seen.forget()
+
+    def prefixed(self, prefix: str) -> Session:
+        """A view of the same session in which every key is preceded by `prefix`."""
+        check_prefix(prefix)
+        self._core.refuse_closed()
+        return Session(self._context, self._prefix + prefix)
+
+    def scan(self, prefix: str = "", **options: Any) -> Scan:
+        """See `Store.scan`. Each page is asked of the region, so it has what was seen."""
+        self._context.settle(self._core.deadline(options.get("timeout")))
+        found = super().scan(prefix, **options)
+        self._context.note(None)
+        return found
+
+    def _answer(
+        self, full: str, rule: Rule, max_age_s: float | None, deadline: Deadline, *, counts: bool
+    ) -> Answer:
+        deadline = self._context.settle(deadline)
+        answer = super()._answer(full, rule, self._bound_s(max_age_s), deadline, counts=counts)
+        self._require_fresh(answer)
+        self._context.note([full])
+        return answer
+
+    def _fetch(
+        self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
+    ) -> dict[str, Any]:
+        deadline = self._context.settle(deadline)
+        core = self._context.core
+        answers = core.replica.reader.resolve_many(rules, self._bound_s(max_age_s), deadline)
+        for answer in answers.values():
+            self._require_fresh(answer)
+        core.replica.start()
+        self._context.note(list(rules))
+        return self._found(answers)
+
+    def _bound_s(self, max_age_s: float | None) -> float | None:
+        bound_s = self._context.seen.bound_s(self._context.core.replica)
+        if bound_s is None or max_age_s is None:
+            return max_age_s if bound_s is None else bound_s
+        return min(bound_s, max_age_s)
+
+    def _require_fresh(self, answer: Answer) -> None:
+        """Of what is shown because the region is away, nothing from before the session came."""
+        bound_s = self._context.seen.bound_s(self._context.core.replica)
+        if answer.stale and bound_s is not None and answer.age_s > bound_s:
+            raise StaleReplicaError("the region is away, and the copy here may lack what was seen")
+
+
+def make_session(core: Core, prefix: str, token: str | None) -> Session:
+    """A session's view. Raises InvalidArgumentError unless `token` is one.
+
+    Raises UnavailableError at an edge that workers share: there, what waits is in no batch.
+    """
+    core.refuse_closed()
+    if core.replica.state.shared is not None:
+        raise UnavailableError("sessions at an edge that workers share are not available yet")
+    return Session(SessionCore(core, Seen(token)), prefix)
+
+
+def _find_nothing(key: str) -> None:
+    return None
+
+
+def _refuse(entry: Entry, value: object) -> bool:
+    return False
