@@ -49,7 +49,7 @@ def test_a_url_says_where_the_server_is(url, options):
 @pytest.mark.parametrize(
     "url",
     [
-        "", "redis", "redis:", "redis://", "redis:///0", "http://h", "redis+cluster://h",
+        "", "redis", "redis:", "redis://", "redis:///0", "http://h", "redis+sentinel://h",
         "redis://h:0", "redis://h:65536", "redis://h:x", "redis://u:a@b@h", "redis://u:a/b@h",
         "redis://u:a?b@h", "redis://u:a#b@h", "redis://u:a:b@h", "redis://u@h", "redis://h/x",
         "redis://h/-1", "redis://h/0/1", "redis://h/1?db=1", "redis://h?pool=0", "redis://h?x=1",
