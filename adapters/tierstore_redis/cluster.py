@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tierstore.errors import DeadlineExceededError, PolicyError, TierStoreError, UnavailableError
+from tierstore.errors import DeadlineExceededError, TierStoreError, UnavailableError
 from tierstore.region.deadline import Deadline
 from tierstore.region.shared import TAGS, life_of
 from tierstore_redis.copies import to_ms
-from tierstore_redis.errors import MOVING, NO_CLUSTER, translate
+from tierstore_redis.errors import MOVING, translate
 from tierstore_redis.keys import STANDING
 from tierstore_redis.nodes import Manner, Nodes, Request
 from tierstore_redis.probing import (
@@ -102,6 +102,12 @@ class ClusterServers:
         node = self._topology.masters[STANDING]
         return STANDING if node not in self._nodes.away else next(iter(homes))
 
+    def drop(self, home: int) -> None:
+        """Use none of the connections any more that are open now to who serves a home."""
+        node = self._topology.masters[home]
+        if node is not None:
+            self._nodes.drop(node)
+
     def owner(self, home: int) -> Node | None:
         """Who serves a home, as far as is known."""
         return self._topology.masters[home]
@@ -144,11 +150,6 @@ class ClusterServers:
         if isinstance(answer, Exception):
             raise translate(answer, self.place) from answer
         return answer
-
-    def renew(self) -> None:
-        """Use none of the connections any more that are open now."""
-        for node in self._topology.nodes():
-            self._nodes.drop(node)
 
     def close(self) -> None:
         """Release connections. Idempotent."""
@@ -264,8 +265,6 @@ class ClusterServers:
         self._nodes.round([request], soon, _ASKED)
         if request.failure is not None:
             raise request.failure
-        if NO_CLUSTER in str(request.answer):
-            raise PolicyError(f"{self.place}: {node} is a single server; write redis:// for that")
         place = self._nodes.place(node)
         if isinstance(request.answer, Exception):
             raise translate(request.answer, place) from request.answer

@@ -13,9 +13,9 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as DriverTimeoutError
 
-from tierstore.errors import DeadlineExceededError, UnavailableError
+from tierstore.errors import DeadlineExceededError, PolicyError, UnavailableError
 from tierstore.runtime import fork
-from tierstore_redis.errors import DRIVER_ERRORS
+from tierstore_redis.errors import DRIVER_ERRORS, NO_CLUSTER
 from tierstore_redis.probing import epoch_of, parse_info, run_of
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class Link:
         try:
             self.driver.connect()
             info = parse_info(self._told("INFO"))
-            epoch = epoch_of(self._told("CLUSTER", "INFO")) if address.seeds else ""
-            self.run = run_of(info, epoch)
+            self.run = run_of(info, self._read_epoch(address) if address.seeds else "")
         except BaseException:
             self.close()
             raise
@@ -184,6 +183,18 @@ class Link:
             return self.driver.read_response()
         except ResponseError as error:
             return error
+
+    def _read_epoch(self, address: Address) -> str:
+        """Of the node's configuration. Raises PolicyError if it is no node."""
+        try:
+            return epoch_of(self._told("CLUSTER", "INFO"))
+        except ResponseError as error:
+            if NO_CLUSTER not in str(error):
+                raise
+            raise PolicyError(
+                f"the edge tier at {address.shown}: it is a single server; write redis:// or"
+                " rediss:// for that"
+            ) from error
 
     def _told(self, *command: str) -> Any:
         self.driver.send_command(*command, check_health=False)

@@ -54,8 +54,11 @@ def run_of(info: Fields, epoch: str = "") -> str:
 
 
 def epoch_of(raw: Any) -> str:
-    """The epoch in a CLUSTER INFO reply. It is never empty."""
-    return parse_info(raw).get("cluster_my_epoch", "") or "unknown"
+    """The epoch in a CLUSTER INFO reply. Raises UnavailableError if there is none."""
+    epoch = parse_info(raw).get("cluster_my_epoch", "")
+    if not epoch.isdigit():
+        raise UnavailableError("a node of the edge's cluster does not tell its epoch")
+    return epoch
 
 
 def check_server(info: Fields, place: str, *, is_node: bool = False) -> None:

@@ -30,6 +30,7 @@ class Node(Server):
             "cluster_enabled": "yes",
             "cluster_node_timeout": NODE_TIMEOUT_MS,
             "cluster_config_file": "nodes.conf",
+            "repl_diskless_sync_delay": 0,
         }
         super().__init__(**{**cluster, **settings})
 
@@ -50,7 +51,11 @@ class Node(Server):
 
     def ask(self, *command):
         """The answer to one command, on a connection of its own."""
-        client = connect_url(self.url)
+        return self.ask_as("", *command)
+
+    def ask_as(self, user, *command):
+        """`ask` as a user, such as "name:password@"."""
+        client = connect_url(self.url.replace("://", f"://{user}"))
         try:
             return client.execute_command(*command)
         finally:
@@ -127,6 +132,32 @@ class Cluster:
                     (found,) = (one for one in self.nodes if one.port == master[1])
                     return found
         raise LookupError(slot)
+
+    def move(self, slot, source, target):
+        """Move a slot with its keys, as an operator's tool does."""
+        self.begin_move(slot, source, target)
+        self.move_keys(slot, source, target)
+        self.end_move(slot, source, target)
+
+    def begin_move(self, slot, source, target):
+        """From now on keys that the source lacks are asked for at the target."""
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
+
+    def move_keys(self, slot, source, target, count=1_000):
+        """Move some keys of a slot that is being moved; how many."""
+        names = source.ask("CLUSTER", "GETKEYSINSLOT", slot, count)
+        if names:
+            place = "127.0.0.1", target.port, "", 0, 5_000
+            source.ask("MIGRATE", *place, "KEYS", *names)
+        return len(names)
+
+    def end_move(self, slot, source, target):
+        """The target has the slot."""
+        masters = [one for one in self.nodes if one not in (source, target)]
+        for node in (target, source, *masters):
+            if node.told():
+                node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
     def kill(self):
         """End all nodes as a power cut does."""

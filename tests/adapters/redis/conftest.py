@@ -7,6 +7,7 @@ import os
 from itertools import count
 
 import pytest
+import valkey_cluster
 import valkey_server as valkey
 
 from tierstore.runtime import Runtime
@@ -67,6 +68,34 @@ def own_server():
     yield start
     for server in started:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def edge_cluster():
+    """A cluster for the session, which no test harms."""
+    try:
+        cluster = valkey_cluster.find_cluster()
+    except valkey.MissingError as missing:
+        skip_or_fail(missing)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def own_cluster():
+    """Makes clusters of the test's own, with settings: `own_cluster(replicas=1)`."""
+    started = []
+
+    def start(**settings):
+        try:
+            started.append(valkey_cluster.Cluster(**settings))
+        except valkey.MissingError as missing:
+            skip_or_fail(missing)
+        return started[-1]
+
+    yield start
+    for cluster in started:
+        cluster.close()
 
 
 @pytest.fixture
