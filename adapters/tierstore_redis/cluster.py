@@ -62,10 +62,7 @@ class ClusterServers:
         deadline = Deadline(self._runtime, timeout_s)
         self._refresh(deadline)
         topology = self._topology
-        requests = [Request(0, probe, node=node) for node in topology.nodes() for probe in _PROBES]
-        soon = Deadline(self._runtime, min(deadline.remaining_s() / 2, REFRESH_S))
-        self._nodes.round(requests, soon, _ASKED)
-        found, failure = self._read_probes(requests)
+        found, failure = self._probe_each(self._away_last(topology.nodes()), deadline)
         if not found:
             raise failure or self._unserved()
         lives = [_life_at(node, found) for node in topology.masters]
@@ -177,9 +174,11 @@ class ClusterServers:
 
     def _locate(self, requests: Iterable[Request], deadline: Deadline) -> None:
         """Give those that go to no node yet the master of their home."""
-        homes = [one.home for one in requests if one.node is None]
-        if any(self._topology.masters[home] is None for home in homes):
+        known = {self._topology.masters[one.home] for one in requests if one.node is None}
+        if None in known:
             self._refresh(deadline)
+        elif known & self._nodes.away:  # another may have taken over
+            self._learn_quietly(deadline)
         masters = self._topology.masters
         for request in requests:
             request.node = request.node or masters[request.home]
@@ -255,9 +254,7 @@ class ClusterServers:
         masters = self._topology.nodes()
         self._turn += 1
         at = self._turn % len(masters) if masters else 0
-        nodes = dict.fromkeys([*masters[at:], *masters[:at], *self._topology.others, *self._seeds])
-        away = set(self._nodes.away)
-        return sorted(nodes, key=lambda node: node in away)
+        return self._away_last([*masters[at:], *masters[:at], *self._topology.others, *self._seeds])
 
     def _read_topology(self, node: Node, deadline: Deadline) -> Topology:
         soon = Deadline(self._runtime, min(deadline.remaining_s(), REFRESH_S))
@@ -273,23 +270,26 @@ class ClusterServers:
         except ValueError as error:
             raise UnavailableError(f"{place}: {error}") from error
 
-    def _read_probes(
-        self, requests: Sequence[Request]
+    def _probe_each(
+        self, nodes: Iterable[Node], deadline: Deadline
     ) -> tuple[dict[Node | None, Probed], TierStoreError | None]:
-        """What those masters said of themselves that answered, and why another did not."""
+        """What those say of themselves that answer soon, and why another did not.
+
+        Raises PolicyError for one that cannot be part of an edge.
+        """
         found: dict[Node | None, Probed] = {}
         failure: TierStoreError | None = None
-        for at in range(0, len(requests), len(_PROBES)):
-            some = requests[at : at + len(_PROBES)]
+        for node in nodes:
             try:
-                found[some[0].node] = self._read_probe(some)
+                soon_s = min(deadline.remaining_s() / 2, REFRESH_S)
+                found[node] = self._probe_one(node, Deadline(self._runtime, soon_s))
             except UnavailableError as error:
                 failure = error
         return found, failure
 
-    def _read_probe(self, requests: Sequence[Request]) -> Probed:
-        node = requests[0].node
-        assert node is not None
+    def _probe_one(self, node: Node, deadline: Deadline) -> Probed:
+        requests = [Request(0, probe, node=node) for probe in _PROBES]
+        self._nodes.round(requests, deadline, _ASKED)
         if requests[0].failure is not None:
             raise requests[0].failure
         answers = [one.answer for one in requests]
@@ -300,6 +300,10 @@ class ClusterServers:
             self._nodes.drop(node)
         now_ms = to_ms(self.checked(answers[3]))
         return Probed(info, parse_settings(answers[2]), life, now_ms)
+
+    def _away_last(self, nodes: Iterable[Node]) -> list[Node]:
+        away = set(self._nodes.away)
+        return sorted(dict.fromkeys(nodes), key=lambda node: node in away)
 
     def _unserved(self) -> UnavailableError:
         return UnavailableError(f"{self.place}: no node of the cluster serves some of its slots")
