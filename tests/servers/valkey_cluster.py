@@ -154,10 +154,9 @@ class Cluster:
 
     def end_move(self, slot, source, target):
         """The target has the slot."""
-        masters = [one for one in self.nodes if one not in (source, target)]
-        for node in (target, source, *masters):
-            if node.told():
-                node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+        rest = [one for one in self.nodes if one not in (source, target)]
+        for node in (target, source, *rest):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
     def kill(self):
         """End all nodes as a power cut does."""
