@@ -38,6 +38,8 @@ ROUNDS_MAX = 8
 """How often one request is sent at most, for it is sent elsewhere or with the text of a script."""
 REFRESH_S = 1.0
 """What one node may take to tell the slots, or of itself, as another may be quicker."""
+AWAY_S = 0.2
+"""What one has to tell of itself that did not answer before, so that others need not wait."""
 _SLOTS: Command = (b"CLUSTER", b"SLOTS")
 _PROBES: tuple[Command, ...] = (
     (b"INFO",), (b"CLUSTER", b"INFO"), (b"CONFIG", b"GET", *SETTINGS), (b"TIME",)
@@ -89,10 +91,6 @@ class ClusterServers:
                 one.link.close()
             raise
         return opened
-
-    def together(self, homes: Iterable[int]) -> list[list[int]]:
-        """Each alone, for it has a slot of its own."""
-        return [[home] for home in homes]
 
     def clock_home(self, homes: Iterable[int]) -> int:
         """Always the same, but while that is away."""
@@ -281,7 +279,8 @@ class ClusterServers:
         failure: TierStoreError | None = None
         for node in nodes:
             try:
-                soon_s = min(deadline.remaining_s() / 2, REFRESH_S)
+                most_s = AWAY_S if node in self._nodes.away else REFRESH_S
+                soon_s = min(deadline.remaining_s() / 2, most_s)
                 found[node] = self._probe_one(node, Deadline(self._runtime, soon_s))
             except UnavailableError as error:
                 failure = error

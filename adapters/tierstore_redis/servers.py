@@ -68,9 +68,6 @@ class Servers(Protocol):
     def open(self, timeout_s: float) -> list[Heard]:
         """New connections to all that serve a tag."""
 
-    def together(self, homes: Iterable[int]) -> list[list[int]]:
-        """The homes about which one command may be."""
-
     def clock_home(self, homes: Iterable[int]) -> int:
         """The home by whose server time is told, while `homes` are called."""
 
@@ -133,10 +130,6 @@ class SingleServer:
             return [Heard(self._open(timeout_s), [(b"PING",)])]
         except DRIVER_ERRORS as error:
             raise translate(error, self.place) from error
-
-    def together(self, homes: Iterable[int]) -> list[list[int]]:
-        """All of them."""
-        return [list(homes)]
 
     def clock_home(self, homes: Iterable[int]) -> int:
         """Any: there is one clock."""
