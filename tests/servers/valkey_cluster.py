@@ -30,6 +30,7 @@ class Node(Server):
             "cluster_enabled": "yes",
             "cluster_node_timeout": NODE_TIMEOUT_MS,
             "cluster_config_file": "nodes.conf",
+            "cluster_require_full_coverage": "no",
             "repl_diskless_sync_delay": 0,
         }
         super().__init__(**{**cluster, **settings})
