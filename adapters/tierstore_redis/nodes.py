@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from tierstore_redis.connections import Command
     from tierstore_redis.servers import Call
 
+FAILURES_MAX = 3
+PAUSE_S_MIN = 0.1
+PAUSE_S_MAX = 1.0
+"""How long nobody asks a node that failed so often in a row, but for one at a time afterwards."""
+PATIENT_S = 0.1
+"""A caller who waited for less than this says little about a node."""
 ASKING: Command = (b"ASKING",)
 
 
@@ -64,6 +70,14 @@ class _Flight:
     requests: Sequence[Request]
 
 
+@dataclass(slots=True)
+class _Absence:
+    """Of a node that did not answer when it was last asked."""
+
+    failures: int = 0
+    retry_at_s: float = 0.0
+
+
 class Nodes:
     """The nodes of one cluster, with a bounded number of connections to each."""
 
@@ -72,8 +86,12 @@ class Nodes:
         self._runtime = runtime
         self._pools: dict[Node, Connections] = {}
         self._is_closed = False
-        self.away: set[Node] = set()
+        self._absent: dict[Node, _Absence] = {}
+
+    @property
+    def away(self) -> set[Node]:
         """Those that did not answer when they were last asked."""
+        return set(self._absent)
 
     def place(self, node: Node) -> str:
         """What messages call a node."""
@@ -101,7 +119,7 @@ class Nodes:
             for node, some in by_node.items():
                 self._start(node, some, deadline, manner, flights)
             for flight in list(flights):
-                self._finish(flight, manner)
+                self._finish(flight, deadline, manner)
                 flights.remove(flight)
         finally:
             for flight in flights:
@@ -117,7 +135,7 @@ class Nodes:
         for node in list(self._pools):
             if node not in kept and (pool := self._pools.pop(node, None)) is not None:
                 pool.close()
-        self.away &= kept
+                self._absent.pop(node, None)
 
     def close(self) -> None:
         """Close all connections, and open none any more. Idempotent."""
@@ -135,13 +153,15 @@ class Nodes:
     ) -> None:
         """Send what goes to one node."""
         try:
+            self._admit(node)
             pool = self._pool(node)
             link = self._take(pool, deadline, manner.life)
         except TierStoreError as error:
-            self._fail(node, requests, error, is_lost=False)
+            _fail(requests, error)
             return
         except DRIVER_ERRORS as error:
-            self._fail(node, requests, translate(error, self.place(node)), is_lost=False)
+            self._note_absent(node, deadline)
+            _fail(requests, translate(error, self.place(node)))
             return
         flight = _Flight(node, pool, link, requests)
         flights.append(flight)
@@ -153,19 +173,19 @@ class Nodes:
         except DeadlineExceededError as error:
             flights.remove(flight)
             pool.give(link)
-            self._fail(node, requests, error, is_lost=False)
+            _fail(requests, error)
         except DRIVER_ERRORS as error:
             flights.remove(flight)
-            self._break(flight, error, manner)
+            self._break(flight, error, deadline, manner)
 
-    def _finish(self, flight: _Flight, manner: Manner) -> None:
+    def _finish(self, flight: _Flight, deadline: Deadline, manner: Manner) -> None:
         """Read the answers of one node."""
         try:
             answers = flight.link.answers(sum(1 + one.is_asking for one in flight.requests))
         except DRIVER_ERRORS as error:
-            self._break(flight, error, manner)
+            self._break(flight, error, deadline, manner)
             return
-        self.away.discard(flight.node)
+        self._absent.pop(flight.node, None)
         told = iter(answers)
         for request in flight.requests:
             if request.is_asking:
@@ -188,21 +208,35 @@ class Nodes:
             raise StaleRunError
         return link
 
-    def _break(self, flight: _Flight, error: Exception, manner: Manner) -> None:
+    def _break(self, flight: _Flight, error: Exception, deadline: Deadline, manner: Manner) -> None:
         """The answers of a node were lost."""
         flight.pool.discard(flight.link)
-        place = self.place(flight.node)
+        self._note_absent(flight.node, deadline)
         is_sent, is_write = manner.is_change, manner.is_write
-        failure = translate(error, place, is_sent=is_sent, is_write=is_write)
+        failure = translate(error, self.place(flight.node), is_sent=is_sent, is_write=is_write)
         failure.__cause__ = error
-        self._fail(flight.node, flight.requests, failure, is_lost=is_write)
+        _fail(flight.requests, failure, is_lost=is_write)
 
-    def _fail(
-        self, node: Node, requests: Sequence[Request], error: TierStoreError, *, is_lost: bool
-    ) -> None:
-        self.away.add(node)
-        for request in requests:
-            request.failure, request.is_lost = error, is_lost
+    def _admit(self, node: Node) -> None:
+        """Raise UnavailableError for a node that is away, but for one caller now and then."""
+        absence = self._absent.get(node)
+        if absence is None or absence.failures < FAILURES_MAX:
+            return
+        now_s = self._runtime.monotonic()
+        left_s = absence.retry_at_s - now_s
+        if left_s > 0:
+            raise UnavailableError(
+                f"{self.place(node)}: it has not answered {absence.failures} times in a row and is"
+                f" asked again in {left_s:.1f} s"
+            )
+        absence.retry_at_s = now_s + PAUSE_S_MAX
+
+    def _note_absent(self, node: Node, deadline: Deadline) -> None:
+        absence = self._absent.setdefault(node, _Absence())
+        if deadline.timeout_s >= PATIENT_S:
+            absence.failures += 1
+        pause_s = PAUSE_S_MIN * 2.0 ** min(max(absence.failures - FAILURES_MAX, 0), 16)
+        absence.retry_at_s = self._runtime.monotonic() + min(PAUSE_S_MAX, pause_s)
 
     def _pool(self, node: Node) -> Connections:
         if self._is_closed:
@@ -217,3 +251,8 @@ class Nodes:
             made = Connections(open_one, self._address.pool, self._runtime)
             pool = self._pools.setdefault(node, made)  # of two threads the first counts
         return pool
+
+
+def _fail(requests: Iterable[Request], error: TierStoreError, *, is_lost: bool = False) -> None:
+    for request in requests:
+        request.failure, request.is_lost = error, is_lost

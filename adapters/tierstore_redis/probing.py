@@ -117,7 +117,7 @@ def describe_cluster(
     why = "; ".join(told) or "every write is on disk before it is acknowledged"
     names = sorted({" ".join(_name_of(one.info)) for one in found.values()})
     version = f"{', '.join(names)}, cluster of {len(found)}"
-    return EdgeInfo(",".join(lives), now_ms, not faults, why, version)
+    return EdgeInfo(",".join(lives), now_ms, not faults, why, version, is_spread=True)
 
 
 def find_faults(info: Fields, settings: Fields) -> list[str]:

@@ -89,6 +89,8 @@ class EdgeInfo:
     """Why it is durable or is not, in words for an operator."""
     version: str
     """What it is and which version, such as "valkey 9.1.2"."""
+    is_spread: bool = False
+    """It is several servers, some of which may be away: the adapter keeps callers from those."""
 
 
 @dataclass(slots=True)

@@ -87,9 +87,9 @@ def test_a_killed_node_takes_its_own_tags_along_and_brings_them_back(cluster, ed
         edge.write([put(ONE_OF_EACH[some], 1)], meanwhile, BYTES_MAX, SHORT_S)
     node.start()
     cluster.wait_ok()
-    assert set(edge.read(ONE_OF_EACH, T).copies) == {
-        ONE_OF_EACH[tag] for tag in set(range(TAGS)) - its
-    }
+    valkey_cluster.wait_until(lambda: not failures(reads, SHORT_S))
+    found = edge.read(ONE_OF_EACH, T).copies
+    assert set(found) == {ONE_OF_EACH[tag] for tag in set(range(TAGS)) - its}
     assert edge.write([put(ONE_OF_EACH[some], 1)], meanwhile, BYTES_MAX, T).verdict == "unbound"
     run = edge.connect(T).run
     edge.bind(some, run, 78, T)

@@ -39,6 +39,7 @@ class EdgeLink:
         self.clock = EdgeClock(runtime)
         self.failure: str | None = None
         self.breaker = Breaker(runtime, "the edge server")
+        self._is_spread = False  # then one server that is away says nothing about the others
 
     @property
     def edge(self) -> SharedEdge:
@@ -63,7 +64,7 @@ class EdgeLink:
                 info = self.edge.connect(deadline.remaining_s())
                 self.clock.heard(info.now_ms, sent_at_s)
                 self._require(info)
-                self.info = info
+                self.info, self._is_spread = info, info.is_spread
             assert self.info is not None
             return self.info
         finally:
@@ -111,7 +112,7 @@ class EdgeLink:
             self.breaker.answered()
         else:
             self.info = None
-            if patience_s >= PATIENT_S:
+            if patience_s >= PATIENT_S and not self._is_spread:
                 self.breaker.unanswered(failure)
         if (was is None) is not (failure is None):
             from tierstore.replica.log import log_reach
