@@ -13,6 +13,8 @@ from journey import Journey, some_requests
 
 import tierstore
 from tierstore.cli.app import main
+from tierstore.region.shared import TAGS, tag_of
+from tierstore_redis.keys import LEAD
 from tierstore_redis.topology import SLOT_OF_HOME
 
 DEMO = files("tierstore.trace.data") / "twitter_c52_demo.csv.gz"
@@ -87,6 +89,38 @@ def test_a_trace_is_read_right_while_nodes_are_killed(cluster, policy):
     assert wrong == []
     assert set(failed) & {"UnavailableError", "DeadlineExceededError"}
     cluster.wait_ok()
+
+
+def test_one_node_away_costs_its_own_keys_only(cluster, policy):
+    """The others are written, read and brought to the region meanwhile."""
+    node = cluster.owner(SLOT_OF_HOME[LEAD])
+    homes = [home for home in range(TAGS) if cluster.owner(SLOT_OF_HOME[home]) is node]
+    keys = [f"key/{number}" for number in range(200)]
+    its = [key for key in keys if tag_of(key) in homes]
+    others = [key for key in keys if tag_of(key) not in homes]
+    elsewhere = {**policy, "tiers": {"regional": policy["tiers"]["regional"]}}
+    with tierstore.open(policy) as store, tierstore.open(elsewhere) as region:
+        store.put_many(dict.fromkeys(keys, 0))
+        store.flush(timeout=10)
+        node.kill()
+        for number, key in enumerate(others):
+            with pytest.raises(tierstore.UnavailableError):
+                store.put(its[number % len(its)], 1)
+            store.put(key, 1)
+            assert store.get(key) == 1
+        valkey.wait_until(lambda: all(region.get(key, max_age=0) == 1 for key in others))
+        node.start()
+        valkey.wait_until(lambda: is_written(store, its[0]))
+    cluster.wait_ok()
+
+
+def is_written(store, key):
+    """Whether a write is taken."""
+    try:
+        store.put(key, 2)
+    except (tierstore.UnavailableError, tierstore.OutcomeUnknownError):
+        return False
+    return True
 
 
 def test_it_is_while_slots_move_to_and_fro(cluster, policy):

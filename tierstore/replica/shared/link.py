@@ -97,6 +97,11 @@ class EdgeLink:
             self._note(None)
         return answer
 
+    @property
+    def has_lost_part(self) -> bool:
+        """Whether the last call failed, while other servers of the edge may still answer."""
+        return self._is_spread and self.failure is not None
+
     def reconnect(self) -> None:
         """Look again who answers, at the next call."""
         self.info = None
