@@ -91,7 +91,7 @@ def test_a_trace_is_read_right_while_nodes_are_killed(cluster, policy):
     cluster.wait_ok()
 
 
-def test_one_node_away_costs_its_own_keys_only(cluster, policy):
+def test_one_node_away_costs_its_own_keys_only(cluster, policy, caplog):
     """The others are written, read and brought to the region meanwhile."""
     node = cluster.owner(SLOT_OF_HOME[LEAD])
     homes = [home for home in range(TAGS) if cluster.owner(SLOT_OF_HOME[home]) is node]
@@ -108,6 +108,7 @@ def test_one_node_away_costs_its_own_keys_only(cluster, policy):
                 store.put(its[number % len(its)], 1)
             store.put(key, 1)
             assert store.get(key) == 1
+        assert len([one for one in caplog.records if "edge server" in one.message]) <= 2
         valkey.wait_until(lambda: all(region.get(key, max_age=0) == 1 for key in others))
         node.start()
         valkey.wait_until(lambda: is_written(store, its[0]))

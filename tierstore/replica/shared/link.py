@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
+TELL_S = 10.0
+
 
 class EdgeLink:
     """Calls to the shared edge. It connects at its first use."""
@@ -39,6 +41,7 @@ class EdgeLink:
         self.clock = EdgeClock(runtime)
         self.failure: str | None = None
         self.breaker = Breaker(runtime, "the edge server")
+        self._told_at_s: float | None = None
         self._is_spread = False  # then one server that is away says nothing about the others
 
     @property
@@ -119,7 +122,16 @@ class EdgeLink:
             self.info = None
             if patience_s >= PATIENT_S and not self._is_spread:
                 self.breaker.unanswered(failure)
-        if (was is None) is not (failure is None):
+        if (was is None) is not (failure is None) and self._may_tell():
             from tierstore.replica.log import log_reach
 
             log_reach("the edge server", was, failure)
+
+    def _may_tell(self) -> bool:
+        """Whether to log that this changed: where one of several is away it does with each call."""
+        now_s = self._runtime.monotonic()
+        is_soon = self._told_at_s is not None and now_s - self._told_at_s < TELL_S
+        if self._is_spread and is_soon:
+            return False
+        self._told_at_s = now_s
+        return True
