@@ -20,30 +20,8 @@ BUS = 10_000  # the port of the bus is that much higher than the one of clients
 NODE_TIMEOUT_MS = 2_000
 
 
-class Node(Server):
-    """A server that may be part of a cluster. Its files are in memory where the system has that."""
-
-    PARENT = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-    def __init__(self, **settings):
-        cluster = {
-            "cluster_enabled": "yes",
-            "cluster_node_timeout": NODE_TIMEOUT_MS,
-            "cluster_config_file": "nodes.conf",
-            "cluster_require_full_coverage": "no",
-            "repl_diskless_sync_delay": 0,
-        }
-        super().__init__(**{**cluster, **settings})
-
-    def _choose_port(self):
-        while True:
-            port = free_port()
-            if port + BUS > 65_535:
-                port -= BUS
-            with suppress(OSError), socket.socket() as client, socket.socket() as bus:
-                client.bind(("127.0.0.1", port))
-                bus.bind(("127.0.0.1", port + BUS))
-                return port
+class Asked:
+    """A node with a url, whoever runs it."""
 
     @property
     def id(self):
@@ -75,7 +53,75 @@ class Node(Server):
         return {}
 
 
-class Cluster:
+class Node(Asked, Server):
+    """A server that may be part of a cluster. Its files are in memory where the system has that."""
+
+    PARENT = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+    def __init__(self, **settings):
+        cluster = {
+            "cluster_enabled": "yes",
+            "cluster_node_timeout": NODE_TIMEOUT_MS,
+            "cluster_config_file": "nodes.conf",
+            "cluster_require_full_coverage": "no",
+            "repl_diskless_sync_delay": 0,
+        }
+        super().__init__(**{**cluster, **settings})
+
+    def _choose_port(self):
+        while True:
+            port = free_port()
+            if port + BUS > 65_535:
+                port -= BUS
+            with suppress(OSError), socket.socket() as client, socket.socket() as bus:
+                client.bind(("127.0.0.1", port))
+                bus.bind(("127.0.0.1", port + BUS))
+                return port
+
+
+class Slots:
+    """What can be asked of, and done to, the slots of a cluster: `nodes` are its nodes."""
+
+    nodes = ()
+
+    def owner(self, slot):
+        """The node that serves a slot, as the first node that answers says."""
+        for node in self.nodes:
+            if not node.told():
+                continue
+            for first, last, master, *_ in node.ask("CLUSTER", "SLOTS"):
+                if first <= slot <= last:
+                    (found,) = (one for one in self.nodes if one.port == master[1])
+                    return found
+        raise LookupError(slot)
+
+    def move(self, slot, source, target):
+        """Move a slot with its keys, as an operator's tool does."""
+        self.begin_move(slot, source, target)
+        self.move_keys(slot, source, target)
+        self.end_move(slot, source, target)
+
+    def begin_move(self, slot, source, target):
+        """From now on keys that the source lacks are asked for at the target."""
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
+
+    def move_keys(self, slot, source, target, count=1_000):
+        """Move some keys of a slot that is being moved; how many."""
+        names = source.ask("CLUSTER", "GETKEYSINSLOT", slot, count)
+        if names:
+            place = "127.0.0.1", target.port, "", 0, 5_000
+            source.ask("MIGRATE", *place, "KEYS", *names)
+        return len(names)
+
+    def end_move(self, slot, source, target):
+        """The target has the slot."""
+        rest = [one for one in self.nodes if one not in (source, target)]
+        for node in (target, source, *rest):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+
+
+class Cluster(Slots):
     """A cluster of masters, and of replicas of the first of them."""
 
     def __init__(self, masters=3, replicas=0, user="", **settings):
@@ -123,42 +169,6 @@ class Cluster:
 
         wait_until(is_ok)
 
-    def owner(self, slot):
-        """The node that serves a slot, as the first node that answers says."""
-        for node in self.nodes:
-            if not node.told():
-                continue
-            for first, last, master, *_ in node.ask("CLUSTER", "SLOTS"):
-                if first <= slot <= last:
-                    (found,) = (one for one in self.nodes if one.port == master[1])
-                    return found
-        raise LookupError(slot)
-
-    def move(self, slot, source, target):
-        """Move a slot with its keys, as an operator's tool does."""
-        self.begin_move(slot, source, target)
-        self.move_keys(slot, source, target)
-        self.end_move(slot, source, target)
-
-    def begin_move(self, slot, source, target):
-        """From now on keys that the source lacks are asked for at the target."""
-        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
-        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
-
-    def move_keys(self, slot, source, target, count=1_000):
-        """Move some keys of a slot that is being moved; how many."""
-        names = source.ask("CLUSTER", "GETKEYSINSLOT", slot, count)
-        if names:
-            place = "127.0.0.1", target.port, "", 0, 5_000
-            source.ask("MIGRATE", *place, "KEYS", *names)
-        return len(names)
-
-    def end_move(self, slot, source, target):
-        """The target has the slot."""
-        rest = [one for one in self.nodes if one not in (source, target)]
-        for node in (target, source, *rest):
-            node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
-
     def kill(self):
         """End all nodes as a power cut does."""
         for node in self.nodes:
@@ -184,19 +194,28 @@ class Cluster:
             node.close()
 
 
-class Elsewhere:
+class _Remote(Asked):
+    def __init__(self, url, port):
+        self.url, self.port = url, port
+
+
+class Elsewhere(Slots):
     """A cluster that others run."""
 
     start = kill = None
 
     def __init__(self, url):
-        import redis
-
         self.url = url
-        first = url.partition(",")[0].replace("redis+cluster:", "redis:")
-        client = redis.Redis.from_url(first.partition("?")[0], socket_timeout=10)
-        client.ping()
-        client.close()
+        first, _, _ = url.partition("?")[0].partition(",")
+        head, _, port = first.replace("redis+cluster:", "redis:").rpartition(":")
+        user, _, _ = head.rpartition("@")
+        found = _Remote(f"{head}:{port}", int(port)).ask("CLUSTER", "SLOTS")
+        places = {
+            (host.decode() or head.rpartition("@")[2].rpartition("/")[2], at)
+            for _, _, (host, at, *_), *_ in found
+        }
+        begin = f"{user}@" if user else "redis://"
+        self.nodes = [_Remote(f"{begin}{host}:{at}", at) for host, at in sorted(places)]
 
     def close(self):
         """Nothing: it goes on."""

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import valkey_cluster
+from redis.exceptions import ConnectionError as DriverConnectionError
 
 import tierstore
 from tierstore.errors import (
@@ -19,6 +20,7 @@ from tierstore.errors import (
 from tierstore.record import Record
 from tierstore.region.batch import PUT, Delta
 from tierstore.region.shared import TAGS, life_of, tag_of
+from tierstore_redis.connections import Link
 from tierstore_redis.topology import SLOT_OF_HOME
 
 T = 10.0
@@ -129,6 +131,49 @@ def test_a_node_that_hangs_costs_no_more_than_the_timeout(cluster, edge):
     assert {tag for tag in range(TAGS) if not life_of(info.run, tag)} == its
     node.signal(signal.SIGCONT)
     valkey_cluster.wait_until(lambda: edge.connect(T).run == run)
+
+
+def test_a_lost_write_is_not_sent_to_who_took_over(edge_cluster, open_edge, monkeypatch):
+    """It may have happened, and the next master may have it."""
+    edge, key = open_edge(edge_cluster.url), ONE_OF_EACH[TAG]
+    run = edge.connect(T).run
+    edge.bind(TAG, run, 77, T)
+    servers = edge._parts().server
+    other = next(node for node in servers._topology.nodes() if node != servers.owner(TAG))
+    assert edge.write([put(key, 1)], run, BYTES_MAX, T).numbers == (1, 1)
+
+    def take_over(*_):
+        servers._topology = servers._topology.moved(SLOT_OF_HOME[TAG], other)
+
+    def lose(*_):
+        raise DriverConnectionError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(servers, "_learn_quietly", take_over)
+        patch.setattr(Link, "answers", lose)
+        with pytest.raises(OutcomeUnknownError):
+            edge.write([put(key, 2)], run, BYTES_MAX, T)
+    assert edge.write([put(key, 2)], run, BYTES_MAX, T).numbers in {(2, 2), (3, 2)}
+
+
+def test_a_forked_child_has_connections_of_its_own(edge_cluster, open_edge):
+    edge = open_edge(edge_cluster.url)
+    run = edge.connect(T).run
+    for tag in range(TAGS):
+        edge.bind(tag, run, 77, T)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            for key in ONE_OF_EACH:
+                edge.write([put(key, 1)], run, BYTES_MAX, T)
+            code = 0 if set(edge.read(ONE_OF_EACH, T).copies) == set(ONE_OF_EACH) else 2
+        finally:
+            os._exit(code)
+    for _ in range(50):
+        edge.read(ONE_OF_EACH, T)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert set(edge.read(ONE_OF_EACH, T).copies) == set(ONE_OF_EACH)
 
 
 # Failover
