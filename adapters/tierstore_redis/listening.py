@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import UnavailableError
 from tierstore_redis.errors import DRIVER_ERRORS, translate
+from tierstore_redis.probing import process_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +43,7 @@ class Listener:
         self._names = names
         self._runtime = runtime
         self._on_gone: OnGone | None = None
-        self._lives: frozenset[str] = frozenset()
+        self._processes: frozenset[str] = frozenset()
 
     def listen(
         self,
@@ -56,7 +57,7 @@ class Listener:
         try:
             for source in sources:
                 self._track(source)
-            self._lives = frozenset(one.heard.link.run for one in sources)
+            self._processes = frozenset(process_of(one.heard.link.run) for one in sources)
             self._on_gone = on_gone
             on_ready()
             self._follow(sources, on_gone, wait_s, is_stopped)
@@ -68,9 +69,9 @@ class Listener:
                 source.heard.link.close()
 
     def doubt(self, life: str, keys: Sequence[str]) -> None:
-        """Let nobody keep what a server told of `keys`, if changes there are not heard."""
+        """Let nobody keep what a server in this life told of `keys`, if it is not listened to."""
         on_gone = self._on_gone
-        if on_gone is not None and life not in self._lives:
+        if on_gone is not None and process_of(life) not in self._processes:
             on_gone(keys)
 
     def _track(self, source: _Source) -> None:

@@ -53,6 +53,11 @@ def run_of(info: Fields, epoch: str = "") -> str:
     return f"{info.get('run_id', '')}-{middle}{info.get('master_replid', '')[:16]}"
 
 
+def process_of(run: str) -> str:
+    """The part of a life that only changes when the server is started again."""
+    return run.partition("-")[0]
+
+
 def epoch_of(raw: Any) -> str:
     """The epoch in a CLUSTER INFO reply. Raises UnavailableError if there is none."""
     epoch = parse_info(raw).get("cluster_my_epoch", "")

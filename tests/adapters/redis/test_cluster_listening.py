@@ -85,13 +85,25 @@ def test_a_slot_that_moves_ends_the_listening(own_cluster, open_edge, hear):
     assert again.hears(*ONE_OF_EACH)
 
 
+def test_a_node_that_another_slot_came_to_is_heard_as_before(open_edge, edge_cluster, hear):
+    edge = open_edge(edge_cluster.url)
+    hearer = hear(edge)
+    for node in (*edge_cluster.nodes, edge_cluster.nodes[0]):
+        node.ask("CLUSTER", "BUMPEPOCH")
+    edge.connect(T)
+    edge.read(ONE_OF_EACH, T)
+    assert hearer.heard == []
+    assert hearer.error is None
+
+
 def test_what_an_unheard_node_told_is_kept_by_nobody(open_edge, edge_cluster, hear):
     edge = open_edge(edge_cluster.url)
     fill(edge, ONE_OF_EACH)
     hearer = hear(edge)
     edge.read(ONE_OF_EACH, T)
     assert hearer.heard == []
-    edge._parts().listener._lives = frozenset(sorted(edge._parts().listener._lives)[:2])
+    listener = edge._parts().listener
+    listener._processes = frozenset(sorted(listener._processes)[:2])
     edge.read(ONE_OF_EACH, T)
     doubted = {key for keys in hearer.heard for key in keys}
     assert 0 < len(doubted) < TAGS
