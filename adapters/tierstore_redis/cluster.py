@@ -242,10 +242,17 @@ class ClusterServers:
                 failure = failure or error
                 continue
             if topology.nodes():
-                self._topology = topology
-                self._nodes.keep([*topology.nodes(), *topology.others, *self._seeds])
+                self._adopt(topology)
                 return
         raise failure or self._unserved()
+
+    def _adopt(self, topology: Topology) -> None:
+        """Go by what a node told. Who got a home from another is in another life by now."""
+        was, self._topology = self._topology, topology
+        for before, node in zip(was.masters, topology.masters, strict=True):
+            if node is not None and before not in (None, node):
+                self._nodes.drop(node)
+        self._nodes.keep([*topology.nodes(), *topology.others, *self._seeds])
 
     def _candidates(self) -> list[Node]:
         """Whom to ask for the slots: masters first, in turn, and last those that are away."""

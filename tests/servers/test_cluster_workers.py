@@ -131,7 +131,7 @@ def test_it_is_while_slots_move_to_and_fro(cluster, policy):
             target = cluster.nodes[(cluster.nodes.index(source) + 1) % 3]
             cluster.move(slot, source, target)
 
-    wrong, _ = travel(policy, dict.fromkeys(range(50, 600, 90), move))
+    wrong, _ = travel(policy, dict.fromkeys(range(50, 600, 200), move))
     assert wrong == []
 
 

@@ -116,7 +116,8 @@ class Slots:
 
     def end_move(self, slot, source, target):
         """The target has the slot."""
-        rest = [one for one in self.nodes if one not in (source, target)]
+        masters = [one for one in self.nodes if one.ask("ROLE")[0] == b"master"]
+        rest = [one for one in masters if one not in (source, target)]
         for node in (target, source, *rest):
             node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
