@@ -14,7 +14,7 @@ from journey import Journey, some_requests
 import tierstore
 from tierstore.cli.app import main
 from tierstore.region.shared import TAGS, tag_of
-from tierstore_redis.keys import LEAD
+from tierstore_redis.keys import LEAD, STANDING
 from tierstore_redis.topology import SLOT_OF_HOME
 
 DEMO = files("tierstore.trace.data") / "twitter_c52_demo.csv.gz"
@@ -91,13 +91,14 @@ def test_a_trace_is_read_right_while_nodes_are_killed(cluster, policy):
     cluster.wait_ok()
 
 
-def test_one_node_away_costs_its_own_keys_only(cluster, policy, caplog):
+@pytest.mark.parametrize("home", [LEAD, STANDING])
+def test_one_node_away_costs_its_own_keys_only(cluster, policy, caplog, home):
     """The others are written, read and brought to the region meanwhile."""
-    node = cluster.owner(SLOT_OF_HOME[LEAD])
-    homes = [home for home in range(TAGS) if cluster.owner(SLOT_OF_HOME[home]) is node]
+    node = cluster.owner(SLOT_OF_HOME[home])
+    tags = [tag for tag in range(TAGS) if cluster.owner(SLOT_OF_HOME[tag]) is node]
     keys = [f"key/{number}" for number in range(200)]
-    its = [key for key in keys if tag_of(key) in homes]
-    others = [key for key in keys if tag_of(key) not in homes]
+    its = [key for key in keys if tag_of(key) in tags]
+    others = [key for key in keys if tag_of(key) not in tags]
     elsewhere = {**policy, "tiers": {"regional": policy["tiers"]["regional"]}}
     with tierstore.open(policy) as store, tierstore.open(elsewhere) as region:
         store.put_many(dict.fromkeys(keys, 0))
@@ -107,7 +108,7 @@ def test_one_node_away_costs_its_own_keys_only(cluster, policy, caplog):
             with pytest.raises(tierstore.UnavailableError):
                 store.put(its[number % len(its)], 1)
             store.put(key, 1)
-            assert store.get(key) == 1
+            assert store.get(key) == store.get(key, max_age=0) == 1
         assert len([one for one in caplog.records if "edge server" in one.message]) <= 2
         valkey.wait_until(lambda: all(region.get(key, max_age=0) == 1 for key in others))
         node.start()
