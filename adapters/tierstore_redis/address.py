@@ -1,4 +1,4 @@
-"""Where a Redis or Valkey server is, taken from a url that may hold a password.
+"""Where a server, or some of a cluster's, are, taken from a url that may hold a password.
 
 What is wrong with a url is told without quoting any part of it: whatever is malformed may be a
 password at a wrong place.
@@ -6,13 +6,17 @@ password at a wrong place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from tierstore.errors import PolicyError
 
 SCHEMES = ("redis", "rediss", "unix")
+CLUSTERS = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+"""Schemes of clusters, and how each of its nodes is talked to."""
 EXAMPLE = "redis://user:password@host:6379/0"
+EXAMPLE_OF_CLUSTER = "redis+cluster://user:password@host-1:6379,host-2:6379"
+SEEDS_MAX = 100
 PORT_DEFAULT, PORT_MAX = 6379, 65_535
 DB_MAX = 1_000_000
 POOL_DEFAULT, POOL_MAX = 16, 1_000
@@ -26,8 +30,19 @@ _KNOWN = ("db", "pool", *_FILES)
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a cluster."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
-    """A server, and which of its databases."""
+    """A server and which of its databases, or a cluster."""
 
     shown: str
     """What may be told of it."""
@@ -35,6 +50,12 @@ class Address:
     pool: int = POOL_DEFAULT
     options: dict[str, str | int] = field(default_factory=dict, repr=False)
     """What the driver is given; it may hold a password."""
+    seeds: tuple[Node, ...] = ()
+    """Of a cluster: nodes to ask first. Then `options` name no host, but `at` a node do."""
+
+    def at(self, node: Node) -> Address:
+        """The address of one node of a cluster."""
+        return replace(self, options={**self.options, "host": node.host, "port": node.port})
 
 
 def parse_address(url: str) -> Address:
@@ -43,25 +64,30 @@ def parse_address(url: str) -> Address:
     Raises PolicyError, which quotes nothing of it, if it is malformed.
     """
     scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in SCHEMES:
-        raise _wrong("it does not begin with redis://, rediss:// or unix://")
+    if not separator or scheme not in (*SCHEMES, *CLUSTERS):
+        raise _wrong(f"it does not begin with {', '.join((*SCHEMES, *CLUSTERS))} and ://")
     rest, _, query = rest.partition("?")
-    fields = _read_query(query, scheme)
+    fields = _read_query(query, CLUSTERS.get(scheme, scheme))
     pool = _number(fields.pop("pool", str(POOL_DEFAULT)), 1, POOL_MAX, "`pool`")
     database = fields.pop("db", None)
     authority, path = _split(rest, scheme)
-    userinfo, _, host = authority.rpartition("@")
+    userinfo, _, hosts = authority.rpartition("@")
     options: dict[str, str | int] = {**_read_user(userinfo), **fields}
+    seeds: tuple[Node, ...] = ()
     if scheme == "unix":
-        if host:
+        if hosts:
             raise _wrong("`unix://` is for the absolute path of a socket, without a host")
         options["path"] = _text(path, _PATH, "the path of the socket", at_least=2)
     else:
-        options |= _read_host(host)
         database = _the_one(path[1:], database)
-    options["db"] = _number(database or "0", 0, DB_MAX, "the database")
-    shown = f"{scheme}://{'***@' if userinfo else ''}{host}{path}{'?***' if query else ''}"
-    return Address(shown, scheme, pool, options)
+    if scheme in CLUSTERS:
+        seeds = _read_seeds(hosts)
+    elif scheme != "unix":
+        node = _read_host(hosts)
+        options |= {"host": node.host, "port": node.port}
+    options["db"] = _number(database or "0", 0, 0 if seeds else DB_MAX, "the database")
+    shown = f"{scheme}://{'***@' if userinfo else ''}{hosts}{path}{'?***' if query else ''}"
+    return Address(shown, CLUSTERS.get(scheme, scheme), pool, options, seeds)
 
 
 def check_prefix(prefix: str) -> str:
@@ -97,7 +123,14 @@ def _read_user(userinfo: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _read_host(host: str) -> dict[str, str | int]:
+def _read_seeds(hosts: str) -> tuple[Node, ...]:
+    nodes = tuple(dict.fromkeys(_read_host(host) for host in hosts.split(",")))
+    if len(nodes) > SEEDS_MAX:
+        raise _wrong(f"it names more than {SEEDS_MAX} hosts")
+    return nodes
+
+
+def _read_host(host: str) -> Node:
     if host.startswith("["):
         name, closing, port = host[1:].partition("]")
         _text(name, "0123456789abcdefABCDEF:.", "a host", at_least=2)
@@ -107,7 +140,7 @@ def _read_host(host: str) -> dict[str, str | int]:
     else:
         name, _, port = host.partition(":")
         _text(name, _NAME, "the host", at_least=1)
-    return {"host": name, "port": _number(port or str(PORT_DEFAULT), 1, PORT_MAX, "the port")}
+    return Node(name, _number(port or str(PORT_DEFAULT), 1, PORT_MAX, "the port"))
 
 
 def _read_query(query: str, scheme: str) -> dict[str, str]:
@@ -118,7 +151,7 @@ def _read_query(query: str, scheme: str) -> dict[str, str]:
             raise _wrong(f"after the `?` there may be, each once: {', '.join(_KNOWN)}")
         found[name] = _text(_decoded(raw), _PATH, f"`{name}`", at_least=1)
     if scheme != "rediss" and any(name in found for name in _FILES):
-        raise _wrong("files of TLS are for rediss:// only")
+        raise _wrong("files of TLS are for rediss:// and rediss+cluster:// only")
     return found
 
 
@@ -147,4 +180,5 @@ def _text(text: str, allowed: str, what: str, *, at_least: int) -> str:
 
 
 def _wrong(why: str) -> PolicyError:
-    return PolicyError(f"the url of the edge tier is malformed: {why}; write {EXAMPLE}")
+    examples = f"{EXAMPLE} or {EXAMPLE_OF_CLUSTER}"
+    return PolicyError(f"the url of the edge tier is malformed: {why}; write {examples}")

@@ -13,10 +13,10 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as DriverTimeoutError
 
-from tierstore.errors import DeadlineExceededError, UnavailableError
+from tierstore.errors import DeadlineExceededError, PolicyError, UnavailableError
 from tierstore.runtime import fork
-from tierstore_redis.errors import DRIVER_ERRORS
-from tierstore_redis.probing import parse_info, run_of
+from tierstore_redis.errors import DRIVER_ERRORS, NO_CLUSTER
+from tierstore_redis.probing import epoch_of, parse_info, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,7 +123,8 @@ class Link:
         self.run = ""
         try:
             self.driver.connect()
-            self.run = run_of(parse_info(self._read_info()))
+            info = parse_info(self._told("INFO"))
+            self.run = run_of(info, self._read_epoch(address) if address.seeds else "")
         except BaseException:
             self.close()
             raise
@@ -133,14 +134,25 @@ class Link:
 
         Raises errors of the driver; the connection is of no use then.
         """
+        self.send(commands, timeout_s)
+        return self.answers(len(commands))
+
+    def send(self, commands: Sequence[Command], timeout_s: float) -> None:
+        """Send commands, the answers to which `answers` or `hear` find; until all are there it may
+        take `timeout_s`."""
         self._allowance.set(timeout_s)
         self.driver.send_packed_command(self.driver.pack_commands(commands), check_health=False)
-        return [self._read() for _ in commands]
 
-    def send(self, command: Command, timeout_s: float) -> None:
-        """Send one command, the answer to which `hear` finds."""
-        self._allowance.set(timeout_s)
-        self.driver.send_packed_command(self.driver.pack_commands([command]), check_health=False)
+    def answers(self, count: int) -> list[Any]:
+        """The next answers. Raises errors of the driver."""
+        return [self._read() for _ in range(count)]
+
+    def fileno(self) -> int:
+        """Of its socket. Raises OSError if it is closed."""
+        try:
+            return int(self.driver._sock.fileno())
+        except AttributeError:
+            raise OSError("the connection is closed") from None
 
     def hear(self, timeout_s: float) -> Any:
         """The next answer or push; None if none comes within `timeout_s`."""
@@ -154,9 +166,9 @@ class Link:
         """Whether the server closed the connection, or said what nobody asked for."""
         try:
             poll = select.poll()
-            poll.register(self.driver._sock.fileno(), select.POLLIN)
+            poll.register(self.fileno(), select.POLLIN)
             return bool(poll.poll(0))
-        except (AttributeError, ValueError, OSError):
+        except (ValueError, OSError):
             return True
 
     def close(self) -> None:
@@ -172,8 +184,20 @@ class Link:
         except ResponseError as error:
             return error
 
-    def _read_info(self) -> Any:
-        self.driver.send_command("INFO", check_health=False)
+    def _read_epoch(self, address: Address) -> str:
+        """Of the node's configuration. Raises PolicyError if it is no node."""
+        try:
+            return epoch_of(self._told("CLUSTER", "INFO"))
+        except ResponseError as error:
+            if NO_CLUSTER not in str(error):
+                raise
+            raise PolicyError(
+                f"the edge tier at {address.shown}: it is a single server; write redis:// or"
+                " rediss:// for that"
+            ) from error
+
+    def _told(self, *command: str) -> Any:
+        self.driver.send_command(*command, check_health=False)
         return self.driver.read_response()
 
 

@@ -88,6 +88,12 @@ def encode_parts(record: Record) -> Parts:
     return Parts(version, pack_number(expires_at_ms), tail, body)
 
 
+def to_ms(answer: Any) -> int:
+    """Milliseconds since the epoch of a server's TIME reply."""
+    seconds, microseconds = answer
+    return int(seconds) * 1_000 + int(microseconds) // 1_000
+
+
 def encode_placeholder(token: int) -> bytes:
     """What stands for a fill under way."""
     return b"\0%d" % token

@@ -14,6 +14,7 @@ from tierstore_redis.copies import (
     encode_placeholder,
     pack_number,
     pack_version,
+    to_ms,
 )
 from tierstore_redis.errors import OOM, said_code
 from tierstore_redis.keys import tag_of_key
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tierstore_redis.connections import Argument
     from tierstore_redis.keys import Names
     from tierstore_redis.scripts import Script
-    from tierstore_redis.servers import SingleServer
+    from tierstore_redis.servers import Servers
 
 NOTICED_MS = 60_000
 """How long a copy stays that became clean because the region told of its version."""
@@ -35,9 +36,9 @@ SCAN_COUNT = 1_000
 
 
 class Copies:
-    """The copies on a server."""
+    """The copies on one server."""
 
-    def __init__(self, server: SingleServer, names: Names, runtime: Runtime) -> None:
+    def __init__(self, server: Servers, names: Names, runtime: Runtime) -> None:
         self._server = server
         self._names = names
         self._runtime = runtime
@@ -53,7 +54,7 @@ class Copies:
         (answer,) = self._server.ask([(0, (b"MGET", *names))], timeout_s)
         for key, raw in zip(asked, self._server.checked(answer), strict=True):
             if raw is not None:
-                _decode_into(reply, key, raw)
+                decode_into(reply, key, raw)
         return reply
 
     def lease(self, keys: Sequence[str], token: int, timeout_s: float) -> int:
@@ -63,7 +64,8 @@ class Copies:
             Call(tag, scripts.LEASE, self._named(tag, some), head)
             for tag, some in group(keys).items()
         ]
-        answers = self._server.call(calls, timeout_s, before=[(b"TIME",)])
+        clock = self._server.clock_home(call.home for call in calls)
+        answers = self._server.call(calls, timeout_s, before=[(clock, (b"TIME",))])
         for answer in answers[1:]:
             self._has_room(answer)
         return to_ms(self._server.checked(answers[0]))
@@ -113,10 +115,14 @@ class Copies:
     def clear_clean(self, timeout_s: float) -> None:
         """Drop all that is clean, as the server lists it."""
         deadline = Deadline(self._runtime, timeout_s)
+        self._clear_matching(0, self._names.every_copy, deadline)
+
+    def _clear_matching(self, home: int, pattern: bytes, deadline: Deadline) -> None:
+        """Clear the names that match, of the server of one home."""
         cursor: Any = b"0"
         while True:
-            scan = (b"SCAN", cursor, b"MATCH", self._names.every_copy, b"COUNT", SCAN_COUNT)
-            answers = self._server.ask([(0, scan)], deadline.remaining_s())
+            scan = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", SCAN_COUNT)
+            answers = self._server.ask([(home, scan)], deadline.remaining_s())
             cursor, found = self._server.checked(answers[0])
             self._clear(found, deadline)
             if int(cursor) == 0:
@@ -178,13 +184,8 @@ def group(keys: Iterable[str]) -> dict[int, list[str]]:
     return tags
 
 
-def to_ms(answer: Any) -> int:
-    """Milliseconds since the epoch of a TIME reply."""
-    seconds, microseconds = answer
-    return int(seconds) * 1_000 + int(microseconds) // 1_000
-
-
-def _decode_into(reply: CopiesReply, key: str, raw: bytes) -> None:
+def decode_into(reply: CopiesReply, key: str, raw: bytes) -> None:
+    """Add what is stored for a key to `reply`."""
     try:
         copy = decode_copy(raw)
     except DamagedError as damage:

@@ -1,4 +1,4 @@
-"""The edge that workers share, in a Redis or Valkey server. Imports the driver."""
+"""The edge that workers share, in a Redis or Valkey server or cluster. Imports the driver."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tierstore.errors import UnavailableError
 from tierstore.region.capabilities import Capabilities
 from tierstore_redis.address import check_prefix, parse_address
+from tierstore_redis.cluster import ClusterServers
+from tierstore_redis.cluster_copies import ClusterCopies
 from tierstore_redis.copying import Copies
 from tierstore_redis.keys import Names
 from tierstore_redis.listening import Listener
@@ -36,17 +38,25 @@ class _Parts:
 
     def __init__(self, url: str, prefix: str, runtime: Runtime) -> None:
         names = Names(check_prefix(prefix))
-        self.server = SingleServer(parse_address(url), runtime)
-        self.copies = Copies(self.server, names, runtime)
+        address = parse_address(url)
+        self.server: SingleServer | ClusterServers
+        if address.seeds:
+            self.server = cluster = ClusterServers(address, names, runtime)
+            self.listener = Listener(cluster, names, runtime)
+            self.copies: Copies = ClusterCopies(cluster, names, runtime, self.listener.doubt)
+        else:
+            self.server = SingleServer(address, runtime)
+            self.listener = Listener(self.server, names, runtime)
+            self.copies = Copies(self.server, names, runtime)
         self.queues = Queues(self.server, names, runtime)
         self.together = Together(self.server, names, runtime)
-        self.listener = Listener(self.server, names, runtime)
 
 
 class RedisEdge:
-    """A shared edge on a single Redis or Valkey server: `region.shared.SharedEdge`.
+    """A shared edge on a Redis or Valkey server or cluster: `region.shared.SharedEdge`.
 
-    `url` is redis://, rediss:// or unix://; `prefix` is what its keys begin with. The constructor
+    `url` is redis://, rediss:// or unix://, or of a cluster redis+cluster:// or rediss+cluster://;
+    `prefix` is what its keys begin with. The constructor
     touches nothing, so PolicyError for a malformed url comes from the first call.
     """
 

@@ -31,6 +31,7 @@ _FOREIGN = (CorruptionError, "its keys are not as tierstore leaves them; use ano
 NEEDED = "+@read +@write +@scripting +@connection +info +time for all keys with the prefix"
 """Permissions of a user of the server, and the pattern `~ts:*`."""
 _REFUSED = (UnavailableError, "it refuses this user or password; correct the url")
+_CLUSTER = (UnavailableError, "it is part of a cluster; write redis+cluster:// for that")
 TABLE: dict[str, tuple[type[TierStoreError], str]] = {
     OOM: (OverloadedError, "it has no room left; raise `maxmemory` or let the queues drain"),
     "LOADING": (UnavailableError, "it is loading its data; it will answer when it is done"),
@@ -41,15 +42,25 @@ TABLE: dict[str, tuple[type[TierStoreError], str]] = {
     "MISCONF": (UnavailableError, "it cannot save its data and takes no writes; see its log"),
     "NOAUTH": (UnavailableError, "it asks for a password; put one into the url"),
     "WRONGPASS": _REFUSED,
-    "NOPERM": (UnavailableError, "the user lacks a permission; it needs " + NEEDED),
+    "NOPERM": (
+        UnavailableError,
+        f"the user lacks a permission; it needs {NEEDED}, in a cluster +cluster|slots and"
+        " +cluster|info, too",
+    ),
     "DENIED": (UnavailableError, "its protected mode refuses this host"),
-    "MOVED": (UnavailableError, "it is part of a cluster; a single server is needed"),
-    "CROSSSLOT": (UnavailableError, "it is part of a cluster; a single server is needed"),
-    "CLUSTERDOWN": (UnavailableError, "it is part of a cluster; a single server is needed"),
+    "MOVED": _CLUSTER,
+    "ASK": (UnavailableError, "a slot of the cluster is being moved; try again"),
+    "TRYAGAIN": (UnavailableError, "a slot of the cluster is being moved; try again"),
+    "CROSSSLOT": _CLUSTER,
+    "CLUSTERDOWN": (UnavailableError, "its cluster lacks nodes or does not serve all slots now"),
     "WRONGTYPE": _FOREIGN,
 }
 _OTHERWISE = (UnavailableError, "it refused the command")
 _CROWDED = (UnavailableError, "it has no connection left; raise `maxclients` or lower `pool`")
+MOVING = (UnavailableError, "its slots move again and again; try later")
+"""What MOVED means where redirections were followed."""
+NO_CLUSTER = "cluster support disabled"
+"""What a single server says when it is asked for its slots."""
 _SILENT = "it does not answer"
 
 

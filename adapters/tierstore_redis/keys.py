@@ -1,7 +1,10 @@
 """Names of what is stored: everything of one tag has the tag in braces, so it lies in one slot.
 
+What is in braces is a *home*: a tag, or one of three others that belong to no tag.
+
 ts:{layout}           format and number of tags
 ts:{3}:c:<key>        the copy of a key, or the placeholder of a fill
+ts:{3}:l              in a cluster: the life in which its copies are good, and since when
 ts:{3}:i              the identities of the tag, and what they count
 ts:{3}:q:<replica>    the queue of an identity
 ts:{standing}         what the workers know of the region
@@ -16,6 +19,10 @@ from tierstore.region.shared import TAGS, tag_of
 LAYOUT = b"1:%d" % TAGS
 """Format 1 of all that is stored, and the number of tags."""
 
+STANDING, LEAD, LAYOUT_HOME = range(TAGS, TAGS + 3)
+HOMES = (*(b"%d" % tag for tag in range(TAGS)), b"standing", b"lead", b"layout")
+"""What is in braces; a home is a place in this list, and the home of a tag its number."""
+
 
 class Names:
     """The names under one prefix."""
@@ -25,6 +32,7 @@ class Names:
         self.copies = [b"%s:{%d}:c:" % (self._prefix, tag) for tag in range(TAGS)]
         self._tags = {name: tag for tag, name in enumerate(self.copies)}
         self.identities = [b"%s:{%d}:i" % (self._prefix, tag) for tag in range(TAGS)]
+        self.lives = [b"%s:{%d}:l" % (self._prefix, tag) for tag in range(TAGS)]
         self.layout = b"%s:{layout}" % self._prefix
         self.standing = b"%s:{standing}" % self._prefix
         self.every_copy = b"%s:{*}:c:*" % self._prefix

@@ -1,88 +1,137 @@
-"""Word of copies that change or go, by the server's tracking of names with a prefix."""
+"""Word of copies that change or go, by the servers' tracking of names with a prefix."""
 
 from __future__ import annotations
 
+import select
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import UnavailableError
 from tierstore_redis.errors import DRIVER_ERRORS, translate
+from tierstore_redis.probing import process_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tierstore.runtime import Runtime
-    from tierstore_redis.connections import Link
     from tierstore_redis.keys import Names
-    from tierstore_redis.servers import SingleServer
+    from tierstore_redis.servers import Heard, Servers
+
+    OnGone = Callable[[Sequence[str] | None], None]
 
 OPEN_S = 5.0
 SILENT_WAITS = 3
-"""How many times `wait_s` the server may be silent, although it is asked to answer in each."""
+"""How many times `wait_s` a server may be silent, although it is asked to answer in each."""
+DRAIN_S = 0.001
+"""How long to wait for more of what may be in a buffer already."""
+
+
+@dataclass(slots=True)
+class _Source:
+    """One server that is heard."""
+
+    heard: Heard
+    pushes: list[Any] = field(default_factory=list)
+    heard_s: float = 0.0
 
 
 class Listener:
-    """Hears one server."""
+    """Hears all servers of an edge, or none."""
 
-    def __init__(self, server: SingleServer, names: Names, runtime: Runtime) -> None:
+    def __init__(self, server: Servers, names: Names, runtime: Runtime) -> None:
         self._server = server
         self._names = names
         self._runtime = runtime
+        self._on_gone: OnGone | None = None
+        self._processes: frozenset[str] = frozenset()
 
     def listen(
         self,
         on_ready: Callable[[], None],
-        on_gone: Callable[[Sequence[str] | None], None],
+        on_gone: OnGone,
         wait_s: float,
         is_stopped: Callable[[], bool],
     ) -> None:
-        """Tell until stopped. Raises UnavailableError when the server cannot be heard."""
-        link = self._server.open(OPEN_S)
+        """Tell until stopped. Raises UnavailableError when a server cannot be heard."""
+        sources = [_Source(one) for one in self._server.open(OPEN_S)]
         try:
-            heard = self._track(link)
+            for source in sources:
+                self._track(source)
+            self._processes = frozenset(process_of(one.heard.link.run) for one in sources)
+            self._on_gone = on_gone
             on_ready()
-            self._follow(link, heard, on_gone, wait_s, is_stopped)
+            self._follow(sources, on_gone, wait_s, is_stopped)
         except DRIVER_ERRORS as error:
             raise translate(error, self._server.place, is_sent=True) from error
         finally:
-            link.close()
+            self._on_gone = None
+            for source in sources:
+                source.heard.link.close()
 
-    def _track(self, link: Link) -> list[Any]:
-        """Have the server tell; what it told while it began to."""
-        heard: list[Any] = []
-        link.driver._parser.set_invalidation_push_handler(heard.append)
+    def doubt(self, life: str, keys: Sequence[str]) -> None:
+        """Let nobody keep what a server in this life told of `keys`, if it is not listened to."""
+        on_gone = self._on_gone
+        if on_gone is not None and process_of(life) not in self._processes:
+            on_gone(keys)
+
+    def _track(self, source: _Source) -> None:
+        """Have a server tell; what it tells while it begins to is kept."""
+        link = source.heard.link
+        link.driver._parser.set_invalidation_push_handler(source.pushes.append)
         prefixes = [part for name in self._names.copies for part in (b"PREFIX", name)]
         command = (b"CLIENT", b"TRACKING", b"ON", b"BCAST", *prefixes)
         self._server.checked(link.ask([command], OPEN_S)[0])
-        return heard
 
     def _follow(
         self,
-        link: Link,
-        heard: list[Any],
-        on_gone: Callable[[Sequence[str] | None], None],
+        sources: Sequence[_Source],
+        on_gone: OnGone,
         wait_s: float,
         is_stopped: Callable[[], bool],
     ) -> None:
         monotonic = self._runtime.monotonic
-        heard_s = ping_s = monotonic()
+        ask_s = monotonic()
+        for source in sources:
+            source.heard_s = ask_s
         while not is_stopped():
-            self._tell(heard, on_gone)
+            for source in sources:
+                self._tell(source.pushes, on_gone)
             now_s = monotonic()
-            if now_s >= ping_s:
-                link.send((b"PING",), wait_s)
-                ping_s = now_s + wait_s
-            answer = link.hear(max(ping_s - now_s, 0.001))
-            if answer is not None or heard:
-                heard_s = monotonic()
-            elif monotonic() - heard_s > SILENT_WAITS * wait_s:  # and there was nothing to read
+            if now_s >= ask_s:
+                for source in sources:
+                    source.heard.link.send(source.heard.asks, wait_s)
+                ask_s = now_s + wait_s
+            for source in _ready(sources, max(ask_s - now_s, DRAIN_S)):
+                self._hear(source)
+            silent_s = monotonic() - min(source.heard_s for source in sources)
+            if silent_s > SILENT_WAITS * wait_s and not _ready(sources, 0):
                 raise UnavailableError(f"{self._server.place}: it does not answer its listener")
 
-    def _tell(self, heard: list[Any], on_gone: Callable[[Sequence[str] | None], None]) -> None:
-        pushes, heard[:] = list(heard), []
-        for _, names in pushes:
+    def _hear(self, source: _Source) -> None:
+        """Take all that a server has said."""
+        answer: Any = True
+        while answer is not None:
+            known = len(source.pushes)
+            answer = source.heard.link.hear(DRAIN_S)
+            if answer is not None or len(source.pushes) > known:
+                source.heard_s = self._runtime.monotonic()
+                answer = True
+
+    def _tell(self, pushes: list[Any], on_gone: OnGone) -> None:
+        told, pushes[:] = list(pushes), []
+        for _, names in told:
             if names is None:
                 on_gone(None)
                 continue
             keys = [key for name in names if (key := self._names.key_of(name)) is not None]
             if keys:
                 on_gone(keys)
+
+
+def _ready(sources: Sequence[_Source], wait_s: float) -> list[_Source]:
+    """The sources that have said something, as soon as one has. Raises OSError if one is closed."""
+    poll = select.poll()
+    by_number = {source.heard.link.fileno(): source for source in sources}
+    for number in by_number:
+        poll.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in poll.poll(wait_s * 1000)]

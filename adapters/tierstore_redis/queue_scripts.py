@@ -10,8 +10,13 @@ from __future__ import annotations
 from tierstore_redis.scripts import script
 
 # A server that was a replica meanwhile has the data of another, whatever connections survived that.
+# And a node of a cluster that lost the slot and got it back has what others made of it, maybe less.
 _LIFE = """
 local function is_life(run)
+  local epoch = string.match(run, '%-(%d+)%-')
+  if epoch and not string.find(
+    redis.call('CLUSTER', 'INFO'), 'cluster_my_epoch:' .. epoch .. '\\r', 1, true
+  ) then return false end
   local found = redis.call('INFO', 'replication')
   return string.find(found, 'master_replid:' .. string.match(run, '[^-]*$'), 1, true) ~= nil
 end
@@ -185,6 +190,25 @@ return 1
 )
 """KEYS: identities, queue, copies of what waits in it. ARGV: replica, the same in eight bytes, the
 last number given. Returns 0 if that is another by now."""
+
+BEGIN = script(
+    "allow-oom",
+    _LIFE
+    + """
+if not is_life(ARGV[1]) then return 'stale' end
+local found, now = redis.call('GET', KEYS[1]), redis.call('TIME')
+local run, since = string.match(found or '', '^(%S+) (%d+)$')
+if run == ARGV[1] then return since end
+local here = string.format('%d%03d', now[1], math.floor(now[2] / 1000))
+since = tonumber(here) > tonumber(ARGV[2]) and here or ARGV[2]
+if not found then since = '0' end
+redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. since)
+return since
+""",
+)
+"""KEYS: the life of a tag. ARGV: run, the time. Returns since when copies are good in this run;
+"stale" if the server is in another life. The first life of a tag found no copies there: they are
+filled by who has read, and whoever reads begins a life."""
 
 LEAD = script(
     "allow-oom",

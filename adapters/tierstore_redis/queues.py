@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tierstore.errors import CorruptionError, InvalidArgumentError, UnavailableError
 from tierstore.region.batch import Delta, decode_delta, encode_delta
 from tierstore.region.deadline import Deadline
-from tierstore.region.shared import Identity, Queued, WriteReply
+from tierstore.region.shared import Identity, Queued, WriteReply, life_of
 from tierstore_redis import queue_scripts
 from tierstore_redis.copies import encode_parts, pack_number
 from tierstore_redis.errors import TIER
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tierstore_redis.connections import Argument
     from tierstore_redis.keys import Names
     from tierstore_redis.scripts import Script
-    from tierstore_redis.servers import SingleServer
+    from tierstore_redis.servers import Servers
 
 NUMBER_BYTES = 8
 MOVES_MAX = 3  # of the identity of a tag, during one call
@@ -32,7 +32,7 @@ DISMISS_ATTEMPTS = 5
 class Queues:
     """The queues on a server, with the identities that number them."""
 
-    def __init__(self, server: SingleServer, names: Names, runtime: Runtime) -> None:
+    def __init__(self, server: Servers, names: Names, runtime: Runtime) -> None:
         self._server = server
         self._names = names
         self._runtime = runtime
@@ -52,7 +52,7 @@ class Queues:
         for _ in range(MOVES_MAX):
             replica = self._current.get(tag, 0)
             keys = [self._names.identities[tag], self._names.queue(tag, replica), *copies]
-            head: list[Argument] = [run, replica, pack_number(replica), bytes_max]
+            head: list[Argument] = [life_of(run, tag), replica, pack_number(replica), bytes_max]
             call = Call(tag, queue_scripts.WRITE, keys, [*head, *parts])
             try:
                 answer = self._server.write(call, run, deadline.remaining_s())
@@ -66,7 +66,7 @@ class Queues:
 
     def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
         """The identity of this run."""
-        call = self._call_of(queue_scripts.BIND, tag, run, replica)
+        call = self._call_of(queue_scripts.BIND, tag, life_of(run, tag), replica)
         try:
             answer = self._server.checked(self._server.bind(call, run, timeout_s))
         except StaleRunError:

@@ -1,17 +1,22 @@
-"""Which server serves which tag. Here: one serves all; a cluster would be another class like it."""
+"""Which server serves which tag: one serves all here, each some of them in `cluster`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tierstore.errors import DeadlineExceededError, TierStoreError
+from tierstore.region.deadline import Deadline
+from tierstore.region.shared import life_of
 from tierstore_redis.connections import Connections, Link
+from tierstore_redis.copies import to_ms
 from tierstore_redis.errors import DRIVER_ERRORS, NOSCRIPT, STALE, said_code, translate
+from tierstore_redis.probing import SETTINGS, check_server, describe, parse_info, parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from tierstore.region.shared import EdgeInfo
     from tierstore.runtime import Runtime
     from tierstore_redis.address import Address
     from tierstore_redis.connections import Argument, Command
@@ -20,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a script on the keys of one tag."""
+    """One call of a script on the keys of one home, such as a tag: see `keys.HOMES`."""
 
-    tag: int
+    home: int
     script: Script
     keys: Sequence[bytes]
     arguments: Sequence[Argument]
@@ -40,6 +45,66 @@ class StaleRunError(Exception):
     """The server is in another life than the caller thinks; nothing was sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A connection to listen on, which the listener closes."""
+
+    link: Link
+    asks: Sequence[Command]
+    """What to ask now and then, to know that it can still be heard and speaks for its tags."""
+
+
+class Servers(Protocol):
+    """The servers of an edge. What is asked or called names the home that it is about."""
+
+    place: str
+
+    def probe(self, timeout_s: float) -> EdgeInfo:
+        """What answers now. Connections to what answered before are not used any more.
+
+        Raises UnavailableError, and PolicyError for what cannot be an edge.
+        """
+
+    def open(self, timeout_s: float) -> list[Heard]:
+        """New connections to all that serve a tag."""
+
+    def clock_home(self, homes: Iterable[int]) -> int:
+        """The home by whose server time is told, while `homes` are called."""
+
+    def ask(self, commands: Sequence[tuple[int, Command]], timeout_s: float) -> list[Any]:
+        """The answers to commands that change nothing. An error of a server stands for its answer.
+
+        Raises UnavailableError, DeadlineExceededError.
+        """
+
+    def call(
+        self,
+        calls: Sequence[Call],
+        timeout_s: float,
+        *,
+        before: Sequence[tuple[int, Command]] = (),
+    ) -> list[Any]:
+        """The answers to `before` and to `calls`, which may all be sent again."""
+
+    def write(self, call: Call, run: str, timeout_s: float) -> Any:
+        """The answer to a call that must not be sent twice, in this `run` of the edge only.
+
+        Raises StaleRunError, and OutcomeUnknownError if the answer was lost.
+        """
+
+    def bind(self, call: Call, run: str, timeout_s: float) -> Any:
+        """The answer to a call for this `run` of the edge, which may be sent again.
+
+        Raises StaleRunError.
+        """
+
+    def checked(self, answer: Any) -> Any:
+        """An answer that is no error; what the error means is raised."""
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+
+
 class SingleServer:
     """One server for all tags."""
 
@@ -49,12 +114,26 @@ class SingleServer:
         self._runtime = runtime
         self._connections = Connections(self._open, address.pool, runtime)
 
-    def open(self, timeout_s: float) -> Link:
-        """A connection that the caller closes."""
+    def probe(self, timeout_s: float) -> EdgeInfo:
+        """What the server is."""
+        deadline = Deadline(self._runtime, timeout_s)
+        self.renew()
+        probes = [(b"INFO",), (b"CONFIG", b"GET", *SETTINGS), (b"TIME",)]
+        answers = self.ask([(0, probe) for probe in probes], deadline.remaining_s())
+        info = parse_info(self.checked(answers[0]))
+        check_server(info, self.place)
+        return describe(info, parse_settings(answers[1]), to_ms(self.checked(answers[2])))
+
+    def open(self, timeout_s: float) -> list[Heard]:
+        """One connection."""
         try:
-            return self._open(timeout_s)
+            return [Heard(self._open(timeout_s), [(b"PING",)])]
         except DRIVER_ERRORS as error:
             raise translate(error, self.place) from error
+
+    def clock_home(self, homes: Iterable[int]) -> int:
+        """Any: there is one clock."""
+        return 0
 
     def ask(self, commands: Sequence[tuple[int, Command]], timeout_s: float) -> list[Any]:
         """The answers to commands that change nothing, each with the tag that it is about."""
@@ -63,15 +142,20 @@ class SingleServer:
         )
 
     def call(
-        self, calls: Sequence[Call], timeout_s: float, *, before: Sequence[Command] = ()
+        self,
+        calls: Sequence[Call],
+        timeout_s: float,
+        *,
+        before: Sequence[tuple[int, Command]] = (),
     ) -> list[Any]:
         """The answers to `before` and to `calls`, which may all be sent again.
 
         An error of the server stands for its answer.
         """
+        first = [command for _, command in before]
         return self._with_link(
             timeout_s,
-            lambda link, left_s: self._run(link, calls, left_s, before),
+            lambda link, left_s: self._run(link, calls, left_s, first),
             is_change=True,
         )
 
@@ -109,7 +193,7 @@ class SingleServer:
 
     def _in_run(self, call: Call, run: str, timeout_s: float, *, is_write: bool) -> Any:
         def send(link: Link, left_s: float) -> list[Any]:
-            if link.run != run:
+            if link.run != life_of(run, call.home):
                 raise StaleRunError
             return self._run(link, [call], left_s, ())
 
@@ -155,7 +239,7 @@ class SingleServer:
         ends_s = self._runtime.monotonic() + timeout_s
         commands = [*before, *(call.by_digest() for call in calls)]
         answers = link.ask(commands, timeout_s)
-        unknown = [at for at, one in enumerate(answers) if _is_unknown(one)]
+        unknown = [at for at, one in enumerate(answers) if is_unknown(one)]
         if unknown:
             texts = [calls[at - len(before)].by_text() for at in unknown]
             again = link.ask(texts, ends_s - self._runtime.monotonic())
@@ -164,5 +248,6 @@ class SingleServer:
         return answers
 
 
-def _is_unknown(answer: Any) -> bool:
+def is_unknown(answer: Any) -> bool:
+    """Whether a script was not run because the server does not know it."""
     return isinstance(answer, Exception) and said_code(answer) == NOSCRIPT

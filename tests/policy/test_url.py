@@ -47,6 +47,7 @@ def test_a_password_without_its_host_never_shows(scheme, after):
         ("sqlite:///my data/ü@x.db", "sqlite:///my data/ü@x.db"),
         ("file:data/cold", "file:data/cold"),
         ("redis://:pw@host:6379/0", "redis://***@host:6379/0"),
+        ("redis+cluster://u:pw@a:1,[::1]:2", "redis+cluster://***@a:1,[::1]:2"),
         ("redis://${env:USER}:${env:PW}@${env:HOST}:6379", "redis://***@${env:HOST}:6379"),
         (
             "postgresql+psycopg://h1:5432,h2:5433/db?a=b",

@@ -34,12 +34,14 @@ def connect_url(url):
 class Server:
     """A server process with a folder of its own; `settings` are options of its command line."""
 
+    PARENT = None  # of its folder: the system's choice
+
     def __init__(self, **settings):
         self._binary = find_binary()
-        self._folder = Path(tempfile.mkdtemp(prefix="tierstore-valkey"))
+        self._folder = Path(tempfile.mkdtemp(prefix="tierstore-valkey", dir=self.PARENT))
         self._settings = {"appendonly": "yes", "appendfsync": "always", **settings}
         self._process = None
-        self.port = free_port()
+        self.port = self._choose_port()
         self.start()
 
     @property
@@ -79,6 +81,9 @@ class Server:
             self.signal(signal.SIGCONT)
             self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _choose_port(self):
+        return free_port()
 
     @property
     def _log(self):

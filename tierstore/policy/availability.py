@@ -31,7 +31,7 @@ RULES: tuple[RuleRow, ...] = (
     ("hotness.cold", lambda rule: rule.hotness.cold_per_s == "auto", f"auto is {_NOT_YET}"),
 )
 
-EDGES = ("", "memory", "redis", "rediss")
+EDGES = ("", "memory", "redis", "rediss", "redis+cluster", "rediss+cluster")
 REGIONS = ("", "sqlite", "postgresql", "postgresql+psycopg")
 # An empty scheme means that only the environment knows the url: then opening decides.
 POLICY: tuple[PolicyRow, ...] = (

@@ -9,7 +9,8 @@ queue: then it is the only place that shows an acknowledged write, and nothing m
 replica as which the tag's batches go to the region. An identity belongs to one life of the server
 (`run`). After a restart or failover, which may have lost the latest entries, the tag takes a new
 identity, so a number never stands for two writes. What remains of an earlier identity keeps its
-numbers, and is sent under them: the region knows which of them it has.
+numbers, and is sent under them: the region knows which of them it has. Where tags lie on several
+servers, each tag has the life of its own (`life_of`): a tag that moves to another begins anew.
 
 *Fills.* A key that is not here is read at the region under a placeholder (the lease of Nishtala et
 al., "Scaling Memcache at Facebook", NSDI'13, section 3.2.1). Whatever is learned of the key
@@ -48,6 +49,12 @@ def tag_of(key: str) -> int:
     return crc32(key.encode()) % TAGS
 
 
+def life_of(run: str, tag: int) -> str:
+    """The life of the server that a tag lies on, of the `run` of an edge."""
+    lives = run.split(",")
+    return lives[tag] if len(lives) == TAGS else run
+
+
 @dataclass(slots=True)
 class Copy:
     """What the edge has of one key."""
@@ -73,7 +80,8 @@ class EdgeInfo:
     """What a server said of itself when it was connected to."""
 
     run: str
-    """Its life: another after a restart, a failover, or a loss of data."""
+    """Its life: another after a restart, a failover, or a loss of data. Of an edge on several
+    servers: the life of each tag's, with commas between; empty while that does not answer."""
     now_ms: int
     is_durable: bool
     """What it acknowledged survives its restart, and nothing is ever evicted: see `why`."""
@@ -81,6 +89,8 @@ class EdgeInfo:
     """Why it is durable or is not, in words for an operator."""
     version: str
     """What it is and which version, such as "valkey 9.1.2"."""
+    is_spread: bool = False
+    """It is several servers, some of which may be away: the adapter keeps callers from those."""
 
 
 @dataclass(slots=True)
@@ -105,6 +115,7 @@ class Identity:
 
     replica: int
     run: str
+    """`life_of` the run in which it was bound, and its tag."""
     is_new: bool
     """Nobody has told the region of it yet."""
     waiting: int

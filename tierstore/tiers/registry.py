@@ -21,6 +21,8 @@ OBJECTS = {
 SHARED_EDGES = {
     "redis": "tierstore_redis.edge:RedisEdge",
     "rediss": "tierstore_redis.edge:RedisEdge",
+    "redis+cluster": "tierstore_redis.edge:RedisEdge",
+    "rediss+cluster": "tierstore_redis.edge:RedisEdge",
 }
 """Edges that the workers of a point of presence share; `memory:` is each process's own."""
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
+import time
 from itertools import count
 
 import pytest
+import valkey_cluster
 import valkey_server as valkey
 
+from tierstore.errors import UnavailableError
 from tierstore.runtime import Runtime
 
 HAS_DRIVER = importlib.util.find_spec("redis") is not None
 OURS = f"tierstore-test-{os.getpid()}-"
 PREFIXES = (f"{OURS}{number}" for number in count())
 TIMEOUT_S = 10.0
+WAIT_S = 0.05
 
 
 class WithoutDriver(pytest.Module):
@@ -69,6 +74,34 @@ def own_server():
         server.close()
 
 
+@pytest.fixture(scope="session")
+def edge_cluster():
+    """A cluster for the session, which no test harms."""
+    try:
+        cluster = valkey_cluster.find_cluster()
+    except valkey.MissingError as missing:
+        skip_or_fail(missing)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def own_cluster():
+    """Makes clusters of the test's own, with settings: `own_cluster(replicas=1)`."""
+    started = []
+
+    def start(**settings):
+        try:
+            started.append(valkey_cluster.Cluster(**settings))
+        except valkey.MissingError as missing:
+            skip_or_fail(missing)
+        return started[-1]
+
+    yield start
+    for cluster in started:
+        cluster.close()
+
+
 @pytest.fixture
 def prefix():
     return next(PREFIXES)
@@ -114,3 +147,56 @@ def connect_raw():
 @pytest.fixture
 def raw(edge_server, connect_raw):
     return connect_raw(edge_server)
+
+
+class Hearer:
+    """Listens in a thread of its own; `heard` grows."""
+
+    def __init__(self, edge):
+        self.heard, self.error = [], None
+        self._edge, self._is_stopped, self._is_ready = edge, False, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._is_ready.wait(TIMEOUT_S)
+
+    def _run(self):
+        try:
+            self._edge.listen(
+                self._is_ready.set, self.heard.append, WAIT_S, lambda: self._is_stopped
+            )
+        except UnavailableError as error:
+            self.error = error
+            self._is_ready.set()
+
+    def hears(self, *expected):
+        """Whether all that is expected is heard in time."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            found = [key for keys in list(self.heard) for key in (keys or [None])]
+            if set(expected) <= set(found):
+                return True
+            time.sleep(0.002)
+        return False
+
+    def join(self):
+        self._thread.join(TIMEOUT_S)
+        assert not self._thread.is_alive()
+
+    def stop(self):
+        self._is_stopped = True
+        began = time.monotonic()
+        self.join()
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def hear():
+    hearers = []
+
+    def hear(edge):
+        hearers.append(Hearer(edge))
+        return hearers[-1]
+
+    yield hear
+    for hearer in hearers:
+        hearer.stop()

@@ -17,59 +17,6 @@ T = 10.0
 WAIT_S = 0.05
 
 
-class Hearer:
-    """Listens in a thread of its own; `heard` grows."""
-
-    def __init__(self, edge):
-        self.heard, self.error = [], None
-        self._edge, self._is_stopped, self._is_ready = edge, False, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        assert self._is_ready.wait(T)
-
-    def _run(self):
-        try:
-            self._edge.listen(
-                self._is_ready.set, self.heard.append, WAIT_S, lambda: self._is_stopped
-            )
-        except UnavailableError as error:
-            self.error = error
-            self._is_ready.set()
-
-    def hears(self, *expected):
-        """Whether all that is expected is heard in time."""
-        deadline = time.monotonic() + T
-        while time.monotonic() < deadline:
-            found = [key for keys in list(self.heard) for key in (keys or [None])]
-            if set(expected) <= set(found):
-                return True
-            time.sleep(0.002)
-        return False
-
-    def join(self):
-        self._thread.join(T)
-        assert not self._thread.is_alive()
-
-    def stop(self):
-        self._is_stopped = True
-        began = time.monotonic()
-        self.join()
-        return time.monotonic() - began
-
-
-@pytest.fixture
-def hear():
-    hearers = []
-
-    def hear(edge):
-        hearers.append(Hearer(edge))
-        return hearers[-1]
-
-    yield hear
-    for hearer in hearers:
-        hearer.stop()
-
-
 @pytest.fixture
 def other(open_edge, edge_server):
     """Another worker's handle of the same edge."""

@@ -88,7 +88,7 @@ def test_durable_is_what_loses_nothing(info, settings, why):
         ({"valkey_version": "7.2.5"}, UnavailableError, "too old"),
         ({"role": "slave"}, UnavailableError, "replica"),
         ({"run_id": ""}, UnavailableError, "run id"),
-        ({"redis_mode": "cluster"}, PolicyError, "cluster"),
+        ({"redis_mode": "cluster"}, PolicyError, r"write redis\+cluster://"),
         ({"redis_mode": "sentinel"}, PolicyError, "sentinel"),
     ],
 )
@@ -96,6 +96,13 @@ def test_servers_that_cannot_be_used_are_refused(change, kind, message):
     check_server(VALKEY, "here")
     with pytest.raises(kind, match=message):
         check_server({**VALKEY, **change}, "here")
+
+
+@pytest.mark.parametrize("mode", ["standalone", "sentinel"])
+def test_what_is_no_node_of_a_cluster_is_refused(mode):
+    check_server({**VALKEY, "server_mode": "cluster"}, "here", is_node=True)
+    with pytest.raises(PolicyError, match=mode):
+        check_server({**VALKEY, "server_mode": mode}, "here", is_node=True)
 
 
 @pytest.mark.parametrize("version", ["6.2.14", "5.0", "garbage"])

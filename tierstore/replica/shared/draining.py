@@ -67,6 +67,10 @@ class Drainer:
                 self.drain(tag, deadline.renewed())
             except (FencedError, CorruptionError) as exc:
                 stopped = stopped or exc
+            except UnavailableError as exc:
+                if not self._shared.link.has_lost_part:
+                    raise
+                stopped = stopped or exc
         if stopped is not None:
             raise stopped
 
@@ -96,10 +100,17 @@ class Drainer:
         shared.stopped.pop(tag, None)
 
     def _lead(self, tag: int, deadline: Deadline) -> bool:
+        """Whether to drain a tag: also where nobody can say who does."""
         holder = self._state.replica
-        return self._shared.link.work(
-            lambda edge, timeout_s: edge.lead(f"drain-{tag}", holder, LEASE_MS, timeout_s), deadline
-        )
+        try:
+            return self._shared.link.work(
+                lambda edge, timeout_s: edge.lead(f"drain-{tag}", holder, LEASE_MS, timeout_s),
+                deadline,
+            )
+        except UnavailableError:
+            if not self._shared.link.has_lost_part:
+                raise
+            return True
 
     def _drain_identity(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         if not identity.waiting:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
+TELL_S = 10.0
+
 
 class EdgeLink:
     """Calls to the shared edge. It connects at its first use."""
@@ -39,6 +41,8 @@ class EdgeLink:
         self.clock = EdgeClock(runtime)
         self.failure: str | None = None
         self.breaker = Breaker(runtime, "the edge server")
+        self._told_at_s: float | None = None
+        self._is_spread = False  # then one server that is away says nothing about the others
 
     @property
     def edge(self) -> SharedEdge:
@@ -63,7 +67,7 @@ class EdgeLink:
                 info = self.edge.connect(deadline.remaining_s())
                 self.clock.heard(info.now_ms, sent_at_s)
                 self._require(info)
-                self.info = info
+                self.info, self._is_spread = info, info.is_spread
             assert self.info is not None
             return self.info
         finally:
@@ -96,6 +100,11 @@ class EdgeLink:
             self._note(None)
         return answer
 
+    @property
+    def has_lost_part(self) -> bool:
+        """Whether the last call failed, while other servers of the edge may still answer."""
+        return self._is_spread and self.failure is not None
+
     def reconnect(self) -> None:
         """Look again who answers, at the next call."""
         self.info = None
@@ -111,9 +120,18 @@ class EdgeLink:
             self.breaker.answered()
         else:
             self.info = None
-            if patience_s >= PATIENT_S:
+            if patience_s >= PATIENT_S and not self._is_spread:
                 self.breaker.unanswered(failure)
-        if (was is None) is not (failure is None):
+        if (was is None) is not (failure is None) and self._may_tell():
             from tierstore.replica.log import log_reach
 
             log_reach("the edge server", was, failure)
+
+    def _may_tell(self) -> bool:
+        """Whether to log that this changed: where one of several is away it does with each call."""
+        now_s = self._runtime.monotonic()
+        is_soon = self._told_at_s is not None and now_s - self._told_at_s < TELL_S
+        if self._is_spread and is_soon:
+            return False
+        self._told_at_s = now_s
+        return True

@@ -203,12 +203,17 @@ class SharedReader:
         asked.answers[key] = Answer(record, fold(record.payload), "edge", age_s)
 
     def _look_up(self, asked: Asked) -> bool:
-        """Learn of the latest pull; whether there was a later one than was known."""
+        """Learn of the latest pull; whether there is word of a later one than was known."""
         shared = self._shared
         before_ms, sent_at_s = shared.known_pulled_ms, self._state.runtime.monotonic()
-        standing = shared.link.call(
-            lambda edge, timeout_s: edge.standing(timeout_s), asked.deadline
-        )
+        try:
+            standing = shared.link.call(
+                lambda edge, timeout_s: edge.standing(timeout_s), asked.deadline
+            )
+        except UnavailableError:
+            if not shared.link.has_lost_part:
+                raise
+            return False
         with self._state.lock:
             shared.heard(standing, sent_at_s)
         return shared.known_pulled_ms > before_ms

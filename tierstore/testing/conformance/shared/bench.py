@@ -12,7 +12,7 @@ import pytest
 
 from tierstore.record import Record
 from tierstore.region.batch import PUT, TOUCH, Delta
-from tierstore.region.shared import Settled, tag_of
+from tierstore.region.shared import Settled, life_of, tag_of
 from tierstore.stamp import at_ms
 from tierstore.testing.conformance.harness import TIMEOUT_S, CannotError
 from tierstore.testing.conformance.shared.harness import SharedHarness
@@ -89,6 +89,11 @@ class Hand:
     def run(self) -> str:
         """The server's life, as this handle knows it."""
         return self.info.run
+
+    @property
+    def life(self) -> str:
+        """The life of what serves the tag of `KEY`."""
+        return life_of(self.run, TAG)
 
     def bind(self, tag: int = TAG, replica: int = ME) -> int:
         """The tag's identity in this life."""

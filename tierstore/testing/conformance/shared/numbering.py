@@ -76,7 +76,7 @@ class Identities(SharedBench):
     def test_a_bound_tag_has_the_identity_that_was_given(self, hand: Hand) -> None:
         """It is new, of this run, and nothing waits."""
         assert hand.bind() == ME
-        assert hand.identities() == [Identity(ME, hand.run, True, 0, 0)]
+        assert hand.identities() == [Identity(ME, hand.life, True, 0, 0)]
 
     def test_of_two_that_bind_both_get_one_identity(self, hand: Hand, other: Hand) -> None:
         """The first one's."""
@@ -200,7 +200,7 @@ class Restarting(SharedBench):
         assert later.bind(TAG, LATER) == LATER
         assert later.write(put(KEY, at=8)).numbers == (1, 1)
         found = [(one.replica, one.run) for one in later.identities()]
-        assert found == [(ME, hand.run), (LATER, later.run)]
+        assert found == [(ME, hand.life), (LATER, later.life)]
         assert later.waiting(LATER) == [(1, put(KEY, at=8))]
         assert later.waiting(ME) == [(1, put(KEY)), (2, put(NEXT))]
 
