@@ -216,6 +216,18 @@ class SqlRegion(Moves):
 
         self._session.write(work, timeout_s)
 
+    def retire(self, replica: int, timeout_s: float) -> bool:
+        """Retire a replica now, as if it had been silent for the horizon; whether it was not yet.
+
+        If it comes back, what it had not flushed is kept aside. Idempotent.
+        """
+
+        def work(connection: Connection) -> bool:
+            ledger = self._ledger(connection)
+            return bool(ledger.connection.execute(statements.RETIRE_ONE, (replica,)).rowcount)
+
+        return self._session.write(work, timeout_s)
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """One bounded step of upkeep.
 

@@ -154,6 +154,7 @@ PUT_REPLICA = (
     + ", ".join(f"{name} = excluded.{name}" for name in _REPLICA.split(", ")[1:])
 )
 RETIRE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND seen_ms < ?"
+RETIRE_ONE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND replica = ?"
 DISMISS = "UPDATE ts_replica SET retired = 1, seen_ms = 0 WHERE replica = ?"
 FORGET_REPLICAS = (
     "DELETE FROM ts_replica WHERE replica IN ("

@@ -30,6 +30,7 @@ VERBS = {
     "flush": "tierstore.cli.inspection:flush",
     "maintain": "tierstore.cli.inspection:maintain",
     "outcome": "tierstore.cli.inspection:outcome",
+    "replicas": "tierstore.cli.replicas:replicas",
     "policy": "tierstore.cli.policies:policy",
     "verify": "tierstore.cli.verifying:verify",
     "replay": "tierstore.cli.replaying:replay",

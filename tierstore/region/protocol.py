@@ -200,6 +200,12 @@ class Region(Protocol):
         As long as something of it waits for an operator, it is retired instead. Idempotent.
         """
 
+    def retire(self, replica: int, timeout_s: float) -> bool:
+        """Retire a replica now, as if it had been silent for the horizon; whether it was not yet.
+
+        If it comes back, what it had not flushed is kept aside. Idempotent.
+        """
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """One bounded step of upkeep.
 

@@ -17,7 +17,7 @@ from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES, after, delta_size, j
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tierstore.edge.entry import Entry
     from tierstore.record import Record
@@ -105,6 +105,14 @@ class Outbox:
     def unflushed(self) -> int:
         """How many writes the region has not acknowledged."""
         return len(self.dirty) + sum(len(frozen.deltas) for frozen in self.frozen)
+
+    def has_unflushed(self, keys: Sequence[str] | None) -> bool:
+        """Whether one of `keys`, or any if None, has a write that is not acknowledged."""
+        if keys is None:
+            return bool(self.dirty) or any(frozen.deltas for frozen in self.frozen)
+        return any(
+            key in self.dirty or any(key in frozen.deltas for frozen in self.frozen) for key in keys
+        )
 
     def unflushed_keys(self) -> set[str]:
         """The keys of those writes."""

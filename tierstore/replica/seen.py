@@ -89,8 +89,8 @@ class Seen:
         """Remember what was shown or written: `keys`, or anything if None."""
         state = replica.state
         with state.lock:
-            waiting = state.outbox.unflushed_keys()
-        if waiting and (keys is None or not waiting.isdisjoint(keys)):
+            waits = state.outbox.has_unflushed(keys)
+        if waits:
             self.replica, self.number = state.replica, replica.flusher.number()
         if (registration := state.link.registration) is not None:
             info = registration.info

@@ -100,6 +100,10 @@ class FaultyRegion(FaultyMoves):
         """Forget a replica."""
         self._write("leave", lambda: self._inner.leave(replica, timeout_s))
 
+    def retire(self, replica: int, timeout_s: float) -> bool:
+        """Retire a replica now."""
+        return self._write("retire", lambda: self._inner.retire(replica, timeout_s))
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """One step of the region's upkeep."""
         return self._write("maintain", lambda: self._inner.maintain(limit, timeout_s))

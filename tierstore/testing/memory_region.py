@@ -189,6 +189,15 @@ class MemoryRegion(MemoryMoves):
                 state.retired, state.seen_ms = True, 0
                 self._forget(1)
 
+    def retire(self, replica: int, timeout_s: float) -> bool:
+        """Retire a replica now."""
+        with self._lock:
+            state = self._replicas.get(replica)
+            if state is None or state.retired:
+                return False
+            state.retired = True
+            return True
+
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""
         with self._lock:

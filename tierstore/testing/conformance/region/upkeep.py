@@ -135,6 +135,21 @@ class Retiring(RegionBench):
         states = {state.replica: state.retired for state in sender.region.replicas(TIMEOUT_S)}
         assert states == {7: False, 8: True}
 
+    def test_a_replica_is_retired_when_it_is_told(
+        self, sender: Sender, other: Sender, clock: ManualRuntime
+    ) -> None:
+        """It holds no floor, its batches are refused, and telling it again changes nothing."""
+        position = sender.write("k").position
+        sender.acknowledge(position)
+        assert sender.region.retire(other.replica, TIMEOUT_S)
+        assert not sender.region.retire(other.replica, TIMEOUT_S)
+        assert not sender.region.retire(4711, TIMEOUT_S)
+        assert maintain(sender).floor == position
+        assert other.write("j").verdict == "retired"
+        assert sender.write("k").verdict == "applied"
+        states = {state.replica: state.retired for state in sender.region.replicas(TIMEOUT_S)}
+        assert states == {sender.replica: False, other.replica: True}
+
     def test_a_retired_replica_stays_retired(
         self, sender: Sender, other: Sender, clock: ManualRuntime
     ) -> None:
