@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import pycrdt
 import pytest
 
 import tierstore
+from tierstore.crdt import document
 from tierstore.errors import EncodingError, TypeMismatchError, UnavailableError
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, memory_store
 
@@ -171,3 +173,59 @@ async def test_async_documents_do_the_same(tmp_path):
                 raise ZeroDivisionError
         assert await handle.json() == {"title": "x"}
         assert repr(handle) == "<tierstore.AsyncDocument 'doc/1'>"
+
+
+def clients(store):
+    """Who has edited the document, as its state tells."""
+    store.flush()
+    record = (
+        store._core.replica.state.link.read(["doc/1"], store._core.deadline(None))
+        .rows["doc/1"]
+        .record
+    )
+    return len(document.decode(record.payload).structs)
+
+
+def test_an_editor_keeps_its_name_as_long_as_nobody_else_edits(world):
+    for number in range(30):
+        edit(world.a, title=number)
+        if number % 7 == 0:
+            world.exchange()
+    assert clients(world.a) == 1
+    assert len(world.region.rows["doc/1"].record.payload) < 60
+    edit(world.b, other=1)
+    world.exchange()
+    edit(world.a, title="x")
+    edit(world.a, title="y")
+    assert clients(world.a) == 3
+    assert world.a.document("doc/1").json() == {"other": 1, "title": "y"}
+
+
+def test_a_name_is_not_kept_for_edits_that_were_dropped_or_for_another_life(world):
+    edit(world.a, title="x")
+    with contextlib.suppress(ZeroDivisionError), world.a.batch() as batch:
+        edit(batch, title="dropped")
+        raise ZeroDivisionError
+    edit(world.a, other=1)
+    assert world.a.document("doc/1").json() == {"other": 1, "title": "x"}
+    world.a.delete("doc/1")
+    edit(world.a, new=1)
+    world.exchange()
+    assert world.a.document("doc/1").json() == world.b.document("doc/1").json() == {"new": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")
+def test_a_forked_child_edits_under_a_name_of_its_own(tmp_path):
+    with tierstore.open(POLICY, base_dir=tmp_path) as store:
+        edit(store, title="x")
+        store.flush()
+        child = os.fork()
+        if not child:
+            edit(store, child=1)
+            store.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        edit(store, parent=1)
+        store.flush()
+        store.maintain()
+        assert store.document("doc/1").json() == {"child": 1, "parent": 1, "title": "x"}

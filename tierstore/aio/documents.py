@@ -55,3 +55,5 @@ class AsyncEdit:
         if delta is not None:
             generation = self._draft.generation
             await self._engine.change(delta, seen=generation, timeout=self._timeout)
+        if error is None:
+            self._draft.keep()

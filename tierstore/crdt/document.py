@@ -223,6 +223,13 @@ def mark_of(document: Doc[Any], state: State | None = None) -> Mark:
     return Mark(clocks, seen.deleted, seen.deleted if state is None else state.deleted)
 
 
+def is_of(document: Doc[Any], state: State) -> bool:
+    """Whether `document` holds all of `state`, and nothing else."""
+    seen = read_update(document.get_update(document.get_state()))
+    clocks = {client: clock for client, clock in _clocks_of(document).items() if clock}
+    return clocks == clocks_of(state) and seen.deleted == state.deleted
+
+
 def changes_since(document: Doc[Any], mark: Mark) -> Delta | None:
     """What was changed in `document` since `mark`, or None if nothing was.
 

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from tierstore.handles.engine import Engine
+    from tierstore.handles.engine import DocumentEngine
 
 CLIENT_BYTES = 4
 
@@ -24,7 +24,7 @@ class Document:
 
     __slots__ = ("_engine",)
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: DocumentEngine) -> None:
         self._engine = engine
 
     def json(self, *, timeout: float | None = None) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Document:
 class Edit:
     """One block of edits. Used once, by one thread."""
 
-    def __init__(self, engine: Engine, timeout: float | None) -> None:
+    def __init__(self, engine: DocumentEngine, timeout: float | None) -> None:
         self._engine = engine
         self._timeout = timeout
 
@@ -63,18 +63,20 @@ class Edit:
         if delta is not None:
             generation = self._draft.generation
             self._engine.change(delta, seen=generation, timeout=self._timeout)
+        if error is None:
+            self._draft.keep()
 
 
 class Draft:
     """A copy of a document that is being edited."""
 
-    def __init__(self, state: Any, generation: int, engine: Engine) -> None:
+    def __init__(self, state: Any, generation: int, engine: DocumentEngine) -> None:
         self.generation = generation
         self._state = state
-        client = engine.random(CLIENT_BYTES)
-        while not client or document.has_client(state, client):
-            client = engine.random(CLIENT_BYTES)
-        self._document = document.open_document(state, client)
+        self._engine = engine
+        self._document = engine.take()
+        if self._document is None or not document.is_of(self._document, state):
+            self._document = document.open_document(state, _mint_client(state, engine))
         self._mark = document.mark_of(self._document, state)
         self._transaction = self._document.transaction()
 
@@ -93,6 +95,17 @@ class Draft:
         if delta is not None:  # what would be refused elsewhere is refused here
             document.apply(self._state, delta, origin=0, actor=0, is_same_life=True)
         return delta
+
+    def keep(self) -> None:
+        """Leave the copy for the next edit, once what was changed is acknowledged."""
+        self._engine.give(self._document)
+
+
+def _mint_client(state: Any, engine: DocumentEngine) -> int:
+    while True:
+        client = engine.random(CLIENT_BYTES)
+        if client and not document.has_client(state, client):
+            return client
 
 
 def _kept(state: Any) -> Any:

@@ -24,9 +24,6 @@ class Engine(Protocol):
         generation 0, if the key is absent. `look` must neither change nor keep it.
         """
 
-    def random(self, size_bytes: int) -> int:
-        """A random number of that size."""
-
     def change(self, delta: Any, *, seen: int = 0, timeout: float | None = None) -> None:
         """Acknowledge a change of the key at the durability that its rule declares."""
 
@@ -36,3 +33,16 @@ class CounterEngine(Engine, Protocol):
 
     def bump(self, number: int) -> bool:
         """Add `number`, if that takes no more than the copy that is here; False if it does."""
+
+
+class DocumentEngine(Engine, Protocol):
+    """The engine of a document."""
+
+    def random(self, size_bytes: int) -> int:
+        """A random number of that size."""
+
+    def take(self) -> Any:
+        """The document that an earlier edit left open, from now on the caller's; or None."""
+
+    def give(self, document: Any) -> None:
+        """Keep a document open, all of whose edits were acknowledged."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tierstore.replica.operation import Stamped
     from tierstore.replica.write import Write
     from tierstore.runtime import Runtime
+    from tierstore.store.opened import Opened
     from tierstore.store.results import Outcome
 
     class View(Protocol):
@@ -44,6 +45,7 @@ class Core:
         self.runtime = runtime
         self.replica = replica
         self.matcher = matcher
+        self._opened: Opened | None = None
         self._views: dict[int, ref[View]] = {}
         self._turn = 0  # counts what changes the short ways of views
         weak = ref(self)
@@ -60,6 +62,7 @@ class Core:
     def rebind(self) -> None:
         """Give every view its short ways anew."""
         self._turn += 1
+        self._opened = None  # a forked child must not edit under the names of its parent
         for known in list(self._views.values()):
             if (view := known()) is not None:
                 self._bind(view)
@@ -80,6 +83,15 @@ class Core:
         if not prefix:
             return resident_get
         return lambda key: resident_get(prefix + key) if key else None  # "" is no key
+
+    @property
+    def opened(self) -> Opened:
+        """The documents that stay open between edits."""
+        if self._opened is None:
+            from tierstore.store.opened import Opened
+
+            self._opened = Opened(self.runtime)
+        return self._opened
 
     # Opening and closing
 

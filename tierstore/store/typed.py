@@ -94,6 +94,14 @@ class TypedKey:
         """A random number of that size."""
         return int.from_bytes(self._store._core.runtime.random_bytes(size_bytes), "big")
 
+    def take(self) -> Any:
+        """The document that an earlier edit left open, from now on the caller's; or None."""
+        return self._store._core.opened.take(self._full)
+
+    def give(self, document: Any) -> None:
+        """Keep a document open, all of whose edits were acknowledged."""
+        self._store._core.opened.give(self._full, document)
+
     def bump(self, number: int) -> bool:
         """Add `number` to a counter, if that takes no more than the copy that is here."""
         store = self._store
