@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
-from tierstore.errors import OutcomeUnknownError
+from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.testing import FaultPlan, FaultyShared, ManualRuntime, MemoryRegion, MemoryShared
@@ -90,3 +92,52 @@ def test_a_touch_is_told_by_its_own_stamp(store, plan, edge):
     assert store.outcome(caught.value.operation_id) == "pending"
     store.flush()
     assert store.outcome(caught.value.operation_id) == "applied"
+
+
+KEYS = [f"key/{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("kind", ["error", "lost"])
+def test_of_writes_to_several_tags_unavailable_means_none_and_unknown_names_all(
+    store, plan, edge, kind
+):
+    """Whichever request of the call fails, first, last or in the middle."""
+    for n in count(1):
+        before = {key: store.get(key) for key in KEYS}
+        plan.arm(n, kind)
+        try:
+            store.put_many(dict.fromkeys(KEYS, n))
+        except UnavailableError:
+            plan.arm(0, "error")
+            assert {key: store.get(key) for key in KEYS} == before
+        except OutcomeUnknownError as unknown:
+            plan.arm(0, "error")
+            shown = {store.get(key) for key in KEYS}
+            store.flush()
+            outcome = store.outcome(unknown.operation_id)
+            assert (outcome == "applied") is (shown == {n}), (outcome, shown)
+        else:
+            assert plan.fired is None
+            assert n > 3
+            return
+        store.flush()
+
+
+def test_what_the_private_replica_refuses_after_the_edge_took_its_part_is_unknown(
+    runtime, edge, plan, monkeypatch
+):
+    policy = load({"version": 1, "rules": [{"match": "reg/*", "durability": "regional"}]})
+    store = wire(policy, runtime, region=MemoryRegion(runtime), edge=FaultyShared(edge, plan))
+    store.put("key", 0)
+
+    def refuse(writes):
+        raise UnavailableError("just now")
+
+    monkeypatch.setattr(store._core.replica.writer, "_write_privately", refuse)
+    with pytest.raises(UnavailableError):
+        store.put_many({"reg/1": 1})
+    with pytest.raises(OutcomeUnknownError) as caught:
+        store.put_many({"key": 1, "reg/1": 1})
+    store.flush()
+    assert store.outcome(caught.value.operation_id) == "unknown"
+    store.close()

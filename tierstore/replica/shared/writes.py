@@ -17,6 +17,7 @@ from tierstore.record import Record
 from tierstore.region.batch import PUT, TOUCH, Delta
 from tierstore.region.shared import TAGS, tag_of
 from tierstore.replica.cold import fetch
+from tierstore.replica.operation import decode_operation, encode_operation
 from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES
 from tierstore.replica.shared.state import COPY_TTL_MS
 from tierstore.replica.write import expiry, touched
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     """The deltas to write, stamped from the given stamp on."""
 
 ATTEMPTS_MAX = 16
+NEVER_MADE = 0
+"""A stamp that no write has: what is asked of it later was never made."""
 
 
 class SharedWriter:
@@ -61,7 +64,8 @@ class SharedWriter:
     def write(self, writes: Sequence[Write], deadline: Deadline | None) -> list[int]:
         """Acknowledge writes, those of one tag all or none; returns their stamps.
 
-        Raises UnavailableError if none of them happened, OutcomeUnknownError if some may have.
+        Raises UnavailableError if none of them happened, OutcomeUnknownError, which names all of
+        them, if some may have.
         """
         shared = self._shared
         deadline = deadline or self._deadline()
@@ -69,15 +73,21 @@ class SharedWriter:
         others = [write for write in writes if not shared.is_queued(write.rule)]
         self._private._admit(sum(write.size + DELTA_OVERHEAD_BYTES for write in others), deadline)
         stamps: dict[str, int] = {}
-        for tag, chosen in _by_tag(queued).items():
-            try:
+        try:
+            for tag, chosen in _by_tag(queued).items():
                 stamps.update(self._write_tag(tag, chosen, deadline))
-            except (UnavailableError, OverloadedError) as exc:
-                if not stamps:
-                    raise
-                raise self._unknown(writes, exc) from exc
-        if others:
-            stamps.update(zip((w.key for w in others), self._write_privately(others), strict=True))
+            if others:
+                private = self._write_privately(others)
+                stamps.update(zip((w.key for w in others), private, strict=True))
+        except (UnavailableError, OverloadedError) as exc:
+            if not stamps:
+                raise
+            raise self._unknown(writes, stamps, exc) from exc
+        except OutcomeUnknownError as exc:
+            doubted = {key: stamp for stamp, key in decode_operation(exc.operation_id)[1]}
+            if doubted.keys() == {write.key for write in writes}:
+                raise
+            raise self._unknown(writes, stamps | doubted, exc) from exc
         return [stamps[write.key] for write in writes]
 
     def write_one(self, write: Write, deadline: Callable[[], Deadline]) -> int:
@@ -214,8 +224,6 @@ class SharedWriter:
                     self._private._on_first_dirty()
 
     def _doubt(self, deltas: list[Delta], exc: OutcomeUnknownError) -> OutcomeUnknownError:
-        from tierstore.replica.operation import encode_operation
-
         stamps = [(max(d.record.stamp, d.record.touch), d.key) for d in deltas]
         return OutcomeUnknownError(
             f"the edge server did not confirm a write of {len(deltas)} keys ({exc}):"
@@ -223,10 +231,16 @@ class SharedWriter:
             operation_id=encode_operation(self._state.replica, stamps),
         )
 
-    def _unknown(self, writes: Sequence[Write], exc: TierStoreError) -> OutcomeUnknownError:
+    def _unknown(
+        self, writes: Sequence[Write], stamps: dict[str, int], exc: TierStoreError
+    ) -> OutcomeUnknownError:
+        """The error that names all `writes`: those at `stamps`, and at `NEVER_MADE` the others."""
+        named = [(stamps.get(write.key, NEVER_MADE), write.key) for write in writes]
         return OutcomeUnknownError(
-            f"some of {len(writes)} writes of one call were made, then the edge server failed"
-            f" ({exc}): read them again, or write all of them once more"
+            f"some of {len(writes)} writes of one call may have been made, then the edge server"
+            f" failed ({exc}): store.outcome(error.operation_id) tells whether all of them were,"
+            " or write all of them once more",
+            operation_id=encode_operation(self._state.replica, named),
         )
 
 
