@@ -25,6 +25,7 @@ CODES = {
     "DeadlineExceededError": 3,
     "OutcomeUnknownError": 4,
     "FencedError": 5,
+    "StaleReplicaError": 3,
     "OverloadedError": 3,
     "CorruptionError": 5,
     "StoreClosedError": 5,

@@ -15,7 +15,7 @@ import pytest
 
 import tierstore
 
-PROGRAM = Path(__file__).parent / "programs" / "counting.py"
+PROGRAM = Path(__file__).parent / "programs" / "adding.py"
 WAIT_S = 60.0
 
 

@@ -13,7 +13,7 @@ RULE = {
     "min_residency": {"edge": "0s", "regional": "0s"},
 }
 
-PATIENT = {"regional": "10s", "cold": "20s"}
+PATIENT = {"edge": "5s", "regional": "10s", "cold": "20s"}
 
 
 class Trio:

@@ -24,7 +24,10 @@ DEBUG_VARIABLE = "TIERSTORE_DEBUG"
 # The first row that matches counts. What is in no row is 5.
 _EXIT_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (UNKNOWN, (errors.OutcomeUnknownError,)),
-    (UNAVAILABLE, (errors.UnavailableError, errors.OverloadedError)),
+    (
+        UNAVAILABLE,
+        (errors.UnavailableError, errors.OverloadedError, errors.StaleReplicaError),
+    ),
     (
         USAGE,
         (

@@ -115,7 +115,7 @@ class Changing(RegionBench):
         sender.send(add(sender, "n", 2, op=RESET))
         assert total(sender, "n") == 2
 
-    def test_deleting_what_is_absent_leaves_a_tombstone(self, sender: Sender) -> None:
+    def test_deleting_an_absent_counter_leaves_a_tombstone(self, sender: Sender) -> None:
         """The row says of which type the key is."""
         sender.send(end(sender, "n"))
         record = sender.row("n").record

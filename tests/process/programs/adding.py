@@ -1,0 +1,22 @@
+"""Counts, and adds to a set, until it is killed: a line for each time that both were acknowledged.
+
+Arguments: the policy as JSON, the folder, a name, the first number.
+"""
+
+import json
+import sys
+
+import tierstore
+
+policy, folder, name, first = sys.argv[1:]
+with tierstore.open(json.loads(policy), base_dir=folder) as store:
+    count, seen = store.counter("count"), store.members("seen")
+    number = int(first)
+    while True:
+        count.add(1)
+        seen.add(f"{name}/{number}")
+        if number % 3 == 0:
+            seen.discard(f"{name}/{number}")
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
+        number += 1
