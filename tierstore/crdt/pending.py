@@ -35,6 +35,10 @@ class Change:
         self.touch = touch
         self.expires_at_ms = expires_at_ms
 
+    def is_over(self, now_ms: int) -> bool:
+        """Whether a generation that begins with this change has expired by `now_ms`."""
+        return self.expires_at_ms is not None and self.expires_at_ms <= now_ms
+
     def then(self, later: Change, type_: Type) -> Change:
         """One change that does what this one and then `later`, of the same replica, do.
 
