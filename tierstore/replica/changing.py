@@ -87,6 +87,10 @@ def take(
     if state.edge.resident.get(entry.key) is entry:
         state.edge.pin(entry)
         entry.show_change(change, stamp, outbox.replica, size_bytes)
+        if not state.is_edge_allowed(entry.rule, entry.size) and not state.is_edge_allowed(
+            entry.rule, entry.measured()
+        ):
+            state.edge.drop(entry)  # what waits of it is in the outbox all the same
     entry.writes += 1
     before = entry.waiting_bytes
     entry.take(change, stamp, outbox.replica, size_bytes)
