@@ -60,7 +60,7 @@ def interrupt_at(monkeypatch, owner, name, number):
     ("owner", "name"),
     [
         (Entry, "freeze"),
-        (outbox_module, "_chunks"),
+        (outbox_module, "chunks"),
         (outbox_module.Frozen, "__init__"),
         (Outbox, "_clean"),
     ],

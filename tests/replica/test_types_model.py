@@ -22,10 +22,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tierstore.edge.entry import CLEAN
 from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.region.apply import Limits
+from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES, delta_size
 from tierstore.testing import (
     FaultPlan,
     FaultyJournalDirectory,
@@ -223,11 +225,26 @@ class Machine(RuleBasedStateMachine):
         _, error = self._attempt(side, side.store.flush)
         if error is None:
             side.unflushed = []
+        self._check_books(side, is_flushed=error is None)
+
+    def _check_books(self, side, *, is_flushed):
+        """Bytes that wait are those of what waits, and clean entries those of the edge's copies."""
+        state = side.store._core.replica.state
+        outbox, edge = state.outbox, state.edge
+        waiting = sum(e.waiting_bytes + DELTA_OVERHEAD_BYTES for e in outbox.dirty.values())
+        waiting += sum(delta_size(d) for ended in outbox.ended.values() for _, d in ended)
+        assert outbox.dirty_bytes == waiting
+        assert outbox.frozen_bytes == sum(frozen.size_bytes for frozen in outbox.frozen)
+        assert not is_flushed or outbox.unflushed_bytes == 0
+        clean = [entry for entry in edge if entry.dirty == CLEAN]
+        assert edge.used_bytes == sum(entry.size for entry in clean) <= edge.capacity_bytes
+        assert all(entry.where for entry in clean), "a clean copy that nothing evicts"
 
     @rule(side=sides)
     def pull(self, side):
         side = self.sides[side]
         self._attempt(side, side.store._core.replica.pull)
+        self._check_books(side, is_flushed=False)
 
     @rule(side=sides, n=st.integers(1, 6), kind=st.sampled_from(["error", "lost"]))
     def disturb(self, side, n, kind):

@@ -212,6 +212,46 @@ def test_bad_input_in_a_batch_is_refused_at_once_and_takes_nothing_along(store):
     assert store.get("x") == 1
 
 
+def test_a_batch_is_over_with_its_block(store):
+    batch = store.batch()
+    with batch as view:
+        counter = view.counter("n/a")
+        counter.add(1)
+    for late in (lambda: counter.add(1), lambda: view.put("x", 1), lambda: view.delete("n/a")):
+        with pytest.raises(StoreClosedError, match="the block of this batch has ended"):
+            late()
+    with pytest.raises(InvalidArgumentError, match="a batch is one block"), batch:
+        pass
+    assert store.counter("n/a").get() == 1
+
+
+def test_a_batch_refuses_touches_and_reads_what_the_store_has(store):
+    store.put("x", b"old")
+    with store.batch() as batch:
+        with pytest.raises(InvalidArgumentError, match="touch through the store"):
+            batch.touch("x", ttl=1)
+        assert batch.get("x") == b"old"
+    batch = store.batch().__enter__()
+    store.close()
+    with pytest.raises(StoreClosedError):
+        batch.get("x")
+
+
+async def test_an_async_batch_is_over_with_its_block(tmp_path):
+    async with tierstore.open_async(POLICY, base_dir=tmp_path) as astore:
+        batch = astore.batch()
+        async with batch as view:
+            counter = view.counter("m/a")
+            await counter.add(1)
+        with pytest.raises(StoreClosedError, match="the block of this batch has ended"):
+            await counter.add(1)
+        with pytest.raises(InvalidArgumentError, match="a batch is one block"):
+            await batch.__aenter__()
+        with pytest.raises(TypeError, match="a batch cannot be pickled"):
+            pickle.dumps(batch)
+        assert await astore.counter("m/a").get() == 1
+
+
 async def test_the_async_twins_do_the_same(tmp_path):
     async with tierstore.open_async(POLICY, base_dir=tmp_path) as astore:
         counter, fast, members = astore.counter("n/a"), astore.counter("m/a"), astore.members("s/a")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import pickle
 import threading
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 import tierstore
 from tierstore.errors import InvalidArgumentError, StoreClosedError, UnavailableError
 from tierstore.region.apply import Limits
+from tierstore.store import watching
 from tierstore.store.results import Change, Gap
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, memory_store
 
@@ -207,6 +210,39 @@ async def test_async_watches_do_the_same(tmp_path):
         assert await watch.next(timeout=0) is None
         watch.close()
         assert [change async for change in watch] == []
+
+
+async def test_a_cancelled_step_of_an_async_watch_tells_nothing_twice(tmp_path, monkeypatch):
+    policy = {"version": 1, "replication": {"flush": "20ms", "pull": "20ms"}}
+    real, has_asked, may_go_on = watching.look, threading.Event(), threading.Event()
+
+    def slow_at_first(*arguments):
+        found = real(*arguments)
+        if not has_asked.is_set():
+            has_asked.set()
+            may_go_on.wait(10)
+        return found
+
+    async with (
+        tierstore.open_async(policy, base_dir=tmp_path) as astore,
+        astore.watch("x/") as watch,
+    ):
+        await astore.put_many({f"x/{n}": n for n in range(5)})
+        await astore.flush()
+        monkeypatch.setattr(watching, "look", slow_at_first)
+        step = asyncio.ensure_future(watch.next())
+        await asyncio.to_thread(has_asked.wait, 10)
+        step.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await step
+        step = asyncio.ensure_future(watch.next())
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        may_go_on.set()
+        found = [(await step).key]
+        while (change := await watch.next(timeout=0)) is not None:
+            found.append(change.key)
+        assert sorted(found) == [f"x/{n}" for n in range(5)]
 
 
 steps = st.lists(

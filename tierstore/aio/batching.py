@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.store.batching import Collector
+from tierstore.store.pickling import refuse_pickling
 
 if TYPE_CHECKING:
     from tierstore.aio.store import AsyncStore
@@ -18,12 +19,16 @@ class AsyncBatch:
         self._collector: Any = Collector(astore._core)
         self._timeout = timeout
 
+    __reduce__ = refuse_pickling("a batch", "ask the store for it where it is needed")
+
     async def __aenter__(self) -> AsyncStore:
+        self._collector.begin()
         astore = self._astore
         view = type(astore._store)(self._collector, astore._prefix)
         return type(astore)(view, astore._workers)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        writes = self._collector.end()
         if error is None:
             await self._astore._ensure_open(self._timeout)
-            await self._astore._write(self._collector.writes, self._timeout)
+            await self._astore._write(writes, self._timeout)

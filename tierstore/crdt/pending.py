@@ -35,19 +35,9 @@ class Change:
         self.touch = touch
         self.expires_at_ms = expires_at_ms
 
-    def has_expired(self, now_ms: int) -> bool:
-        """Whether the lifetime that this gives is over."""
+    def is_over(self, now_ms: int) -> bool:
+        """Whether a generation that begins with this change has expired by `now_ms`."""
         return self.expires_at_ms is not None and self.expires_at_ms <= now_ms
-
-    def with_lifetime_of(self, other: Change) -> Change:
-        """This change, giving the lifetime that `other` gives."""
-        return Change(
-            self.delta,
-            resets=self.resets,
-            seen=self.seen,
-            touch=other.touch,
-            expires_at_ms=other.expires_at_ms,
-        )
 
     def then(self, later: Change, type_: Type) -> Change:
         """One change that does what this one and then `later`, of the same replica, do.

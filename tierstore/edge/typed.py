@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tierstore.crdt.pending import Change
     from tierstore.policy.model import Rule
 
+GROWTH, GROWTH_FREE_BYTES = 2, 256
+"""A state, and what waits, is as large as what was added to it, at most: an element may be there
+already, and increments are one number. It is measured anew when it has grown so many times."""
+
 LIVE = object()
 """`value` of an entry with a value. Its `guard` keeps readers of registers from taking it."""
 
@@ -34,8 +38,8 @@ def folded(value: Any) -> Any:
 class TypedEntry(Entry):
     """A key's resident state and what of it waits. Changed under the replica's lock only."""
 
-    __slots__ = ("author", "generation", "pending", "pending_bytes", "state", "told", "type",
-                 "written")  # fmt: skip
+    __slots__ = ("author", "generation", "pending", "pending_bytes", "pending_due", "size_due",
+                 "state", "told", "type", "written")  # fmt: skip
 
     def __init__(self, key: str, rule: Rule) -> None:
         super().__init__(key, rule)
@@ -45,6 +49,7 @@ class TypedEntry(Entry):
         self.generation = 0
         self.pending: Change | None = None
         self.pending_bytes = 0
+        self.pending_due = self.size_due = 0  # sizes that are looked at before they are believed
         self.author = 0  # the replica that made what is pending
         self.written = 0  # the stamp of the last of it
         self.told: Delta | None = None
@@ -60,7 +65,19 @@ class TypedEntry(Entry):
         self.stamp = record.stamp
         self.replica = record.replica
         self.touch = record.touch
-        self.size = key_size(self.key) + len(payload or b"")
+        self._set_size(key_size(self.key) + len(payload or b""))
+
+    def measured(self) -> int:
+        """`size`, counted anew. Not of an entry that is under the eviction policy."""
+        self._set_size(self.exact_size())
+        return self.size
+
+    def exact_size(self) -> int:
+        """The bytes of the key and of the encoded state."""
+        return key_size(self.key) + len(self.payload() or b"")
+
+    def _set_size(self, size: int) -> None:
+        self.size, self.size_due = size, GROWTH * size + GROWTH_FREE_BYTES
 
     def record(self) -> Record:
         """The record that this entry shows."""
@@ -93,11 +110,22 @@ class TypedEntry(Entry):
     def take(self, change: Change, stamp: int, author: int, size_bytes: int) -> None:
         """Let `change` be pending; of `size_bytes`, made at `stamp` by `author`."""
         pending = self.pending
-        if pending is not None and pending.has_expired(physical_ms(stamp)):
-            pending = pending.with_lifetime_of(change)  # or what comes now would be stored dead
-        self.pending = change if pending is None else pending.then(change, self.type)
-        self.pending_bytes += size_bytes
+        if pending is None:
+            self.pending, self.pending_bytes = change, size_bytes
+            self.pending_due = GROWTH * size_bytes + GROWTH_FREE_BYTES
+        else:
+            self.pending = pending.then(change, self.type)
+            self.pending_bytes += size_bytes - key_size(self.key)
+            if self.pending_bytes > self.pending_due:
+                self._measure_pending()
         self.written, self.author = stamp, author
+
+    def _measure_pending(self) -> None:
+        assert self.pending is not None
+        delta = self.pending.delta
+        size = 0 if delta is None else len(self.type.encode_delta(delta))
+        self.pending_bytes = key_size(self.key) + size
+        self.pending_due = GROWTH * self.pending_bytes + GROWTH_FREE_BYTES
 
     def show_change(self, change: Change, stamp: int, author: int, size_bytes: int) -> None:
         """Let the state that is here contain `change`, too."""
@@ -108,6 +136,8 @@ class TypedEntry(Entry):
                 self.state, change.delta, origin=author, actor=0, is_same_life=is_same_life
             )
             self.size += size_bytes - key_size(self.key)
+            if self.size > self.size_due:
+                self.measured()
             return
         delta = told(change, self.type, stamp, author)
         shown = changes.change(self.record(), delta, resets=change.resets, now_ms=now_ms, actor=0)

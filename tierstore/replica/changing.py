@@ -13,6 +13,7 @@ from tierstore.edge.typed import TypedEntry, told
 from tierstore.record import TYPE_CODES
 from tierstore.region.batch import CHANGE, RESET, Delta, encode_delta
 from tierstore.replica.write import expiry
+from tierstore.stamp import physical_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,9 +82,15 @@ def take(
     outbox = state.outbox
     if entry.told is not None:
         outbox.mend(entry)
+    if entry.pending is not None and entry.pending.is_over(physical_ms(stamp)):
+        outbox.end_life(entry)
     if state.edge.resident.get(entry.key) is entry:
         state.edge.pin(entry)
         entry.show_change(change, stamp, outbox.replica, size_bytes)
+        if not state.is_edge_allowed(entry.rule, entry.size) and not state.is_edge_allowed(
+            entry.rule, entry.measured()
+        ):
+            state.edge.drop(entry)  # what waits of it is in the outbox all the same
     entry.writes += 1
     before = entry.waiting_bytes
     entry.take(change, stamp, outbox.replica, size_bytes)

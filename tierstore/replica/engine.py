@@ -349,7 +349,7 @@ class Replica:
         state = self.state
         if state.journal is None:
             return state.outbox.unflushed
-        rules = [entry.rule for entry in state.outbox.dirty.values()]
+        rules = state.outbox.unfrozen_rules()
         bare = (f for f in state.outbox.frozen if not (f.persisted and f.journaled))
         rules += [self.rule_for(key) for frozen in bare for key in frozen.deltas]
         return sum(not self.writer.needs_journal(rule) for rule in rules)

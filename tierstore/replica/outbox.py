@@ -14,12 +14,14 @@ from tierstore.edge.entry import CHANGED, CLEAN, TOUCH_DIRTY
 from tierstore.record import REGISTER
 from tierstore.region.batch import CHANGE, PUT, Delta
 from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES, after, delta_size, joined, written
+from tierstore.replica.portions import chunks, runs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tierstore.edge.entry import Entry
+    from tierstore.policy.model import Rule
     from tierstore.record import Record
     from tierstore.region.batch import Batch, Heat
     from tierstore.region.protocol import Change
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from tierstore.tiers.journal.content import JournalState
 
 HEAT_BYTES = 16
-BATCH_BYTES_MAX = 4 * 2**20
 NEVER = 1 << 62
 """The number of a batch that no region will ever say it has."""
 
@@ -70,6 +71,8 @@ class Outbox:
         self.digest = digest  # of the batch numbered `acknowledged`
         self.dirty: dict[str, Entry] = {}
         self.dirty_bytes = 0
+        self.ended: dict[str, list[tuple[Rule, Delta]]] = {}
+        """Changes that begin a life which was over when a later change of the key was made."""
         self.frozen: list[Frozen] = []
         self.frozen_bytes = 0
         self.held: dict[str, Delta] = {}
@@ -104,7 +107,13 @@ class Outbox:
     @property
     def unflushed(self) -> int:
         """How many writes the region has not acknowledged."""
-        return len(self.dirty) + sum(len(frozen.deltas) for frozen in self.frozen)
+        ended = sum(map(len, self.ended.values()))
+        return len(self.dirty) + ended + sum(len(frozen.deltas) for frozen in self.frozen)
+
+    def unfrozen_rules(self) -> list[Rule]:
+        """The rule of each write that is in no batch yet."""
+        rules = [entry.rule for entry in self.dirty.values()]
+        return rules + [rule for ended in self.ended.values() for rule, _ in ended]
 
     def has_unflushed(self, keys: Sequence[str] | None) -> bool:
         """Whether one of `keys`, or any if None, has a write that is not acknowledged."""
@@ -163,10 +172,19 @@ class Outbox:
             self.dirty_bytes -= entry.waiting_bytes + DELTA_OVERHEAD_BYTES
         entry.dirty = CLEAN
 
+    def end_life(self, entry: Entry) -> None:
+        """Let what waits of `entry` be told by itself, before what comes after it."""
+        delta = entry.freeze()
+        self.ended.setdefault(entry.key, []).append((entry.rule, delta))
+        self.unmark(entry)
+        entry.forget_pending()
+        self.dirty_bytes += delta_size(delta)
+
     def mend(self, entry: Entry) -> None:
         """Settle whether what is pending was frozen when somebody was interrupted at it."""
         told = entry.told
-        if any(frozen.deltas.get(entry.key) is told for frozen in self.frozen):
+        is_ended = any(delta is told for _, delta in self.ended.get(entry.key, ()))
+        if is_ended or any(frozen.deltas.get(entry.key) is told for frozen in self.frozen):
             self.unmark(entry)
             entry.forget_pending()
         else:
@@ -185,19 +203,31 @@ class Outbox:
             self.mend(entry)
         taken = self.dirty
         fresh = self._take_outdone(batch_max)
+        fresh += self._take_ended(self.last_number + len(fresh) + 1, batch_max, never_edge)
         for journaled in (True, False):
             chosen = [e for e in taken.values() if (e.rule.index in never_edge) is not journaled]
-            for chunk in _chunks(chosen, batch_max):
+            for chunk in chunks(chosen, batch_max):
                 deltas = {entry.key: entry.freeze() for entry in chunk}
                 number = self.last_number + len(fresh) + 1
                 warmth = None if heat is None else heat.take(chunk)
                 fresh.append(Frozen(number, deltas, journaled=journaled, heat=warmth))
         if self._beaten:
             self._beaten.difference_update(k for k, e in taken.items() if e.dirty != TOUCH_DIRTY)
-        self.frozen = [*self.frozen, *fresh]
-        self.frozen_bytes += sum(frozen.size_bytes for frozen in fresh)
+        frozen_bytes = self.frozen_bytes + sum(frozen.size_bytes for frozen in fresh)
+        # One statement: nothing can be interrupted in its middle.
+        self.frozen, self.frozen_bytes, self.ended = [*self.frozen, *fresh], frozen_bytes, {}
         self._clean(taken)
         return fresh
+
+    def _take_ended(self, number: int, batch_max: int, never_edge: frozenset[int]) -> list[Frozen]:
+        """Batches of the lives that are over, those of one key in their order."""
+        kinds: tuple[list[Delta], list[Delta]] = [], []
+        for ended in self.ended.values():
+            for rule, delta in ended:
+                kinds[rule.index in never_edge].append(delta)
+        runs = [(run, True) for run in runs_of(kinds[0], batch_max)]
+        runs += [(run, False) for run in runs_of(kinds[1], batch_max)]
+        return [Frozen(at, run, journaled=kept) for at, (run, kept) in enumerate(runs, number)]
 
     def _take_outdone(self, batch_max: int) -> list[Frozen]:
         """Batches of beaten writes, which come before those of later ones of the same keys."""
@@ -232,6 +262,7 @@ class Outbox:
             for entry in taken.values():
                 if self.dirty.get(entry.key) is not entry:
                     entry.dirty = CLEAN
+                    entry.forget_pending()
 
     def has_sent(self, number: int, digest: bytes) -> bool:
         """Whether batch `number` with this `digest` may be one of ours, acknowledged or frozen."""
@@ -276,7 +307,7 @@ class Outbox:
 
     def may_overlay(self, key: str) -> bool:
         """Whether `overlay` of `key` may add anything, whatever the region has applied."""
-        return bool(self.frozen or self._recent or self.held) or key in self.dirty
+        return bool(self.frozen or self._recent or self.held or self.ended) or key in self.dirty
 
     def overlay(self, key: str, state: Record | None, applied: int) -> Record | None:
         """`state`, as the region had it with batches up to `applied`, plus the later writes."""
@@ -285,6 +316,9 @@ class Outbox:
                 state = joined(state, frozen.deltas.get(key))
         if self.held:
             state = joined(state, self.held.get(key))
+        if self.ended:
+            for _, delta in self.ended.get(key, ()):
+                state = joined(state, delta)
         entry = self.dirty.get(key)
         if entry is not None and entry.told is not None:
             self.mend(entry)
@@ -312,7 +346,7 @@ class Outbox:
 
     def pending_keys(self, applied: int) -> set[str]:
         """Keys for which `overlay` may add something to a state that has batches to `applied`."""
-        keys = set(self.dirty) | set(self.held)
+        keys = set(self.dirty) | set(self.held) | set(self.ended)
         for frozen in self._above(applied):
             keys.update(frozen.deltas)
         return keys
@@ -344,17 +378,3 @@ class Outbox:
         for frozen in self.frozen:
             if frozen.number > applied:
                 yield frozen
-
-
-def _chunks(entries: list[Entry], count_max: int) -> Iterator[list[Entry]]:
-    chunk: list[Entry] = []
-    size = 0
-    for entry in entries:
-        entry_size = entry.waiting_bytes + DELTA_OVERHEAD_BYTES
-        if chunk and (len(chunk) >= count_max or size + entry_size > BATCH_BYTES_MAX):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(entry)
-        size += entry_size
-    if chunk:
-        yield chunk

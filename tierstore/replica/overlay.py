@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from tierstore.crdt import register
-from tierstore.record import ELSEWHERE
+from tierstore.record import ELSEWHERE, Record
 from tierstore.region.batch import PUT, RESET, TOUCH, Delta
 from tierstore.stamp import physical_ms
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from tierstore.record import Record
 
 DELTA_OVERHEAD_BYTES = 32
 
@@ -48,9 +44,18 @@ def _changed(state: Record | None, delta: Delta) -> Record | None:
     record = delta.record
     if state is not None and state.type != record.type:
         return state  # the region will refuse it
-    if state is not None and state.payload == ELSEWHERE and delta.op != RESET:
-        return state  # only its existence is asked for
     from tierstore.crdt.changes import change
 
     now_ms = physical_ms(record.stamp)
+    is_elsewhere = state is not None and state.payload == ELSEWHERE and state.is_live(now_ms)
+    if is_elsewhere and delta.op != RESET:  # only existence and lifetime are asked for
+        record = _without_payload(record)
     return change(state, record, resets=delta.op == RESET, now_ms=now_ms, actor=0)
+
+
+def _without_payload(told: Record) -> Record:
+    """What `told` says of lifetimes alone."""
+    return Record(
+        told.stamp, told.replica, None, told.expires_at_ms, told.touch, None, told.type,
+        told.generation,
+    )  # fmt: skip

@@ -133,6 +133,10 @@ class ReplicaState:
         old = self.outbox
         self.outbox = Outbox(replica)
         self.outbox.dirty, self.outbox.dirty_bytes = old.dirty, old.dirty_bytes
+        self.outbox.ended = old.ended
+        for ended in old.ended.values():
+            for _, delta in ended:
+                delta.record.replica = replica
         self.outbox.quarantined = old.quarantined
         for entry in old.dirty.values():
             entry.sign(replica)

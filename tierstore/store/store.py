@@ -216,6 +216,8 @@ class Store(Resolver):
         `batch` is a view: what is written through it, also by its handles, happens when the block
         ends, all or nothing on this replica, and not at all if the block raises. Nobody sees it
         before, not even the view. Writes of different durabilities are acknowledged together.
+        It is used once: afterwards the view and its handles raise StoreClosedError for writes, and
+        `touch`, which cannot wait, is refused within it.
         """
         from tierstore.store.batching import Batch
 

@@ -121,8 +121,12 @@ class TypedKey:
         lifetime_ms = ttl_ms(self._rule, OMITTED, core.runtime)
         write = ChangeWrite(self._full, self._rule, delta, lifetime_ms, seen=seen)
         entry = self._store._lookup(self.key)
+        bound = core.policy.limits.value_bytes
         size = write.size if entry is None else write.size + entry.size
-        check_size(self.key, size, core.policy.limits.value_bytes)
+        if size > bound and isinstance(entry, TypedEntry):  # which may be smaller than it says
+            with core.replica.state.lock:
+                size = write.size + entry.exact_size()
+        check_size(self.key, size, bound)
         return write
 
 

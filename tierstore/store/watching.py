@@ -42,14 +42,19 @@ class Watch:
         self._position = 0
         self._region: tuple[str, int] | None = None
         self._ready: deque[Change | Gap] = deque()
+        self._lock = core.runtime.lock()  # a step that was cancelled may still be under way
         self.is_closed = False
 
     __reduce__ = refuse_pickling("a watch", "hand on the cursor of a change")
 
     def begin(self) -> None:
         """Start now, or where `since` says; iterating does it, too. Raises UnavailableError."""
-        if self._region is not None:
-            return
+        if self._region is None:
+            with self._lock:
+                if self._region is None:
+                    self._begin()
+
+    def _begin(self) -> None:
         core = self._core
         core.ensure_open()
         deadline = core.deadline(None)
@@ -102,17 +107,15 @@ class Watch:
 
         Raises UnavailableError; what was found before is kept, and the next look goes on.
         """
-        while not self._ready:
-            self._refuse_closed()
-            found = look(
-                self._core.replica.state,
-                self._view + self._prefix,
-                self._position,
-                self._core.deadline(None),
-            )
-            self._take(found)
-            if found.is_complete:
-                return
+        prefix = self._view + self._prefix
+        with self._lock:
+            while not self._ready:
+                self._refuse_closed()
+                state, deadline = self._core.replica.state, self._core.deadline(None)
+                found = look(state, prefix, self._position, deadline)
+                self._take(found)
+                if found.is_complete:
+                    return
 
     def _take(self, found: Look) -> None:
         cut = len(self._view)
