@@ -282,3 +282,21 @@ def test_a_retired_replica_counts_on_under_its_next_identity(new_node):
     node.pull()
     assert node.store.counter("jrn/n").get() == 11
     assert node.store.members("jrn/s").all() == set()
+
+
+@pytest.mark.parametrize("key", ["ttl/n", "new/n"])
+def test_what_is_added_after_the_lifetime_of_what_still_waits_lives_its_own(new_node, key):
+    """A process that began while the region was away has flushed nothing for longer than a TTL."""
+    node = new_node(**POLICY)
+    node.plan.is_region_down = True
+    node.store.counter(key).add(1)
+    node.runtime.advance(7)
+    node.store.counter(key).add(10)
+    node.plan.is_region_down = False
+    node.store.flush()
+    node.pull()
+    assert node.store.counter(key).get() >= 10
+    node.runtime.advance(4)
+    assert node.store.counter(key).get() >= 10
+    node.runtime.advance(2)
+    assert node.store.counter(key).get() == 0

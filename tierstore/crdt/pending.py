@@ -35,14 +35,20 @@ class Change:
         self.touch = touch
         self.expires_at_ms = expires_at_ms
 
-    def then(self, later: Change, type_: Type) -> Change:
-        """One change that does what this one and then `later`, of the same replica, do."""
+    def then(self, later: Change, type_: Type, *, is_outlived: bool = False) -> Change:
+        """One change that does what this one and then `later`, of the same replica, do.
+
+        `is_outlived`: the lifetime that this one gave was over when `later` was made. What begins
+        with both must live as long as that says.
+        """
         if later.resets:
             return later
         is_same_life = not (self.seen and later.seen) or self.seen == later.seen
         before = self if is_same_life else _untouched(self)
+        if is_outlived:
+            before = Change(before.delta)
         lifetime = before if before.touch or before.delta is not None else later
-        if later.touch > before.touch:
+        if is_outlived or later.touch > before.touch:
             lifetime = later
         return Change(
             _composed(self.delta, later.delta, type_, is_same_life=is_same_life),

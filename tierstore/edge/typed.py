@@ -93,7 +93,11 @@ class TypedEntry(Entry):
     def take(self, change: Change, stamp: int, author: int, size_bytes: int) -> None:
         """Let `change` be pending; of `size_bytes`, made at `stamp` by `author`."""
         pending = self.pending
-        self.pending = change if pending is None else pending.then(change, self.type)
+        if pending is not None:
+            end_ms = pending.expires_at_ms
+            is_outlived = end_ms is not None and end_ms <= physical_ms(stamp)
+            change = pending.then(change, self.type, is_outlived=is_outlived)
+        self.pending = change
         self.pending_bytes += size_bytes
         self.written, self.author = stamp, author
 
