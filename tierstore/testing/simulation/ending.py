@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
-from tierstore.testing.simulation import invariants, progress, registers
+from tierstore.testing.simulation import invariants, progress, registers, typed
+from tierstore.testing.simulation.deeds import Typed
+from tierstore.testing.simulation.knowledge import Facts
 from tierstore.testing.simulation.options import RETAIN_S
 from tierstore.testing.simulation.scheduler import NS_PER_S
 
@@ -47,9 +49,16 @@ def settle_and_check(
         left += violations
     if left:
         return left
-    facts = registers.Facts.of(workload.history, cluster, nemesis, core_names)
+    facts = Facts.of(workload.history, cluster, nemesis, core_names)
+    told = typed.check(facts, Typed.of(workload.history.operations(), cluster.families))
     done = progress.check(cluster, core)
-    return [*registers.check(facts), *invariants.check(cluster, core), *workload.excesses, *done]
+    return [
+        *registers.check(facts),
+        *told,
+        *invariants.check(cluster, core),
+        *workload.excesses,
+        *done,
+    ]
 
 
 def _do_finally(cluster: Cluster, workload: Workload, core: list[Node], what: str) -> list[str]:

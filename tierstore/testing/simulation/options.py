@@ -17,6 +17,15 @@ RegionKind = Literal["memory", "read committed", "sqlite"]
 FAMILIES = ("memory", "journal", "regional", "cold", "ttl", "age", "never", "hot")
 """Families of keys, each under a rule of its own; see `policy_of`."""
 
+TYPED = (
+    "memory counter", "journal counter", "regional counter", "ttl counter", "renewed counter",
+    "aged counter", "never counter", "memory set", "journal set", "regional set", "ttl set",
+    "renewed set", "aged set", "never set",
+)  # fmt: skip
+"""Families of counters and sets, which come in addition."""
+TYPED_SHARE = 0.15
+"""How often a world has one of them; so there are two in most, whose keys are much in use."""
+
 WINDOWS = (
     "crash", "power cut", "pause", "refuse", "lose requests", "lose replies", "slow", "skew",
     "jump", "strobe", "disk full", "disk slow", "cold full", "cold torn", "cold slow",
@@ -44,6 +53,36 @@ _RULES: dict[str, dict[str, object]] = {
         "durability": "memory",
         "hotness": {"hot": "30/min", "half_life": "2s"},
         "min_residency": {"edge": "0s"},
+    },
+    "memory counter": {"match": "b/*", "type": "counter", "durability": "memory"},
+    "journal counter": {"match": "d/*", "type": "counter"},
+    "regional counter": {"match": "e/*", "type": "counter", "durability": "regional"},
+    "ttl counter": {"match": "f/*", "type": "counter", "ttl": "3s", "durability": "memory"},
+    "renewed counter": {"match": "g/*", "type": "counter", "ttl": "3s", "ttl_renew": "write"},
+    "aged counter": {"match": "i/*", "type": "counter", "read": {"max_age": "2s"}},
+    "never counter": {
+        "match": "k/*",
+        "type": "counter",
+        "durability": "regional",
+        "place": {"never": ["edge"]},
+    },
+    "memory set": {"match": "l/*", "type": "set", "durability": "memory"},
+    "journal set": {"match": "o/*", "type": "set"},
+    "regional set": {"match": "p/*", "type": "set", "durability": "regional"},
+    "ttl set": {"match": "q/*", "type": "set", "ttl": "3s"},
+    "renewed set": {
+        "match": "s/*",
+        "type": "set",
+        "ttl": "3s",
+        "ttl_renew": "write",
+        "durability": "memory",
+    },
+    "aged set": {"match": "u/*", "type": "set", "read": {"max_age": "2s"}},
+    "never set": {
+        "match": "v/*",
+        "type": "set",
+        "durability": "regional",
+        "place": {"never": ["edge"]},
     },
 }
 RETAIN_S = 8
@@ -112,12 +151,13 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
     windows = tuple(kind for kind in (*WINDOWS, *extra) if chance.random() < 0.35)
     is_skewed = bool({"skew", "jump", "strobe"} & set(windows))
     families = tuple(name for name in FAMILIES if chance.random() < 0.45)
+    typed = _draw_typed(Chance(seed, "types"))
     return Options(
         nodes=nodes,
         machines=chance.randint(1, nodes),
         clients=chance.choice((1, 2, 2, 3)),
         region=chance.choice(("memory", "read committed", "sqlite")),
-        families=families or (chance.choice(FAMILIES),),
+        families=(families or (chance.choice(FAMILIES),)) + typed,
         keys=chance.choice((1, 2, 3, 5)),
         operations=operations,
         pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
@@ -133,6 +173,11 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
         is_liveness=chance.random() < 0.25,
         statement_ms_max=chance.choice((0, 2, 20)),
     )
+
+
+def _draw_typed(chance: Chance) -> tuple[str, ...]:
+    """From a chance of its own, so that the rest of a world is as it would be without."""
+    return tuple(name for name in TYPED if chance.random() < TYPED_SHARE)
 
 
 def _draw_rates(chance: Chance) -> Rates:
@@ -157,5 +202,5 @@ def policy_of(options: Options) -> dict[str, object]:
 
 
 def prefix_of(family: str) -> str:
-    """What the keys of one of FAMILIES begin with."""
-    return f"{family[0]}/"
+    """What the keys of one of FAMILIES or TYPED begin with: a letter and a slash."""
+    return str(_RULES[family]["match"])[:2]

@@ -32,7 +32,9 @@ SCANNED_KEYS = 2
 FRESH_S = 1.0
 """The age that a "fresh" read allows."""
 TIMEOUT_S = 1.0
-WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch"))
+ELEMENTS: dict[str, str | bytes | int] = {"c": b"c", "d": -100}
+"""What some of the elements in a script stand for, so that there are some of each kind."""
+WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch", "add", "discard"))
 
 
 class Workload:
@@ -113,6 +115,8 @@ def _argument_of(step: Step) -> Any:
     values = [f"{step.number}.{index}{'x' * step.size}" for index in range(len(step.keys))]
     if step.verb == "put":
         return [values[0], step.ttl_ms]
+    if step.verb in ("add", "discard", "contains"):
+        return step.amount or [ELEMENTS.get(name, name) for name in step.elements]
     if step.verb == "put_many":
         return [dict(zip(step.keys, values, strict=True)), step.ttl_ms]
     if step.verb == "touch":
@@ -130,6 +134,25 @@ def _put(store: Store, step: Step, argument: Any) -> None:
 
 def _put_many(store: Store, step: Step, argument: Any) -> None:
     store.put_many(argument[0], **_lifetime(step), timeout=TIMEOUT_S)
+
+
+def _add(store: Store, step: Step, argument: Any) -> None:
+    if step.amount:
+        store.counter(step.keys[0]).add(step.amount, timeout=TIMEOUT_S)
+    else:
+        store.members(step.keys[0]).add(*argument, timeout=TIMEOUT_S)
+
+
+def _contains(store: Store, step: Step, argument: Any) -> bool:
+    return store.members(step.keys[0]).contains(argument[0], timeout=TIMEOUT_S)
+
+
+def _discard(store: Store, step: Step, argument: Any) -> None:
+    store.members(step.keys[0]).discard(*argument, timeout=TIMEOUT_S)
+
+
+def _all(store: Store, step: Step, _: Any) -> list[Any]:
+    return sorted(store.members(step.keys[0]).all(timeout=TIMEOUT_S), key=repr)
 
 
 def _scan(store: Store, step: Step, argument: Any) -> list[list[Any]]:
@@ -150,6 +173,11 @@ _VERBS: dict[str, Callable[[Store, Step, Any], Any]] = {
     "exists": lambda store, step, _: store.exists(step.keys[0], timeout=TIMEOUT_S),
     "get_many": lambda store, step, _: store.get_many(step.keys, timeout=TIMEOUT_S),
     "scan": _scan,
+    "add": _add,
+    "sum": lambda store, step, _: store.counter(step.keys[0]).get(timeout=TIMEOUT_S),
+    "discard": _discard,
+    "all": _all,
+    "contains": _contains,
     "flush": lambda store, step, _: store.flush(TIMEOUT_S),
     "maintain": lambda store, step, _: store.maintain(1.0).ok,
 }
