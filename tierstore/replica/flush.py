@@ -210,6 +210,8 @@ class Flusher:
         state = self._state
         if reply.repeated:
             state.runtime.sometimes("batch answered as repeated")
+            if any(delta.op >= CHANGE for delta in frozen.deltas.values()):
+                state.runtime.sometimes("change counted, and its answer lost")
         for delta, outcome in zip(frozen.deltas.values(), reply.outcomes, strict=False):
             if outcome == APPLIED:
                 if not reply.repeated:

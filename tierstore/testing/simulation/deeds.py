@@ -140,15 +140,24 @@ class Typed:
         )  # fmt: skip
         self.sights.setdefault(key, []).append(sight)
 
-    def _items(self, operation: Operation, key: str, value: Any) -> frozenset[Item]:
+    def items_of(self, key: str, value: Any) -> frozenset[Item]:
+        """What the value of `key` consists of; none if it is absent."""
         if self.families[key].type == "set":
             return frozenset(value or ())
-        counts, rest = taken_apart(value or 0, self._amounts.get(key, []))
+        counts, _ = taken_apart(value or 0, self._amounts.get(key, []))
+        return frozenset(amount for amount, times in counts.items() if times)
+
+    def _items(self, operation: Operation, key: str, value: Any) -> frozenset[Item]:
+        if self.families[key].type == "counter":
+            self._note_odd(operation, key, value or 0)
+        return self.items_of(key, value)
+
+    def _note_odd(self, operation: Operation, key: str, total: int) -> None:
+        counts, rest = taken_apart(total, self._amounts.get(key, []))
         often = [f"{amount} {times} times" for amount, times in counts.items() if times > 1]
         if often or rest:
             what = f"has counted {', '.join(often)}" if often else f"is off by {rest}"
             self.oddities.append(f"a sum of {key} {what}: {operation.process} {operation.verb}")
-        return frozenset(amount for amount, times in counts.items() if times)
 
 
 def taken_apart(total: int, amounts: Iterable[int]) -> tuple[dict[int, int], int]:

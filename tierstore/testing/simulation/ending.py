@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
-from tierstore.testing.simulation import invariants, progress, registers, typed
+from tierstore.testing.simulation import invariants, progress, registers, settled, typed
 from tierstore.testing.simulation.deeds import Typed
 from tierstore.testing.simulation.knowledge import Facts
 from tierstore.testing.simulation.options import RETAIN_S
@@ -50,15 +50,19 @@ def settle_and_check(
     if left:
         return left
     facts = Facts.of(workload.history, cluster, nemesis, core_names)
-    told = typed.check(facts, Typed.of(workload.history.operations(), cluster.families))
     done = progress.check(cluster, core)
     return [
-        *registers.check(facts),
-        *told,
-        *invariants.check(cluster, core),
-        *workload.excesses,
-        *done,
-    ]
+        *registers.check(facts), *_check_typed(cluster, workload, facts),
+        *invariants.check(cluster, core), *workload.excesses, *done,
+    ]  # fmt: skip
+
+
+def _check_typed(cluster: Cluster, workload: Workload, facts: Facts) -> list[str]:
+    history, watch = workload.history.operations(), workload.watch
+    told = Typed.of(history, cluster.families)
+    found = typed.check(facts, told, cluster.reached)
+    found += settled.check(cluster, facts, told, watch, history)
+    return [*found, *watch.oddities]
 
 
 def _do_finally(cluster: Cluster, workload: Workload, core: list[Node], what: str) -> list[str]:

@@ -151,7 +151,8 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
     windows = tuple(kind for kind in (*WINDOWS, *extra) if chance.random() < 0.35)
     is_skewed = bool({"skew", "jump", "strobe"} & set(windows))
     families = tuple(name for name in FAMILIES if chance.random() < 0.45)
-    typed = _draw_typed(Chance(seed, "types"))
+    types = Chance(seed, "types")
+    typed, is_slow = _draw_typed(types), types.random() < 0.15
     return Options(
         nodes=nodes,
         machines=chance.randint(1, nodes),
@@ -169,7 +170,7 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
         skew_ms_max=chance.choice((5, 100, 2000)) if is_skewed else 0,
         capacity=chance.choice(("64MiB", "64MiB", "200B", "1KiB")),
         unflushed=chance.choice(("64MiB", "64MiB", "8KiB")),
-        flush_ms=chance.choice((100, 200, 1000)),
+        flush_ms=max(chance.choice((100, 200, 1000)), 5000 if typed and is_slow else 0),
         is_liveness=chance.random() < 0.25,
         statement_ms_max=chance.choice((0, 2, 20)),
     )

@@ -7,6 +7,7 @@ it. One that was surely ended, and by something that whoever looks knows of, doe
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tierstore.testing.simulation.knowledge import TICK_NS, Knowledge
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 NEVER_NS = 1 << 62
 
 
-def check(facts: Facts, typed: Typed) -> list[str]:
-    """What was seen that must not be, each told with the deeds that show it."""
+def check(facts: Facts, typed: Typed, reached: Counter[str]) -> list[str]:
+    """What was seen that must not be, each told with the deeds that show it.
+
+    Situations that came up are counted in `reached`.
+    """
     violations = list(typed.oddities)
     for key, sights in typed.sights.items():
         judge = TypedJudge(facts, typed, key)
         for sight in sorted(sights, key=lambda sight: sight.completed):
             violations += judge.judge(sight)
+        reached.update(judge.reached)
     return violations
 
 
@@ -51,8 +56,18 @@ class TypedJudge(Knowledge):
         """By life and item, when it was last shown there, and by which add if that is known."""
         self._known: dict[tuple[str, int], int] = {}
         """By life and add, the event since which it knows of it."""
+        self.reached: Counter[str] = Counter()
         self._gone: dict[tuple[str, int, Item], Sight] = {}
         """By life, add and item, a sight that lacked what it knew of."""
+
+    @property
+    def is_everlasting(self) -> bool:
+        """Whether nothing deletes the key, and no lifetime ends."""
+        return not self._is_mortal and not self._deletes
+
+    def lost(self) -> frozenset[int]:
+        """Of adds that were acknowledged and may be lost all the same, the events they began at."""
+        return frozenset(deed.invoked for deed in self._changes if self._may_be_lost(deed))
 
     def judge(self, sight: Sight) -> Iterator[str]:
         """What is wrong with one sight."""
@@ -79,6 +94,24 @@ class TypedJudge(Knowledge):
             return
         alive = [add for add, why in zip(begun, reasons, strict=True) if why is None]
         self._note_shown(sight, item, alive[0] if len(alive) == 1 else None)
+        self._note_raced(sight, item, alive)
+
+    def _note_raced(self, sight: Sight, item: Item, alive: list[Deed]) -> None:
+        """Count what shows though its process had removed the item: an add it had not seen."""
+        if sight.verb != "final":
+            return
+        for end in self._discards.get(item, []):
+            if end.life == sight.life and all(self._overlap(add, end) for add in alive):
+                self.reached["add outlived a concurrent discard"] += 1
+        for end in self._deletes:
+            if end.life == sight.life and all(self._overlap(add, end) for add in alive):
+                self.reached["add outlived a concurrent delete"] += 1
+
+    def _overlap(self, add: Deed, end: Deed) -> bool:
+        """Whether neither was in the region when the other began, as far as is known."""
+        if add.life == end.life:
+            return False
+        return not self._is_applied_before(add, end) and not self._is_applied_before(end, add)
 
     def _note_shown(self, sight: Sight, item: Item, add: Deed | None) -> None:
         self._seen[sight.life, item] = sight, add
@@ -127,7 +160,7 @@ class TypedJudge(Knowledge):
         for add in self._adds.get(item, []):
             if add.invoked > sight.completed or not self._has_heard(add, sight):
                 continue
-            if not self._may_be_over(add, add.invoked_ns, sight, item):
+            if not self._may_be_over(add, sight, item):
                 yield f"{sight} lacks {item!r}, and nothing explains the end of {add}"
                 return
             if not self._is_mortal and self._was_in_region(add, sight):
@@ -135,32 +168,34 @@ class TypedJudge(Knowledge):
         yield from self._judge_end(sight, item)
 
     def _judge_end(self, sight: Sight, item: Item) -> Iterator[str]:
-        """What was shown before, by whichever add, has been ended by what came since."""
+        """What was shown before, by whichever add, has been ended by what came since.
+
+        Not where keys expire: in the region one may have before, and been shown as renewed here.
+        """
         before, add = self._seen.get((sight.life, item), (None, None))
-        if before is None or before.completed > sight.invoked or add is not None:
+        if self._is_mortal or before is None or before.completed > sight.invoked or add is not None:
             return
         ends = [*self._deletes, *self._discards.get(item, [])]
         for end in ends:
             if end.invoked < sight.completed and not self._is_known(end, before):
                 return
-        if not self._may_expire(before.invoked_ns, sight):
-            yield f"{sight} lacks {item!r}, and nothing explains its end since {before}"
+        yield f"{sight} lacks {item!r}, and nothing explains its end since {before}"
 
-    def _may_be_over(self, add: Deed, since_ns: int, sight: Sight, item: Item) -> bool:
+    def _may_be_over(self, add: Deed, sight: Sight, item: Item) -> bool:
         for end in self._discards.get(item, []):
             if end.invoked < sight.completed and not self._precedes(end, add):
                 return True
         for end in self._deletes:
             if end.invoked < sight.completed and not self._is_applied_before(end, add):
                 return True
-        return self._may_expire(since_ns, sight, add)
+        return self._may_expire(sight, add)
 
     def _precedes(self, end: Deed, add: Deed) -> bool:
         """Whether a discard was over before the add began: then it has not seen that."""
         return end.completed is not None and end.completed < add.invoked
 
-    def _may_expire(self, since_ns: int, sight: Sight, add: Deed | None = None) -> bool:
-        """Whether a lifetime may have ended from `since_ns` on, by the time of `sight`.
+    def _may_expire(self, sight: Sight, add: Deed) -> bool:
+        """Whether a lifetime may have ended since `add`, by the time of `sight`.
 
         Not one that was renewed before it ended, after `add`, as far as the process knows.
         """
@@ -170,9 +205,9 @@ class TypedJudge(Knowledge):
             if deed.ttl_ns is None or deed.invoked > sight.completed:
                 continue
             earliest_ns, latest_ns = self._ends_ns(deed)
-            if earliest_ns > sight.completed_ns or latest_ns < since_ns:
+            if earliest_ns > sight.completed_ns or latest_ns < add.invoked_ns:
                 continue
-            if add is None or not self._is_renewed_before(earliest_ns, deed, add, sight):
+            if not self._is_renewed_before(earliest_ns, deed, add, sight):
                 return True
         return False
 

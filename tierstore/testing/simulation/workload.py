@@ -15,6 +15,7 @@ from tierstore.errors import (
 from tierstore.replica.outbox import HEAT_BYTES
 from tierstore.testing.history import History
 from tierstore.testing.simulation.scheduler import NS_PER_MS
+from tierstore.testing.simulation.watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class Workload:
         self._cluster = cluster
         self.excesses: list[str] = []
         """When more waited for the region than the policy allows."""
+        self.watch = Watch(cluster)
         self._left = len(script.steps)
         self._waiting: dict[int, list[Step]] = {}
         for step in reversed(script.steps):
@@ -96,6 +98,7 @@ class Workload:
         else:
             asked.ok(result)
             self._cluster.teller.note(name, step.verb, repr(result))
+            self.watch.look(store, step)
             if step.verb in WRITES:
                 self._watch(store, name)
 
