@@ -15,6 +15,7 @@ from tierstore.testing.mutants import (
     moves,
     registers,
     sweeping,
+    typed,
 )
 from tierstore.testing.mutants.mutant import Law, Mutant, Scenario, World
 from tierstore.testing.mutants.planting import both, patched, plants
@@ -26,6 +27,7 @@ FAMILIES = {
     "Fills, absences, ages": fills.MUTANTS,
     "Feed": feed.MUTANTS,
     "Registers, stamps, deletes, lifetimes": registers.MUTANTS,
+    "Counters and sets": typed.MUTANTS,
     "Moves": moves.MUTANTS,
     "Sweeping": sweeping.MUTANTS,
     "Bounds": bounds.MUTANTS,
