@@ -213,3 +213,10 @@ def test_adds_that_outlive_what_they_raced_with_are_counted():
     told = Told().add(A, "x").discard(B, "x").do(B, "final", result=["x"])
     assert told.violations() == []
     assert told.reached["add outlived a concurrent discard"] == 1
+
+
+@pytest.mark.parametrize("outcome", ["ok", "info"])
+def test_a_discard_of_what_was_hidden_by_an_unanswered_one_confirms_nothing(outcome):
+    told = Told("regional").add(A, "x").all(B, "x").discard(B, "x", outcome=outcome)
+    told.discard(B, "x").do("n2.1/0", "fresh", result=["x"], at_ms=9000)
+    assert bool(told.violations()) is (outcome == "ok")

@@ -6,7 +6,7 @@ sum tells which it is made of; those of a set are its elements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tierstore.testing.simulation.observed import NS_PER_MS, life_of
@@ -91,6 +91,18 @@ class Typed:
             if operation.outcome == "ok":
                 typed._take_answer(operation)
         return typed
+
+    def doubt(self) -> None:
+        """Take nothing that was acknowledged for certain, and judge the last looks only."""
+        for key, deeds in self.deeds.items():
+            self.deeds[key] = [
+                replace(deed, outcome="info", completed=None, completed_ns=None)
+                if deed.outcome == "ok"
+                else deed
+                for deed in deeds
+            ]
+        for key, sights in self.sights.items():
+            self.sights[key] = [sight for sight in sights if sight.verb == "final"]
 
     def _take_deed(self, operation: Operation) -> None:
         key, verb, argument = operation.key or "", operation.verb, operation.argument

@@ -13,6 +13,7 @@ GOALS = frozenset((
     "background started by a write",
     "batch answered as repeated",
     "change counted, and its answer lost",
+    "change of a retired replica set aside",
     "change waited beyond its lifetime",
     "copy given up",
     "discard named own adds only",

@@ -85,6 +85,9 @@ _RULES: dict[str, dict[str, object]] = {
         "place": {"never": ["edge"]},
     },
 }
+RETIRING_SHARE = 0.12
+"""How often a world with such families has nothing else, and retires who is silent."""
+HORIZON_S = 6
 RETAIN_S = 8
 INTERVAL_S = 1
 
@@ -140,6 +143,8 @@ class Options:
     flush_ms: int = 200
     statement_ms_max: int = 0
     """How long a statement of the "read committed" region takes: batches overlap meanwhile."""
+    horizon_s: int = 0
+    """After how much silence a replica is retired; 0: after a week, which is longer than a run."""
     is_liveness: bool = False
     """Whether at the end only a core is healed, and has to get on without the others."""
 
@@ -153,12 +158,15 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
     families = tuple(name for name in FAMILIES if chance.random() < 0.45)
     types = Chance(seed, "types")
     typed, is_slow = _draw_typed(types), types.random() < 0.15
+    horizon_s = HORIZON_S if typed and types.random() < RETIRING_SHARE else 0
+    if horizon_s:
+        windows = (*windows, *(kind for kind in ("pause", "crash") if kind not in windows))
     return Options(
         nodes=nodes,
         machines=chance.randint(1, nodes),
         clients=chance.choice((1, 2, 2, 3)),
         region=chance.choice(("memory", "read committed", "sqlite")),
-        families=(families or (chance.choice(FAMILIES),)) + typed,
+        families=typed if horizon_s else (families or (chance.choice(FAMILIES),)) + typed,
         keys=chance.choice((1, 2, 3, 5)),
         operations=operations,
         pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
@@ -166,13 +174,14 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
         rates=_draw_rates(chance),
         latency_ms_max=chance.choice((0, 0, 2, 20, 200)),
         windows=windows,
-        window_count=3 * chance.randint(1, 8) if windows else 0,
+        window_count=(3 * chance.randint(1, 8) if windows else 0) + (12 if horizon_s else 0),
         skew_ms_max=chance.choice((5, 100, 2000)) if is_skewed else 0,
         capacity=chance.choice(("64MiB", "64MiB", "200B", "1KiB")),
         unflushed=chance.choice(("64MiB", "64MiB", "8KiB")),
         flush_ms=max(chance.choice((100, 200, 1000)), 5000 if typed and is_slow else 0),
         is_liveness=chance.random() < 0.25,
         statement_ms_max=chance.choice((0, 2, 20)),
+        horizon_s=horizon_s,
     )
 
 
@@ -195,11 +204,17 @@ def policy_of(options: Options) -> dict[str, object]:
         "version": 1,
         "tiers": {"edge": {"url": "memory://", "capacity": options.capacity}},
         "rules": rules,
-        "replication": {"flush": f"{options.flush_ms}ms", "pull": "1s"},
+        "replication": {"flush": f"{options.flush_ms}ms", "pull": "1s", **_horizon(options)},
         "movement": {"interval": f"{INTERVAL_S * 1000:.0f}ms"},
         "cold": {"retain": f"{RETAIN_S}s"},
         "limits": {"unflushed": options.unflushed, "value": "1KiB"},
     }
+
+
+def _horizon(options: Options) -> dict[str, object]:
+    if not options.horizon_s:
+        return {}
+    return {"horizon": f"{options.horizon_s}s", "max_drift": f"{options.horizon_s / 2:.0f}s"}
 
 
 def prefix_of(family: str) -> str:

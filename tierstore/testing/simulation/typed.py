@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tierstore.testing.simulation.deeds import Deed, Item, Sight, Typed
-    from tierstore.testing.simulation.knowledge import Facts, Looked
+    from tierstore.testing.simulation.knowledge import Asked, Facts, Looked
 
 NEVER_NS = 1 << 62
 
@@ -67,7 +67,11 @@ class TypedJudge(Knowledge):
 
     def lost(self) -> frozenset[int]:
         """Of adds that were acknowledged and may be lost all the same, the events they began at."""
-        return frozenset(deed.invoked for deed in self._changes if self._may_be_lost(deed))
+        return frozenset(
+            deed.invoked
+            for deed in self._changes
+            if deed.outcome != "ok" or self._may_be_lost(deed)
+        )
 
     def judge(self, sight: Sight) -> Iterator[str]:
         """What is wrong with one sight."""
@@ -249,6 +253,33 @@ class TypedJudge(Knowledge):
         return in_region_ns is not None and in_region_ns < later.invoked_ns
 
     # What is known
+
+    def _in_region_ns(self, put: Asked) -> int | None:
+        if self._may_rest_on_another(put):
+            return self._facts.observed.flushed_ns(put.life, put.completed)
+        return super()._in_region_ns(put)
+
+    def _may_be_lost(self, put: Asked) -> bool:
+        if self._may_rest_on_another(put):
+            return self._facts.observed.flushed_ns(put.life, put.completed) is None
+        return super()._may_be_lost(put)
+
+    def _may_rest_on_another(self, put: Asked) -> bool:
+        """Whether a `regional` discard may have had nothing to do, as another one was under way.
+
+        Of what does not show any more nothing is discarded, and nobody is asked to confirm that.
+        """
+        if self._family.durability != "regional" or getattr(put, "verb", "") != "discard":
+            return False
+        return any(
+            end is not put
+            and end.verb != "add"
+            and end.life == put.life
+            and put.completed is not None
+            and end.invoked < put.completed
+            and (end.completed is None or end.completed > put.invoked)
+            for end in [*self._changes, *self._deletes]
+        )
 
     def _longest_ns(self, deed: Deed) -> int:
         return int((deed.ttl_ns or 0) * (1 + self._family.ttl_jitter))

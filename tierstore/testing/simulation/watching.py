@@ -45,7 +45,8 @@ class Watch:
         if row is None:
             return
         record, known = row.record, self._generations.get(row.key, 0)
-        if record.generation < known:
+        is_collected = self._cluster.options.horizon_s  # dead rows are, and keys begin again
+        if record.generation < known and not is_collected:
             self._tell(f"{row.key} went back to generation {record.generation} from {known}")
         self._generations[row.key] = record.generation
         if record.type == COUNTER and record.payload is not None:
@@ -66,7 +67,7 @@ class Watch:
             told = f"{outbox.dirty_bytes} and {outbox.frozen_bytes}"
             found.append(f"an outbox of {waiting} bytes and {frozen} frozen ones has {told}")
         refused = self._typed & outbox.quarantined.keys()
-        if refused:
+        if refused and not self._cluster.options.horizon_s:
             found.append(f"changes of {sorted(refused)} were quarantined")
         return found
 
