@@ -157,3 +157,24 @@ def test_a_replica_without_copies_holds_no_tombstone_back(make_node, runtime, re
     states = {state.replica: state for state in region.replicas(TIMEOUT_S)}
     assert states[reader.state.replica].acknowledged == region._position
     assert states[reader.state.replica].seen_ms > states[reader.state.replica].registered_ms
+
+
+def test_one_that_stood_still_until_it_was_forgotten_and_reads_first_goes_on(
+    make_node, runtime, region
+):
+    """What a read hears says nothing of its standing, and looks as if there had been no silence."""
+    node = make_node("still")
+    node.store.put(KEY, "first")
+    node.store.flush()
+    old_id = node.state.replica
+    runtime.drop(node.store._core.replica._driver)
+    pass_horizons(runtime, region, 2)
+    assert known(region) == []
+    assert node.store.get(KEY, max_age=0) == "first"
+    node.store.put(KEY, "second")
+    node.store.flush()
+    assert node.state.replica != old_id
+    assert {(entry.replica, entry.key) for entry in region.aside(9, TIMEOUT_S)} == {(old_id, KEY)}
+    node.store.put(KEY, "third")
+    node.store.flush()
+    assert region.value(KEY) == encode("third")

@@ -301,3 +301,45 @@ def test_a_change_after_what_waits_has_expired_is_not_stored_dead(new_node, is_t
     node.store.flush()
     node.pull()
     assert node.store.counter(key).get() in (10, 11)
+
+
+@pytest.mark.parametrize("key", ["ttl/n", "new/n"])
+def test_what_is_added_after_the_lifetime_of_what_still_waits_lives_its_own(new_node, key):
+    """A process that began while the region was away has flushed nothing for longer than a TTL."""
+    node = new_node(**POLICY)
+    node.plan.is_region_down = True
+    node.store.counter(key).add(1)
+    node.runtime.advance(7)
+    node.store.counter(key).add(10)
+    node.plan.is_region_down = False
+    node.store.flush()
+    node.pull()
+    assert node.store.counter(key).get() >= 10
+    node.runtime.advance(4)
+    assert node.store.counter(key).get() >= 10
+    node.runtime.advance(2)
+    assert node.store.counter(key).get() == 0
+
+
+@pytest.mark.parametrize("is_touched_first", [True, False])
+def test_a_change_renews_the_life_that_it_joins_though_another_one_was_touched(
+    pair, is_touched_first
+):
+    """Here the copy had expired, and a life begun that the region never had."""
+    node, other = pair
+    counter = node.store.counter("new/n")
+    counter.add(1)
+    node.store.flush()
+    assert counter.get() == 1
+    node.runtime.advance(4)
+    other.store.counter("new/n").add(10)
+    other.store.flush()
+    node.runtime.advance(2)
+    counter.add(100)
+    if is_touched_first:
+        assert node.store.touch("new/n", 4.5)
+    counter.add(1000) if is_touched_first else node.store.touch("new/n", 4.5)
+    node.store.flush()
+    node.runtime.advance(4)  # later than what the other one had renewed
+    node.pull()
+    assert node.store.get("new/n", max_age=0) == (1111 if is_touched_first else 111)

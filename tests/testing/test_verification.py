@@ -93,7 +93,7 @@ def test_odd_policies_hold(name):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"type": "counter"}, "the simulator knows no counter"),
+        ({"type": "document"}, "the simulator knows no document"),
         ({"type": "bounded_counter"}, "the simulator knows no bounded_counter"),
         ({"consistency": "strong"}, "the simulator knows no strong keys"),
     ],
@@ -109,11 +109,11 @@ def test_rules_that_the_simulator_does_not_know_are_told(fields, reason):
 
 
 def test_without_any_rule_to_simulate_the_verdict_is_incomplete():
-    policy = declared(type="set")
+    policy = declared(type="document")
     policy = replace(policy, rules=policy.rules[:1] + policy.rules[2:])
     found = verify(policy, SIMULATION_ONLY)
     assert (found.verdict, found.simulated) == ("incomplete", None)
-    assert "not simulated: the simulator knows no set\n" in render(found, str)
+    assert "not simulated: the simulator knows no document\n" in render(found, str)
 
 
 def test_where_nothing_has_the_name_asked_for_the_verdict_is_incomplete(monkeypatch):

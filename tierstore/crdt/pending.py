@@ -55,10 +55,21 @@ class Change:
         return Change(
             _composed(self.delta, later.delta, type_, is_same_life=is_same_life),
             resets=self.resets,
-            seen=later.seen or self.seen,
+            seen=0 if _means_any(self, later) else later.seen or self.seen,
             touch=max(before.touch, later.touch),
             expires_at_ms=lifetime.expires_at_ms,
         )
+
+
+def _means_any(first: Change, second: Change) -> bool:
+    """Whether the lifetime that both give is for any generation, and nothing else names one.
+
+    A change that renews the lifetime of what it adds to must do so wherever it arrives, also if a
+    touch of what was shown here went with it.
+    """
+    if any(change.delta is not None and change.seen for change in (first, second)):
+        return False
+    return any(change.touch and not change.seen for change in (first, second))
 
 
 def _untouched(change: Change) -> Change:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tierstore.crdt.pending import Change
 from tierstore.crdt.types import type_of
-from tierstore.edge.entry import CHANGED, CLEAN, key_size
+from tierstore.edge.entry import CHANGED, CLEAN, GONE, key_size
 from tierstore.edge.typed import TypedEntry, told
 from tierstore.record import TYPE_CODES
 from tierstore.region.batch import CHANGE, RESET, Delta, encode_delta
@@ -82,6 +82,8 @@ def take(
     outbox = state.outbox
     if entry.told is not None:
         outbox.mend(entry)
+    if change.expires_at_ms is not None:
+        _note_ends(state, entry, physical_ms(stamp))
     if entry.pending is not None and entry.pending.is_over(physical_ms(stamp)):
         outbox.end_life(entry)
     if state.edge.resident.get(entry.key) is entry:
@@ -98,6 +100,15 @@ def take(
         outbox.mark(entry, CHANGED)
     else:
         outbox.dirty_bytes += entry.waiting_bytes - before
+
+
+def _note_ends(state: ReplicaState, entry: TypedEntry, now_ms: int) -> None:
+    """Mark that something is over to which a change might have been added."""
+    if entry.value is not GONE and not entry.is_live(now_ms):
+        state.runtime.sometimes("generation begun by expiry")
+    ends_ms = None if entry.pending is None else entry.pending.expires_at_ms
+    if ends_ms is not None and ends_ms <= now_ms:
+        state.runtime.sometimes("change waited beyond its lifetime")
 
 
 def restore(state: ReplicaState, entry: TypedEntry, delta: Delta) -> None:

@@ -200,6 +200,9 @@ class Flusher:
         reply = state.link.call(
             lambda timeout_s: state.link.region.apply(batch, timeout_s), deadline
         )
+        if reply.verdict == "fenced" and reply.applied == 0 and self._is_forgotten(deadline):
+            self._renew(deadline)
+            return
         if reply.verdict == "fenced" and (
             frozen.lost_digest is not None or reply.applied > frozen.number
         ):
@@ -215,6 +218,16 @@ class Flusher:
             self._settle(frozen, reply, sent_at_s)
         state.tally.flushed += len(frozen.deltas)
         self.notes.acknowledge(frozen, batch.digest)
+
+    def _is_forgotten(self, deadline: Deadline) -> bool:
+        """Whether the region, which seems not to know this replica, has retired and forgotten it.
+
+        A process that stood still for that long, and has read since, heard nothing of it: who reads
+        need not be known. Registering tells, and fences if that cannot be.
+        """
+        link = self._state.link
+        link.forget()
+        return link.register(deadline).state.retired
 
     def _meet_late(self, deadline: Deadline) -> None:
         """Go on after a batch that an earlier process sent came late.
@@ -233,6 +246,8 @@ class Flusher:
         state = self._state
         if reply.repeated:
             state.runtime.sometimes("batch answered as repeated")
+            if any(delta.op >= CHANGE for delta in frozen.deltas.values()):
+                state.runtime.sometimes("change counted, and its answer lost")
         for delta, outcome in zip(frozen.deltas.values(), reply.outcomes, strict=False):
             if outcome == APPLIED:
                 if not reply.repeated:
@@ -322,6 +337,8 @@ class Flusher:
             for delta in frozen.deltas.values():
                 self._forget(delta)
                 self._quarantine(delta, "retired")
+        if any(delta.op >= CHANGE for delta in frozen.deltas.values()):
+            state.runtime.sometimes("change of a retired replica set aside")
         state.tally.set_aside += len(frozen.deltas)
 
     def _require_silence(self) -> None:

@@ -43,6 +43,8 @@ def install(
         if entry.dirty in (CLEAN, CHANGED):  # changes wait in the outbox all the same
             state.edge.drop(entry)
         return None
+    if entry.dirty == CHANGED and 0 < entry.generation < shown.generation:  # type: ignore[attr-defined]
+        state.runtime.sometimes("key begun anew while changes waited")
     _show(state, entry, shown)
     entry.fetched_at = fetched_at_s
     state.edge.add(entry)

@@ -226,3 +226,17 @@ def test_every_key_that_is_taken_from_must_have_been_given(do):
     do(history, "b", "add", "k", 1)
     with pytest.raises(ValueError, match="knows the verbs take and give, unlike b add k 1"):
         checkers.no_oversell(history, {"k": 1})
+
+
+def test_reads_may_lag_behind_others_where_replication_is_eventual_and_not_behind_themselves():
+    history = History()
+    history.invoke("ann", "add", "n", 1).ok()
+    history.invoke("bob", "add", "n", 4).ok()
+    history.invoke("ann", "get", "n").ok(1)
+    assert not checkers.counters(history).is_valid
+    assert checkers.counters(history, final={"n": 5}, is_eventual=True).is_valid
+    assert not checkers.counters(history, final={"n": 1}, is_eventual=True).is_valid
+    history.invoke("bob", "get", "n").ok(1)
+    verdict = checkers.counters(history, is_eventual=True)
+    assert verdict.reason == "n: read 1, but the adds allow between 4 and 5"
+    assert [operation.process for operation in verdict.witness] == ["bob", "bob"]

@@ -8,6 +8,7 @@ from tierstore.policy import load
 from tierstore.testing.history import History
 from tierstore.testing.simulation import registers
 from tierstore.testing.simulation.families import families_of
+from tierstore.testing.simulation.knowledge import Facts
 from tierstore.testing.simulation.observed import Observed
 
 NS_PER_MS = 1_000_000
@@ -50,7 +51,7 @@ class Told:
         observed = Observed.of(self.history.operations(), families)
         core = frozenset(life.partition(".")[0] for life in lives)
         return registers.check(
-            registers.Facts(observed, 0, frozenset(lives), core, {"n0": [], "n1": []}, **facts)
+            Facts(observed, 0, frozenset(lives), core, {"n0": [], "n1": []}, **facts)
         )
 
 

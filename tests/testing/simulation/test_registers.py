@@ -8,8 +8,9 @@ from tierstore.policy import load
 from tierstore.testing.history import History
 from tierstore.testing.simulation import Options, policy_of
 from tierstore.testing.simulation.families import families_of
+from tierstore.testing.simulation.knowledge import Facts
 from tierstore.testing.simulation.observed import Observed
-from tierstore.testing.simulation.registers import Facts, check
+from tierstore.testing.simulation.registers import check
 from tierstore.testing.simulation.scheduler import NS_PER_S
 
 KEY = "a/0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tierstore.testing.checkers.verdict import Verdict
 from tierstore.testing.history import by_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tierstore.testing.history import History, Operation
 
@@ -24,6 +25,7 @@ def counters(
     *,
     initial: int = 0,
     final: Mapping[str, int] | None = None,
+    is_eventual: bool = False,
 ) -> Verdict:
     """Whether every `get` lies where the `add`s allow, for each key apart.
 
@@ -31,18 +33,37 @@ def counters(
     never answered, may count. `final` is what was read after everything had settled: it must be
     exact if every add was answered. Adds may be negative; an add that failed never counts.
 
+    `is_eventual`: reads may lag behind what other processes did: an add of another one may count
+    once it has begun, and must only in the end. Give an add that was answered, and that a crash may
+    have taken all the same, as one that was never answered.
+
     The witness is a read with all adds that brought the sum nearer to it, and as few as suffice of
     those that did not.
     """
     parts, reads = by_key(operations_of(history)), 0
     for part in parts.values():
         reads += sum(operation.verb == "get" for operation in part)
-        if (wrong := _wrong_read(part, initial)) is not None:
-            return wrong
+        for view in _views(part) if is_eventual else (part,):
+            if (wrong := _wrong_read(view, initial)) is not None:
+                return wrong
     for key, number in (final or {}).items():
         if (wrong := _wrong_end(key, number, parts.get(key, ()), initial)) is not None:
             return wrong
     return Verdict("valid", NAME, "the adds explain every sum", figures={"reads": reads})
+
+
+def _views(part: Sequence[Operation]) -> Iterator[list[Operation]]:
+    """For each process that reads, what it must count: own adds; others may not have arrived."""
+    for process in dict.fromkeys(read.process for read in part if read.verb == "get"):
+        yield [
+            operation if operation.process == process else _unanswered(operation)
+            for operation in part
+            if operation.verb == "add" or operation.process == process
+        ]
+
+
+def _unanswered(add: Operation) -> Operation:
+    return add if add.outcome == "fail" else replace(add, outcome="info", completed=None)
 
 
 def _wrong_read(part: Sequence[Operation], initial: int) -> Verdict | None:

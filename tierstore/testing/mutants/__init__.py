@@ -18,6 +18,7 @@ from tierstore.testing.mutants import (
     registers,
     sets,
     sweeping,
+    typed,
 )
 from tierstore.testing.mutants.mutant import Law, Mutant, Scenario, World
 from tierstore.testing.mutants.planting import both, patched, plants
@@ -29,6 +30,7 @@ FAMILIES = {
     "Fills, absences, ages": fills.MUTANTS,
     "Feed": feed.MUTANTS,
     "Registers, stamps, deletes, lifetimes": registers.MUTANTS,
+    "Counters and sets": typed.MUTANTS,
     "Moves": moves.MUTANTS,
     "Sweeping": sweeping.MUTANTS,
     "Bounds": bounds.MUTANTS,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.options import Options
 
 
+MS_PER_S = 1000
+TIMEOUT_S = 10.0
 _NOT_CONTENT = frozenset(
     ("_runtime", "_scheduler", "_pace", "_limits", "_lock", "_locks", "_of_replica", "_under_way")
 )
@@ -71,7 +73,11 @@ class Cluster:
         self.families = families_of(self.policy, options.keys)
         self.objects = ColdDisk(self.scheduler, Chance(seed, "cold"))
         self._errors = Errors(Chance(seed, "statements"), options.rates.statement)
-        self._limits = Limits(is_tiered=is_tiered(self.policy))
+        self._limits = Limits(
+            int(self.policy.replication.max_drift_s * MS_PER_S),
+            int(self.policy.replication.horizon_s * MS_PER_S),
+            is_tiered=is_tiered(self.policy),
+        )
         self.server_clock = Clock(self.scheduler)
         self._server_runtime = self._make_server_runtime()
         self._shared = self._make_region()
@@ -96,6 +102,11 @@ class Cluster:
         """Cut a process that ends off from the region."""
         if self.site is not None:
             self.site.close_of(process)
+
+    @property
+    def has_retired(self) -> bool:
+        """Whether changes were left to the operator: those of who was silent beyond the horizon."""
+        return bool(self.options.horizon_s and self.inspect("region").aside(1, TIMEOUT_S))
 
     def inspect(self, name: str) -> Any:
         """The "region" or the "cold" tier, as somebody uses it who is no edge process."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
-from tierstore.testing.simulation import invariants, progress, registers
+from tierstore.testing.simulation import invariants, progress, registers, settled, typed
+from tierstore.testing.simulation.deeds import Typed
+from tierstore.testing.simulation.knowledge import Facts
 from tierstore.testing.simulation.options import RETAIN_S
 from tierstore.testing.simulation.scheduler import NS_PER_S
 
@@ -47,9 +49,22 @@ def settle_and_check(
         left += violations
     if left:
         return left
-    facts = registers.Facts.of(workload.history, cluster, nemesis, core_names)
+    facts = Facts.of(workload.history, cluster, nemesis, core_names)
     done = progress.check(cluster, core)
-    return [*registers.check(facts), *invariants.check(cluster, core), *workload.excesses, *done]
+    return [
+        *registers.check(facts), *_check_typed(cluster, workload, facts),
+        *invariants.check(cluster, core), *workload.excesses, *done,
+    ]  # fmt: skip
+
+
+def _check_typed(cluster: Cluster, workload: Workload, facts: Facts) -> list[str]:
+    history, watch = workload.history.operations(), workload.watch
+    told = Typed.of(history, cluster.families)
+    if cluster.has_retired:
+        told.doubt()  # what a retired replica had acknowledged is the operator's now
+    found = typed.check(facts, told, cluster.reached)
+    found += settled.check(cluster, facts, told, watch, history)
+    return [*found, *watch.oddities]
 
 
 def _do_finally(cluster: Cluster, workload: Workload, core: list[Node], what: str) -> list[str]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TYPES = ("register", "counter", "set")
+"""What a simulation knows to use."""
 MS_PER_S = 1000
 VALUE_BYTES = 1024
 """No value of a simulation is larger."""
@@ -39,10 +41,18 @@ class Family:
     """How old an answer may be at most, a region that is away included."""
     is_tiered: bool
     """Whether keys may go cold."""
+    type: str = "register"
+    is_renewed: bool = False
+    """Whether each change moves the end of a lifetime."""
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether these are counters or sets."""
+        return self.type != "register"
 
 
 def families_of(policy: Policy, count: int) -> tuple[Family, ...]:
-    """A family of `count` keys, or fewer, for each rule whose keys are eventual registers.
+    """A family of `count` keys, or fewer, for each rule that is simulated.
 
     None for a rule that no simple key falls under, as its patterns are hidden by earlier ones;
     nor for the implicit last one, where others are declared or keys must have one of their own.
@@ -56,7 +66,7 @@ def families_of(policy: Policy, count: int) -> tuple[Family, ...]:
 
 def is_simulated(rule: Rule) -> bool:
     """Whether keys of `rule` are what the simulator knows."""
-    return rule.type == "register" and rule.consistency == "eventual"
+    return rule.type in TYPES and rule.consistency == "eventual"
 
 
 def hastened(policy: Policy) -> Policy:
@@ -150,6 +160,8 @@ def _family(rule: Rule, matcher: Matcher, count: int) -> Family:
         rule.ttl_jitter,
         None if bound_s is None else int(bound_s * MS_PER_S),
         rule.hotness.cold_per_s != "never",
+        rule.type,
+        rule.ttl_renew == "write",
     )
 
 

@@ -1,6 +1,6 @@
 """Situations that a campaign must reach: a check of what never comes up checks nothing.
 
-Each is marked with `Runtime.sometimes` where product code gets there.
+Most are marked with `Runtime.sometimes` where product code gets there; some only a judge can tell.
 """
 
 from __future__ import annotations
@@ -8,12 +8,20 @@ from __future__ import annotations
 GOALS = frozenset((
     "absence ended by the feed",
     "acknowledgement not noted",
+    "add outlived a concurrent delete",
+    "add outlived a concurrent discard",
     "background started by a write",
     "batch answered as repeated",
+    "change counted, and its answer lost",
+    "change of a retired replica set aside",
+    "change waited beyond its lifetime",
     "copy given up",
+    "discard named own adds only",
     "fill voided",
+    "generation begun by expiry",
     "journal adopted",
     "journal taken over with unflushed writes",
+    "key begun anew while changes waited",
     "key came back from cold",
     "key went cold",
     "move raced by a write",

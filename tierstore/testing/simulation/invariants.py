@@ -35,7 +35,7 @@ def check(cluster: Cluster, core: list[Node]) -> list[str]:
     violations += _misplaced(cluster, core, page.rows, _objects(cluster, region, stored))
     for node in core:
         violations += _excesses(node)
-    if not cluster.objects.flipped:
+    if not cluster.objects.flipped and not cluster.options.horizon_s:
         violations += _aside(region)
     return violations
 

@@ -87,8 +87,10 @@ class Observed:
     def of(cls, operations: Iterable[Operation], families: dict[str, Family]) -> Observed:
         """What `operations` say of keys of these `families`."""
         observed = cls(families)
+        typed = {key for key, family in families.items() if family.is_typed}
         for operation in operations:
-            observed._take(operation)
+            if operation.key not in typed or operation.verb == "flush":
+                observed._take(operation)
         return observed
 
     def flushed_ns(self, life: str, completed: int | None) -> int | None:
@@ -135,7 +137,7 @@ class Observed:
             ttl_ms = self.families[key].ttl_ms
         put = Put(
             operation, key, value, None if ttl_ms is None else ttl_ms * NS_PER_MS,
-            _life(operation), operation.outcome, operation.invoked, operation.completed,
+            life_of(operation), operation.outcome, operation.invoked, operation.completed,
             operation.invoked_ns, operation.completed_ns,
         )  # fmt: skip
         self.puts.setdefault(key, []).append(put)
@@ -144,7 +146,7 @@ class Observed:
         verb, key, result = operation.verb, operation.key or "", operation.result
         if verb == "flush":
             ended = operation.invoked, operation.completed_ns or 0
-            self._flushes.setdefault(_life(operation), []).append(ended)
+            self._flushes.setdefault(life_of(operation), []).append(ended)
         elif verb in ("get", "read", "fresh", "final", "copy"):
             self._add_look(operation, key, result)
         elif verb == "exists" and not result:
@@ -172,11 +174,12 @@ class Observed:
         assert operation.completed is not None
         assert operation.completed_ns is not None
         look = Look(
-            operation, key, value, _life(operation), operation.verb, operation.invoked,
+            operation, key, value, life_of(operation), operation.verb, operation.invoked,
             operation.completed, operation.invoked_ns, operation.completed_ns,
         )  # fmt: skip
         self.looks.setdefault(key, []).append(look)
 
 
-def _life(operation: Operation) -> str:
+def life_of(operation: Operation) -> str:
+    """The process of which a client is."""
     return operation.process.partition("/")[0]

@@ -17,6 +17,15 @@ RegionKind = Literal["memory", "read committed", "sqlite"]
 FAMILIES = ("memory", "journal", "regional", "cold", "ttl", "age", "never", "hot")
 """Families of keys, each under a rule of its own; see `policy_of`."""
 
+TYPED = (
+    "memory counter", "journal counter", "regional counter", "ttl counter", "renewed counter",
+    "aged counter", "never counter", "memory set", "journal set", "regional set", "ttl set",
+    "renewed set", "aged set", "never set",
+)  # fmt: skip
+"""Families of counters and sets, which come in addition."""
+TYPED_SHARE = 0.15
+"""How often a world has one of them; so there are two in most, whose keys are much in use."""
+
 WINDOWS = (
     "crash", "power cut", "pause", "refuse", "lose requests", "lose replies", "slow", "skew",
     "jump", "strobe", "disk full", "disk slow", "cold full", "cold torn", "cold slow",
@@ -45,7 +54,40 @@ _RULES: dict[str, dict[str, object]] = {
         "hotness": {"hot": "30/min", "half_life": "2s"},
         "min_residency": {"edge": "0s"},
     },
+    "memory counter": {"match": "b/*", "type": "counter", "durability": "memory"},
+    "journal counter": {"match": "d/*", "type": "counter"},
+    "regional counter": {"match": "e/*", "type": "counter", "durability": "regional"},
+    "ttl counter": {"match": "f/*", "type": "counter", "ttl": "3s", "durability": "memory"},
+    "renewed counter": {"match": "g/*", "type": "counter", "ttl": "3s", "ttl_renew": "write"},
+    "aged counter": {"match": "i/*", "type": "counter", "read": {"max_age": "2s"}},
+    "never counter": {
+        "match": "k/*",
+        "type": "counter",
+        "durability": "regional",
+        "place": {"never": ["edge"]},
+    },
+    "memory set": {"match": "l/*", "type": "set", "durability": "memory"},
+    "journal set": {"match": "o/*", "type": "set"},
+    "regional set": {"match": "p/*", "type": "set", "durability": "regional"},
+    "ttl set": {"match": "q/*", "type": "set", "ttl": "3s"},
+    "renewed set": {
+        "match": "s/*",
+        "type": "set",
+        "ttl": "3s",
+        "ttl_renew": "write",
+        "durability": "memory",
+    },
+    "aged set": {"match": "u/*", "type": "set", "read": {"max_age": "2s"}},
+    "never set": {
+        "match": "v/*",
+        "type": "set",
+        "durability": "regional",
+        "place": {"never": ["edge"]},
+    },
 }
+RETIRING_SHARE = 0.12
+"""How often a world with such families has nothing else, and retires who is silent."""
+HORIZON_S = 6
 RETAIN_S = 8
 INTERVAL_S = 1
 
@@ -101,6 +143,8 @@ class Options:
     flush_ms: int = 200
     statement_ms_max: int = 0
     """How long a statement of the "read committed" region takes: batches overlap meanwhile."""
+    horizon_s: int = 0
+    """After how much silence a replica is retired; 0: after a week, which is longer than a run."""
     is_liveness: bool = False
     """Whether at the end only a core is healed, and has to get on without the others."""
 
@@ -112,12 +156,17 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
     windows = tuple(kind for kind in (*WINDOWS, *extra) if chance.random() < 0.35)
     is_skewed = bool({"skew", "jump", "strobe"} & set(windows))
     families = tuple(name for name in FAMILIES if chance.random() < 0.45)
+    types = Chance(seed, "types")
+    typed, is_slow = _draw_typed(types), types.random() < 0.15
+    horizon_s = HORIZON_S if typed and types.random() < RETIRING_SHARE else 0
+    if horizon_s:
+        windows = (*windows, *(kind for kind in ("pause", "crash") if kind not in windows))
     return Options(
         nodes=nodes,
         machines=chance.randint(1, nodes),
         clients=chance.choice((1, 2, 2, 3)),
         region=chance.choice(("memory", "read committed", "sqlite")),
-        families=families or (chance.choice(FAMILIES),),
+        families=typed if horizon_s else (families or (chance.choice(FAMILIES),)) + typed,
         keys=chance.choice((1, 2, 3, 5)),
         operations=operations,
         pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
@@ -125,14 +174,20 @@ def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) 
         rates=_draw_rates(chance),
         latency_ms_max=chance.choice((0, 0, 2, 20, 200)),
         windows=windows,
-        window_count=3 * chance.randint(1, 8) if windows else 0,
+        window_count=(3 * chance.randint(1, 8) if windows else 0) + (12 if horizon_s else 0),
         skew_ms_max=chance.choice((5, 100, 2000)) if is_skewed else 0,
         capacity=chance.choice(("64MiB", "64MiB", "200B", "1KiB")),
         unflushed=chance.choice(("64MiB", "64MiB", "8KiB")),
-        flush_ms=chance.choice((100, 200, 1000)),
+        flush_ms=max(chance.choice((100, 200, 1000)), 5000 if typed and is_slow else 0),
         is_liveness=chance.random() < 0.25,
         statement_ms_max=chance.choice((0, 2, 20)),
+        horizon_s=horizon_s,
     )
+
+
+def _draw_typed(chance: Chance) -> tuple[str, ...]:
+    """From a chance of its own, so that the rest of a world is as it would be without."""
+    return tuple(name for name in TYPED if chance.random() < TYPED_SHARE)
 
 
 def _draw_rates(chance: Chance) -> Rates:
@@ -149,13 +204,19 @@ def policy_of(options: Options) -> dict[str, object]:
         "version": 1,
         "tiers": {"edge": {"url": "memory://", "capacity": options.capacity}},
         "rules": rules,
-        "replication": {"flush": f"{options.flush_ms}ms", "pull": "1s"},
+        "replication": {"flush": f"{options.flush_ms}ms", "pull": "1s", **_horizon(options)},
         "movement": {"interval": f"{INTERVAL_S * 1000:.0f}ms"},
         "cold": {"retain": f"{RETAIN_S}s"},
         "limits": {"unflushed": options.unflushed, "value": "1KiB"},
     }
 
 
+def _horizon(options: Options) -> dict[str, object]:
+    if not options.horizon_s:
+        return {}
+    return {"horizon": f"{options.horizon_s}s", "max_drift": f"{options.horizon_s / 2:.0f}s"}
+
+
 def prefix_of(family: str) -> str:
-    """What the keys of one of FAMILIES begin with."""
-    return f"{family[0]}/"
+    """What the keys of one of FAMILIES or TYPED begin with: a letter and a slash."""
+    return str(_RULES[family]["match"])[:2]

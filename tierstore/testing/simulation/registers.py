@@ -9,56 +9,15 @@ earlier. A read must not show a write if its process knows of one that it surely
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tierstore.testing.simulation.observed import Look, Observed, Put, Touch
+from tierstore.testing.simulation.knowledge import TICK_NS, Knowledge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tierstore.testing.history import History
-    from tierstore.testing.simulation.cluster import Cluster
-    from tierstore.testing.simulation.nemesis import Nemesis
-
-NS_PER_MS = 1_000_000
-TICK_NS = 2 * NS_PER_MS
-"""Stamps count milliseconds."""
-FRESH_NS = {"fresh": 1_000_000_000, "final": 0}
-"""The ages that some reads allow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """A history, and what else is known of its run."""
-
-    observed: Observed
-    skew_ns: int
-    last_lives: frozenset[str]
-    """Lives that were still going on at the end, and were healed."""
-    core: frozenset[str]
-    """Names of the nodes that were healed."""
-    power_cuts: dict[str, list[int]] = field(default_factory=dict)
-    """When the power of each node's machine was cut."""
-    is_inherited: bool = False
-    """Whether a new life of a node has the journal of the last one: each has its own machine."""
-    is_apart: bool = False
-    """Whether nodes see each other's writes by way of the region only: no two share a journal."""
-
-    @classmethod
-    def of(cls, history: History, cluster: Cluster, nemesis: Nemesis, core: list[str]) -> Facts:
-        """What is known of a run that has come to its end."""
-        families = {key: family for family in cluster.families for key in family.keys}
-        lives = frozenset(node.life for node in cluster.nodes if node.name in core)
-        cuts = {
-            node.name: [at for at, machine in nemesis.power_cuts if machine == node.machine.name]
-            for node in cluster.nodes
-        }
-        skew_ns = cluster.options.skew_ms_max * NS_PER_MS
-        observed = Observed.of(history.operations(), families)
-        is_inherited = len(cluster.machines) >= len(cluster.nodes)
-        is_apart = is_inherited and len(cluster.nodes) == cluster.options.nodes  # none is a clone
-        return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited, is_apart)
+    from tierstore.testing.simulation.knowledge import Facts
+    from tierstore.testing.simulation.observed import Look, Put, Touch
 
 
 def check(facts: Facts) -> list[str]:
@@ -72,15 +31,12 @@ def check(facts: Facts) -> list[str]:
     return violations
 
 
-class Judge:
+class Judge(Knowledge):
     """Judges the looks at one key."""
 
     def __init__(self, facts: Facts, key: str) -> None:
-        self._facts = facts
+        super().__init__(facts, facts.observed.families[key])
         self._key = key
-        self._family = facts.observed.families[key]
-        age_ms = self._family.age_ms_max
-        self._age_ns_max = None if age_ms is None else age_ms * NS_PER_MS
         self._puts = [put for put in facts.observed.puts.get(key, []) if put.outcome != "fail"]
         self._sure = [put for put in self._puts if put.outcome == "ok"]
         self._invoked = [put.invoked for put in self._sure]
@@ -89,7 +45,6 @@ class Judge:
         self._by_value = {put.value: put for put in self._puts if put.value is not None}
         self._seen: dict[str, list[tuple[int, Put]]] = {}
         self._first_seen: dict[tuple[str, int], int] = {}
-        self._arrived_ns: dict[int, int] = {}
         for look in facts.observed.looks.get(key, []):
             if look.value is not None and (put := self._by_value.get(look.value)):
                 self._note_seen(look, put)
@@ -98,9 +53,7 @@ class Judge:
         self._seen.setdefault(look.life, []).append((look.completed, put))
         known = self._first_seen.get((look.life, id(put)), look.completed)
         self._first_seen[look.life, id(put)] = min(known, look.completed)
-        if self._facts.is_apart and _node(look.life) != _node(put.life):
-            arrived_ns = self._arrived_ns.get(id(put), look.completed_ns)
-            self._arrived_ns[id(put)] = min(arrived_ns, look.completed_ns)
+        self._note_arrived(put, look)
 
     def judge(self, look: Look) -> Iterator[str]:
         """What is wrong with one look."""
@@ -160,53 +113,6 @@ class Judge:
         earlier = self._sure[: bisect_left(self._invoked, look.invoked)]
         return seen + [put for put in earlier if self._is_known(put, look)]
 
-    def _is_known(self, put: Put, look: Look) -> bool:
-        if put.completed is None:
-            return False
-        if put.completed < look.invoked and self._is_in_session(put, look.life):
-            return True
-        bound_ns = FRESH_NS.get(look.verb, self._age_ns_max)
-        if bound_ns is None:
-            return False
-        if look.verb == "final" and not self._may_be_lost(put):
-            return True
-        in_region_ns = self._in_region_ns(put)
-        if in_region_ns is None:
-            return False
-        return in_region_ns + bound_ns + 2 * self._facts.skew_ns + TICK_NS < look.invoked_ns
-
-    def _is_in_session(self, put: Put, life: str) -> bool:
-        """Whether `life` is that of `put`, or a later one which has taken over its journal."""
-        if put.life == life:
-            return True
-        if not self._facts.is_inherited or not self._family.is_journaled:
-            return False
-        node, _, number = put.life.partition(".")
-        later_node, _, later_number = life.partition(".")
-        if node != later_node or int(number) > int(later_number):
-            return False
-        return not any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[node])
-
-    def _in_region_ns(self, put: Put) -> int | None:
-        """When a write had reached the region for sure: a flush ended, or another node saw it."""
-        if self._family.durability == "regional":
-            return put.completed_ns
-        flushed_ns = self._facts.observed.flushed_ns(put.life, put.completed)
-        known_ns = (flushed_ns, self._arrived_ns.get(id(put)))
-        return min((at_ns for at_ns in known_ns if at_ns is not None), default=None)
-
-    def _may_be_lost(self, put: Put) -> bool:
-        """Whether a write that was acknowledged need not have survived, by its durability."""
-        if self._family.durability == "regional":
-            return False
-        flushed_ns = self._facts.observed.flushed_ns(put.life, put.completed)
-        if put.life in self._facts.last_lives or flushed_ns is not None:
-            return False
-        name = _node(put.life)
-        if self._family.durability == "memory" or name not in self._facts.core:
-            return True
-        return any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[name])
-
     # Order and ends of writes
 
     def _precedes(self, put: Put, newer: Put) -> bool:
@@ -245,7 +151,3 @@ class Judge:
         """Touches that may have moved the end of `put`."""
         touches = self._facts.observed.touches.get(self._key, [])
         return [touch for touch in touches if touch.may_move(put)]
-
-
-def _node(life: str) -> str:
-    return life.partition(".")[0]

@@ -13,6 +13,7 @@ from tierstore.policy import load
 from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.families import families_of
 from tierstore.testing.simulation.options import draw_options, policy_of
+from tierstore.testing.simulation.typed_script import Mixer
 
 if TYPE_CHECKING:
     from tierstore.policy.model import Policy
@@ -49,6 +50,10 @@ class Step:
     ttl_ms: int | None = None
     size: int = 0
     """How long a value is made."""
+    amount: int = 0
+    """What is added to a counter: a power of four, or minus one, that no other add of it has."""
+    elements: tuple[str, ...] = ()
+    """What is added to a set, discarded from it, or looked for in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +84,15 @@ def draw_script(seed: int, options: Options | None = None, policy: Policy | None
     if options is None:
         options = draw_options(seed)
     families = families_of(policy or load(policy_of(options)), options.keys)
+    typed = tuple(family for family in families if family.is_typed)
+    families = tuple(family for family in families if not family.is_typed) or typed
     chance = Chance(seed, "script")
     steps: list[Step] = []
     for number in range(options.operations):
         if number % PHASE_STEPS == 0:
             favourite = _draw_keys(chance, families, 1)
         steps.append(_draw_step(chance, options, families, number, favourite))
+    Mixer(seed, typed, is_alone=families == typed).mix(steps)
     for _ in range(options.bursts):
         _draw_burst(chance, options, families, steps)
     span_ms = _expected_ms(options, steps)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+_BY = r"by \S+ at [\d.]+ to [\d.?]+ ms"
+_ITEM = r"(?:-?\d+|b?'(?:[^'\s]|only )*'?)"
 _REPLACED = (
-    (re.compile(r"\w+ of \S+ by \S+ at [\d.]+ to [\d.?]+ ms → (?:nothing|'[^'\s]*'?)"), "a look"),
-    (re.compile(r"\((?:delete|put \S+) by \S+ at [\d.]+ to [\d.?]+ ms\)"), "a write"),
+    (re.compile(rf"\w+ of \S+ {_BY} → (?:nothing|{_ITEM}(?:, {_ITEM})*)"), "a look"),
+    (re.compile(rf"\((?:delete|touch|put \S+|(?:add|discard)[^()]*?) {_BY}\)"), "a write"),
     (re.compile(r"\bn\d+(?:\.\d+)?(?:/\w+)?"), "a node"),
     (re.compile(r"\b[a-z]/\d+\b"), "a key"),
     (re.compile(r"[0-9a-f]{16,}\S*"), "an object"),

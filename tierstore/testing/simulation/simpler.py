@@ -132,9 +132,12 @@ def with_plainer_faults(script: Script) -> Iterator[Script]:
 def _plainer_steps(step: Step) -> Iterator[Step]:
     if step.size:
         yield replace(step, size=0)
+    if len(step.elements) > 1:
+        for element in step.elements:
+            yield replace(step, elements=(element,))
     if step.ttl_ms is not None and step.verb != "touch":
         yield replace(step, ttl_ms=None)
-    if step.verb in ("read", "fresh"):
+    if step.verb in ("read", "fresh", "sum", "all"):
         yield replace(step, verb="get")
     if step.verb.endswith("_many"):
         single = step.verb.removesuffix("_many")

@@ -18,7 +18,8 @@ _WHOLE_REPLY = re.compile(r"\w+\((.*)\)", re.DOTALL)
 _KEYLESS = ("flush", "maintain")
 _AT_THE_END = ("copy", "final")
 """What `ending` does, named as violations name it."""
-WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch"))
+WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch", "add", "discard"))
+_OF_ELEMENTS = {"add": "to", "discard": "from", "contains": "in"}
 
 
 def value_text(value: Any) -> str:
@@ -42,6 +43,9 @@ def asked_text(operation: Operation) -> str:
         return f"put_many {pairs}{_lifetime(argument[1])}"
     if verb == "touch":
         return f"touch {key}{_lifetime(argument)}"
+    if verb in _OF_ELEMENTS:
+        items = argument if isinstance(argument, tuple) else (argument,)
+        return f"{verb} {', '.join(map(repr, items))} {_OF_ELEMENTS[verb]} {key}"
     if isinstance(argument, tuple):
         return f"{verb} {', '.join(argument)}"
     return f"{verb} {key}"

@@ -15,6 +15,7 @@ from tierstore.errors import (
 from tierstore.replica.outbox import HEAT_BYTES
 from tierstore.testing.history import History
 from tierstore.testing.simulation.scheduler import NS_PER_MS
+from tierstore.testing.simulation.watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,9 @@ SCANNED_KEYS = 2
 FRESH_S = 1.0
 """The age that a "fresh" read allows."""
 TIMEOUT_S = 1.0
-WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch"))
+ELEMENTS: dict[str, str | bytes | int] = {"c": b"c", "d": -100}
+"""What some of the elements in a script stand for, so that there are some of each kind."""
+WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch", "add", "discard"))
 
 
 class Workload:
@@ -44,6 +47,7 @@ class Workload:
         self._cluster = cluster
         self.excesses: list[str] = []
         """When more waited for the region than the policy allows."""
+        self.watch = Watch(cluster)
         self._left = len(script.steps)
         self._waiting: dict[int, list[Step]] = {}
         for step in reversed(script.steps):
@@ -94,6 +98,7 @@ class Workload:
         else:
             asked.ok(result)
             self._cluster.teller.note(name, step.verb, repr(result))
+            self.watch.look(store, step)
             if step.verb in WRITES:
                 self._watch(store, name)
 
@@ -113,6 +118,8 @@ def _argument_of(step: Step) -> Any:
     values = [f"{step.number}.{index}{'x' * step.size}" for index in range(len(step.keys))]
     if step.verb == "put":
         return [values[0], step.ttl_ms]
+    if step.verb in ("add", "discard", "contains"):
+        return step.amount or [ELEMENTS.get(name, name) for name in step.elements]
     if step.verb == "put_many":
         return [dict(zip(step.keys, values, strict=True)), step.ttl_ms]
     if step.verb == "touch":
@@ -130,6 +137,25 @@ def _put(store: Store, step: Step, argument: Any) -> None:
 
 def _put_many(store: Store, step: Step, argument: Any) -> None:
     store.put_many(argument[0], **_lifetime(step), timeout=TIMEOUT_S)
+
+
+def _add(store: Store, step: Step, argument: Any) -> None:
+    if step.amount:
+        store.counter(step.keys[0]).add(step.amount, timeout=TIMEOUT_S)
+    else:
+        store.members(step.keys[0]).add(*argument, timeout=TIMEOUT_S)
+
+
+def _contains(store: Store, step: Step, argument: Any) -> bool:
+    return store.members(step.keys[0]).contains(argument[0], timeout=TIMEOUT_S)
+
+
+def _discard(store: Store, step: Step, argument: Any) -> None:
+    store.members(step.keys[0]).discard(*argument, timeout=TIMEOUT_S)
+
+
+def _all(store: Store, step: Step, _: Any) -> list[Any]:
+    return sorted(store.members(step.keys[0]).all(timeout=TIMEOUT_S), key=repr)
 
 
 def _scan(store: Store, step: Step, argument: Any) -> list[list[Any]]:
@@ -150,6 +176,11 @@ _VERBS: dict[str, Callable[[Store, Step, Any], Any]] = {
     "exists": lambda store, step, _: store.exists(step.keys[0], timeout=TIMEOUT_S),
     "get_many": lambda store, step, _: store.get_many(step.keys, timeout=TIMEOUT_S),
     "scan": _scan,
+    "add": _add,
+    "sum": lambda store, step, _: store.counter(step.keys[0]).get(timeout=TIMEOUT_S),
+    "discard": _discard,
+    "all": _all,
+    "contains": _contains,
     "flush": lambda store, step, _: store.flush(TIMEOUT_S),
     "maintain": lambda store, step, _: store.maintain(1.0).ok,
 }

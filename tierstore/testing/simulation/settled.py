@@ -1,0 +1,87 @@
+"""What must hold of counters and sets once everything has settled, by the public checkers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tierstore.crdt.types import type_of
+from tierstore.testing import checkers
+from tierstore.testing.simulation.observed import life_of
+from tierstore.testing.simulation.typed import TypedJudge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tierstore.region.rows import Row
+    from tierstore.testing.history import Operation
+    from tierstore.testing.simulation.cluster import Cluster
+    from tierstore.testing.simulation.deeds import Item, Typed
+    from tierstore.testing.simulation.knowledge import Facts
+    from tierstore.testing.simulation.watching import Watch
+
+TIMEOUT_S = 10.0
+ROWS_MAX = 100_000
+NS_PER_MS = 1_000_000
+_READS = frozenset(("sum", "get", "read", "fresh", "copy", "final"))
+
+
+def check(
+    cluster: Cluster, facts: Facts, typed: Typed, watch: Watch, history: Sequence[Operation]
+) -> list[str]:
+    """Whether rows are as they may be, and all replicas show what they say."""
+    if not typed.families:
+        return []
+    page = cluster.inspect("region").scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
+    rows = {row.key: row for row in page.rows if row.key in typed.families}
+    for row in rows.values():
+        watch.look_at_row(row)
+    now_ms = cluster.server_clock.time_ns() // NS_PER_MS
+    values = {key: value_of(rows.get(key), now_ms) for key in typed.families}
+    found = list(_converged(typed, values))
+    for key, family in typed.families.items():
+        if family.type == "counter":
+            found += _exact(TypedJudge(facts, typed, key), key, values[key] or 0, history)
+    return found
+
+
+def value_of(row: Row | None, now_ms: int) -> Any:
+    """What the row of a counter or a set holds now; None if there is nothing."""
+    if row is None or row.record.payload is None or not row.record.is_live(now_ms):
+        return None
+    type_ = type_of(row.record.type)
+    return type_.value(type_.decode(row.record.payload))
+
+
+def _converged(typed: Typed, values: dict[str, Any]) -> Iterator[str]:
+    """Whether all replicas show what is in the region, in their copies, too."""
+    states: dict[str, dict[str, frozenset[Item]]] = {}
+    for key, sights in typed.sights.items():
+        for sight in sights:
+            if sight.verb in ("copy", "final"):
+                states.setdefault(f"{sight.verb} of {sight.life}", {})[key] = sight.items
+    if states:
+        expected = {key: typed.items_of(key, value) for key, value in values.items()}
+        verdict = checkers.converged(states, expected)
+        if not verdict.is_valid:
+            yield f"replicas differ from the region after everything settled: {verdict}"
+
+
+def _exact(judge: TypedJudge, key: str, total: int, history: Sequence[Operation]) -> Iterator[str]:
+    """Whether the sums of a counter come out exactly, where nothing ends but by being lost."""
+    if not judge.is_everlasting:
+        return
+    lost = judge.lost()
+    told: list[Operation] = []
+    for operation in history:
+        if operation.key != key or operation.verb not in (*_READS, "add"):
+            continue
+        one = replace(operation, process=life_of(operation))
+        if operation.verb in _READS:
+            one = replace(one, verb="get", result=operation.result or 0)
+        elif operation.invoked in lost and operation.outcome == "ok":
+            one = replace(one, outcome="info", completed=None, completed_ns=None)
+        told.append(one)
+    verdict = checkers.counters(told, final={key: total}, is_eventual=True)
+    if not verdict.is_valid:
+        yield f"a sum is wrong: {verdict}"

@@ -1,0 +1,83 @@
+"""What must hold of counters and sets at each step: looked at after every operation of a client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tierstore.crdt import counter
+from tierstore.record import COUNTER
+from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES
+
+if TYPE_CHECKING:
+    from tierstore.region.rows import Row
+    from tierstore.replica.state import ReplicaState
+    from tierstore.store.store import Store
+    from tierstore.testing.simulation.cluster import Cluster
+    from tierstore.testing.simulation.script import Step
+
+TIMEOUT_S = 10.0
+
+
+class Watch:
+    """Remembers what it saw of rows; what is wrong is in `oddities`, each told once."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.oddities: list[str] = []
+        self._cluster = cluster
+        self._generations: dict[str, int] = {}
+        self._typed = {key for f in cluster.families if f.is_typed for key in f.keys}
+        is_going_back = "restore" in cluster.options.windows
+        self._rows = {} if is_going_back else getattr(cluster.inspect("region"), "rows", {})
+        """Of a region that has them at hand."""
+
+    def look(self, store: Store, step: Step) -> None:
+        """Look at the outbox of the process and the row of the key that `step` was about."""
+        state = store._core.replica.state
+        for oddity in self._of_outbox(state):
+            self._tell(f"{oddity} after {step.verb} of {step.keys[0]}")
+        if step.keys[0] in self._typed:
+            self.look_at_row(self._rows.get(step.keys[0]))
+            if step.verb == "discard":
+                self._note_blind(state, step)
+
+    def look_at_row(self, row: Row | None) -> None:
+        """Generations never go down, and only the region counts."""
+        if row is None:
+            return
+        record, known = row.record, self._generations.get(row.key, 0)
+        is_collected = self._cluster.options.horizon_s  # dead rows are, and keys begin again
+        if record.generation < known and not is_collected:
+            self._tell(f"{row.key} went back to generation {record.generation} from {known}")
+        self._generations[row.key] = record.generation
+        if record.type == COUNTER and record.payload is not None:
+            others = counter.decode(record.payload).keys() - {self._actor()}
+            if others:
+                self._tell(f"{row.key} was counted by {sorted(others)}, who are not the region")
+
+    def _actor(self) -> int:
+        actor: int = self._cluster.inspect("region").connect(TIMEOUT_S).actor
+        return actor
+
+    def _of_outbox(self, state: ReplicaState) -> list[str]:
+        outbox = state.outbox
+        waiting = sum(e.waiting_bytes + DELTA_OVERHEAD_BYTES for e in outbox.dirty.values())
+        frozen = sum(each.size_bytes for each in outbox.frozen)
+        found = []
+        if (waiting, frozen) != (outbox.dirty_bytes, outbox.frozen_bytes):
+            told = f"{outbox.dirty_bytes} and {outbox.frozen_bytes}"
+            found.append(f"an outbox of {waiting} bytes and {frozen} frozen ones has {told}")
+        refused = self._typed & outbox.quarantined.keys()
+        if refused and not self._cluster.options.horizon_s:
+            found.append(f"changes of {sorted(refused)} were quarantined")
+        return found
+
+    def _note_blind(self, state: ReplicaState, step: Step) -> None:
+        entry: Any = state.outbox.dirty.get(step.keys[0])
+        pending = None if entry is None else entry.pending
+        delta = {} if pending is None else pending.delta or {}
+        if any(not adds and not seen for adds, seen in delta.values()):
+            self._cluster.reached["discard named own adds only"] += 1
+
+    def _tell(self, oddity: str) -> None:
+        if oddity not in self.oddities:
+            self.oddities.append(oddity)
