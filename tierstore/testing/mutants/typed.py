@@ -117,9 +117,9 @@ def bump_not_told(right: Any) -> Any:
     return bump
 
 
-@plants(Change, "then")
+@plants(Change, "is_over")
 def outlived_lifetime_kept(right: Any) -> Any:
-    return lambda self, later, type_, *, is_outlived=False: right(self, later, type_)
+    return lambda self, now_ms: False
 
 
 @plants(apply, "admit")
@@ -365,7 +365,7 @@ MUTANTS = (
         0,
     ),
     Mutant(
-        "expired goes on",
+        "what has expired is added to",
         "A change is added to what has expired.",
         "increments that are over as soon as they are made",
         expired_goes_on,

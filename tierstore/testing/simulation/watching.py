@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import counter
 from tierstore.record import COUNTER
-from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES
+from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES, delta_size
 
 if TYPE_CHECKING:
     from tierstore.region.rows import Row
@@ -61,6 +61,7 @@ class Watch:
     def _of_outbox(self, state: ReplicaState) -> list[str]:
         outbox = state.outbox
         waiting = sum(e.waiting_bytes + DELTA_OVERHEAD_BYTES for e in outbox.dirty.values())
+        waiting += sum(delta_size(delta) for life in outbox.ended.values() for _, delta in life)
         frozen = sum(each.size_bytes for each in outbox.frozen)
         found = []
         if (waiting, frozen) != (outbox.dirty_bytes, outbox.frozen_bytes):
