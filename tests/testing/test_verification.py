@@ -108,6 +108,15 @@ def test_rules_that_the_simulator_does_not_know_are_told(fields, reason):
     assert "\nverdict: ok: 1 rule not simulated; " in text
 
 
+@pytest.mark.parametrize("type", ["counter", "set"])
+def test_counters_and_sets_are_simulated_also_alone(type):
+    policy = declared(type=type)
+    policy = replace(policy, rules=policy.rules[:1] + policy.rules[2:])
+    found = verify(policy, SIMULATION_ONLY)
+    assert found.verdict == "ok", render(found, str)
+    assert all(rule["simulated"] for rule in as_dict(found, str)["rules"])
+
+
 def test_without_any_rule_to_simulate_the_verdict_is_incomplete():
     policy = declared(type="document")
     policy = replace(policy, rules=policy.rules[:1] + policy.rules[2:])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SETTLE_S = 40
 """Longer than the longest back-off of background steps."""
+MORE_MAX = 3
+"""How often that is waited for again, as long as a journal of a dead process has a long queue."""
 SWEEP_S = 30 + 3 * RETAIN_S
 """With it, longer than the lease of a mover that died, and than the retention after that."""
 PATIENCE_S = 30
@@ -37,6 +39,10 @@ def settle_and_check(
         nemesis.restart(node)
         _spawn_final(cluster, workload, node, "open")
     _pass_time(cluster, SETTLE_S)
+    for _ in range(MORE_MAX):
+        if progress.is_drained(core):
+            break
+        _pass_time(cluster, SETTLE_S)
     if any(family.is_tiered for family in cluster.families):
         _pass_time(cluster, SWEEP_S)
     left = sorted(

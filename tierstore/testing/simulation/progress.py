@@ -30,6 +30,11 @@ def check(cluster: Cluster, core: list[Node]) -> list[str]:
     return sorted(set(left))
 
 
+def is_drained(core: list[Node]) -> bool:
+    """Whether nothing waits in journals of dead processes."""
+    return not any(True for node in core for _ in _orphans(node))
+
+
 def _orphans(node: Node) -> Iterator[str]:
     """Journals of dead processes on this node's machine that nobody has drained."""
     adopter = node.store._core.replica.adopter
