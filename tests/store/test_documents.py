@@ -8,6 +8,7 @@ import pycrdt
 import pytest
 
 import tierstore
+from tierstore.crdt import document
 from tierstore.errors import EncodingError, TypeMismatchError, UnavailableError
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, memory_store
 
@@ -148,10 +149,10 @@ def test_other_verbs_are_refused(world):
 
 
 def test_a_document_outlives_its_process(tmp_path):
-    with tierstore.open(POLICY, base_dir=tmp_path) as store:
+    with tierstore.open({"version": 1, **POLICY}, base_dir=tmp_path) as store:
         edit(store, title="x")
         edit(store, list=[1])
-    with tierstore.open(POLICY, base_dir=tmp_path) as store:
+    with tierstore.open({"version": 1, **POLICY}, base_dir=tmp_path) as store:
         with store.batch() as batch:
             edit(batch, more=True)
         assert store.document("doc/1").json() == {"list": [1], "more": True, "title": "x"}
@@ -171,3 +172,24 @@ async def test_async_documents_do_the_same(tmp_path):
                 raise ZeroDivisionError
         assert await handle.json() == {"title": "x"}
         assert repr(handle) == "<tierstore.AsyncDocument 'doc/1'>"
+
+
+def test_others_need_not_wait_while_a_document_is_shown(tmp_path, monkeypatch):
+    """Showing a large one takes long: not under the lock that every write takes."""
+    real, was_free = document.value, []
+    with tierstore.open({"version": 1, **POLICY}, base_dir=tmp_path) as opened:
+        state = opened._core.replica.state
+
+        def value(shown):
+            was_free.append(state.lock.acquire(False))
+            if was_free[-1]:
+                state.lock.release()
+            return real(shown)
+
+        with opened.document("doc/a").edit() as doc:
+            doc["title"] = "x"
+        opened.flush()
+        opened.document("doc/a").json()
+        monkeypatch.setattr(document, "value", value)
+        assert opened.document("doc/a").json() == {"title": "x"}
+    assert was_free == [True]
