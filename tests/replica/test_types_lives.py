@@ -8,7 +8,11 @@ from itertools import count
 
 import pytest
 
+from tierstore.edge.entry import CLEAN
+from tierstore.edge.typed import TypedEntry
+from tierstore.replica import changing
 from tierstore.replica.outbox import Outbox
+from tierstore.replica.writes import Writer
 
 RULES = [
     {"match": "ttl/n", "type": "counter", "ttl": "5s"},
@@ -133,6 +137,46 @@ def test_ctrl_c_at_any_line_of_freezing_counts_nothing_twice_nor_unbalances_the_
         assert node.region.rows["ttl/n"].record.generation == 2, struck
         outbox = node.state.outbox
         assert (outbox.dirty_bytes, outbox.frozen_bytes) == (0, 0), struck
+        node.store.close()
+        if not struck:
+            return
+
+
+CHANGING = (
+    changing.take, TypedEntry.take, TypedEntry.show_change, Writer._show_change, Outbox.end_life,
+    Outbox.mark, Outbox.unmark, TypedEntry.freeze, TypedEntry.forget_pending,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "crashes"),
+    [("jrn/n", False), ("jrn/n", True), ("mem/m", False), ("ttl/n", False), ("ttl/n", True)],
+)
+def test_ctrl_c_at_any_line_of_a_change_leaves_the_others_as_they_were(new_node, key, crashes):
+    for number in count(1):
+        node = new_node(**POLICY)
+        counter = node.store.counter(key)
+        counter.add(1)
+        node.store.flush()
+        assert counter.get() == 1
+        counter.add(4)
+        certain = 1 + 4 + 64
+        if key == "ttl/n":
+            node.runtime.advance(6)
+            certain = 64
+        with interrupted_at_line(number, *CHANGING) as struck:
+            counter.add(16)
+        counter.add(64)
+        if crashes:
+            node.crash()
+            node.open()
+        node.store.flush()
+        node.pull()
+        total = node.store.counter(key).get()
+        assert total - certain in ((0, 16) if struck else (16,)), struck
+        outbox, edge = node.state.outbox, node.state.edge
+        assert (outbox.dirty_bytes, outbox.frozen_bytes) == (0, 0), struck
+        assert edge.used_bytes == sum(entry.size for entry in edge if entry.dirty == CLEAN)
         node.store.close()
         if not struck:
             return

@@ -150,10 +150,10 @@ def test_other_verbs_are_refused(world):
 
 
 def test_a_document_outlives_its_process(tmp_path):
-    with tierstore.open(POLICY, base_dir=tmp_path) as store:
+    with tierstore.open({"version": 1, **POLICY}, base_dir=tmp_path) as store:
         edit(store, title="x")
         edit(store, list=[1])
-    with tierstore.open(POLICY, base_dir=tmp_path) as store:
+    with tierstore.open({"version": 1, **POLICY}, base_dir=tmp_path) as store:
         with store.batch() as batch:
             edit(batch, more=True)
         assert store.document("doc/1").json() == {"list": [1], "more": True, "title": "x"}
@@ -229,3 +229,24 @@ def test_a_forked_child_edits_under_a_name_of_its_own(tmp_path):
         store.flush()
         store.maintain()
         assert store.document("doc/1").json() == {"child": 1, "parent": 1, "title": "x"}
+
+
+def test_others_need_not_wait_while_a_document_is_shown(tmp_path, monkeypatch):
+    """Showing a large one takes long: not under the lock that every write takes."""
+    real, was_free = document.value, []
+    with tierstore.open({"version": 1, **POLICY}, base_dir=tmp_path) as opened:
+        state = opened._core.replica.state
+
+        def value(shown):
+            was_free.append(state.lock.acquire(False))
+            if was_free[-1]:
+                state.lock.release()
+            return real(shown)
+
+        with opened.document("doc/a").edit() as doc:
+            doc["title"] = "x"
+        opened.flush()
+        opened.document("doc/a").json()
+        monkeypatch.setattr(document, "value", value)
+        assert opened.document("doc/a").json() == {"title": "x"}
+    assert was_free == [True]

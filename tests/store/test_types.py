@@ -144,6 +144,20 @@ def fill(members):
         members.add(f"{number:020}")
 
 
+def test_explain_sees_changes_that_wait(store):
+    store.counter("n/a").add(1)
+    told = store.explain("n/a")
+    assert (told.found, told.unflushed, told.tiers) == (True, True, ())
+    store.flush()
+    store.counter("n/a").add(1)
+    told = store.explain("n/a")
+    assert (told.found, told.unflushed) == (True, True)
+    store.flush()
+    store.delete("n/a")
+    told = store.explain("n/a")
+    assert (told.found, told.unflushed) == (False, True)
+
+
 def test_views_have_handles(store):
     view = store.prefixed("n/")
     view.counter("a").add(3)

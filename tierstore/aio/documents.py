@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import document
-from tierstore.handles.document import Draft
+from tierstore.handles.document import Draft, kept
 
 if TYPE_CHECKING:
     from tierstore.aio.handles import AsyncEngine
@@ -24,7 +24,7 @@ class AsyncDocument:
 
     async def json(self, *, timeout: float | None = None) -> dict[str, Any]:
         """All of it as plain data; an empty dict if the key is absent."""
-        return (await self._engine.observe(document.value, timeout))[0]
+        return document.value((await self._engine.observe(kept, timeout))[0])
 
     def edit(self, *, timeout: float | None = None) -> AsyncEdit:
         """A block that edits the document: `async with handle.edit() as doc: …`; see `Document`.
@@ -46,7 +46,7 @@ class AsyncEdit:
         self._timeout = timeout
 
     async def __aenter__(self) -> MapView:
-        state, generation = await self._engine.observe(lambda state: state, self._timeout)
+        state, generation = await self._engine.observe(kept, self._timeout)
         self._draft = Draft(state, generation, self._typed)
         return self._draft.begin()
 

@@ -20,7 +20,7 @@ from tierstore.values.msgpack import pack, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     Element = str | bytes | int
@@ -174,23 +174,53 @@ def encode(state: State) -> bytes:
 def decode(payload: bytes) -> State:
     """The state that `encode` wrote."""
     parts = unpack(payload)
-    if not isinstance(parts, list) or len(parts) < 2 or len(parts) % 2 or parts[0] != FORMAT:
+    if not isinstance(parts, list) or len(parts) < 2 or len(parts) % 2 or not _is_format(parts[0]):
         raise DecodingError("a set is malformed")
     state = State()
-    for actor, given in _groups(parts[1], 2):
-        if not given:
-            raise DecodingError("a set has an actor that gave nothing")
-        state.context[actor] = given
+    state.context = _context(parts[1])
     for element, flat in zip(parts[2::2], parts[3::2], strict=True):
-        dots = tuple((actor, n, origin) for actor, n, origin in _groups(flat, 3))
-        if not dots or any(not 0 < n <= state.context.get(actor, 0) for actor, n, _ in dots):
-            raise DecodingError("a set has a dot that nobody gave")
-        if any(one[:2] >= two[:2] for one, two in pairwise(dots)):
-            raise DecodingError("the dots of a set are not in order")
-        state.elements[_known(element)] = dots
-    if encode(state) != payload:
-        raise DecodingError("a set is not in order")
+        state.elements[_known(element)] = _dots(flat, state.context)
+    _require_order(parts[2::2])
     return state
+
+
+def _is_format(wire: Any) -> bool:
+    return type(wire) is int and wire == FORMAT  # 1.0 and True are equal to 1
+
+
+def _context(flat: Any) -> dict[int, int]:
+    context: dict[int, int] = {}
+    for actor, given in _groups(flat, 2):
+        context[actor] = given
+    if not all(context.values()):
+        raise DecodingError("a set has an actor that gave nothing")
+    if any(one >= two for one, two in pairwise(flat[::2])):
+        raise DecodingError("the actors of a set are not in order")
+    return context
+
+
+def _dots(flat: Any, context: dict[int, int]) -> tuple[Dot, ...]:
+    """The dots of one element. Most have one: that is looked at by the shortest way."""
+    if isinstance(flat, list) and len(flat) == 3:
+        actor, n, origin = flat
+        is_plain = type(actor) is type(n) is type(origin) is int and 0 <= origin <= REPLICA_MAX
+        if is_plain and 0 < n <= context.get(actor, 0):
+            return ((actor, n, origin),)
+    dots = tuple((actor, n, origin) for actor, n, origin in _groups(flat, 3))
+    if not dots or any(not 0 < n <= context.get(actor, 0) for actor, n, _ in dots):
+        raise DecodingError("a set has a dot that nobody gave")
+    if len(dots) > 1 and any(one[:2] >= two[:2] for one, two in pairwise(dots)):
+        raise DecodingError("the dots of a set are not in order")
+    return dots
+
+
+def _require_order(elements: Sequence[Element]) -> None:
+    """Raise DecodingError unless these elements are in the order of their bytes, each once.
+
+    Nothing else can be spelled in two ways, so nothing need be encoded again to be compared.
+    """
+    if any(one >= two for one, two in pairwise(map(pack, elements))):
+        raise DecodingError("a set is not in order")
 
 
 def encode_delta(delta: Delta) -> bytes:
@@ -210,10 +240,18 @@ def decode_delta(payload: bytes) -> Delta:
     for element, adds, flat in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         if type(adds) is not bool:
             raise DecodingError("a change of a set is malformed")
-        delta[_known(element)] = (adds, frozenset((actor, n) for actor, n in _groups(flat, 2)))
-    if encode_delta(delta) != payload:
-        raise DecodingError("a change of a set is not in order")
+        delta[_known(element)] = (adds, _seen(flat))
+    _require_order(parts[::3])
     return delta
+
+
+def _seen(flat: Any) -> Seen:
+    if not flat and type(flat) is list:
+        return SEEN_NOTHING
+    dots = [(actor, n) for actor, n in _groups(flat, 2)]
+    if any(one >= two for one, two in pairwise(dots)):
+        raise DecodingError("the dots of a change of a set are not in order")
+    return frozenset(dots)
 
 
 def _known(element: Any) -> Element:

@@ -32,7 +32,7 @@ class Document:
 
         Raises UnavailableError when the region is needed and does not answer.
         """
-        return self._engine.observe(document.value, timeout)[0]
+        return document.value(self._engine.observe(kept, timeout)[0])  # which others need not await
 
     def edit(self, *, timeout: float | None = None) -> Edit:
         """A block that edits the document: `with handle.edit() as doc: doc["title"] = "x"`.
@@ -55,7 +55,7 @@ class Edit:
         self._timeout = timeout
 
     def __enter__(self) -> MapView:
-        draft = self._draft = Draft(*self._engine.observe(_kept, self._timeout), self._engine)
+        draft = self._draft = Draft(*self._engine.observe(kept, self._timeout), self._engine)
         return draft.begin()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -108,6 +108,6 @@ def _mint_client(state: Any, engine: DocumentEngine) -> int:
             return client
 
 
-def _kept(state: Any) -> Any:
+def kept(state: Any) -> Any:
     """States of documents are never changed, so one may be kept."""
     return state

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tierstore.region.moves import Stay
     from tierstore.region.rows import Row
     from tierstore.replica.deadline import Deadline
+    from tierstore.replica.outbox import Outbox
     from tierstore.store.core import Core
 
 _UNKNOWN = (
@@ -44,7 +45,7 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
     """Where `key` is and why; asks the region, and says so in `reasons` if it does not answer."""
     rule = core.rule_for(key)
     there = _ask_region(core, key, core.deadline(timeout_s))
-    here = _look_here(core, key, rule)
+    here = _look_here(core, key, rule, there)
     if core.replica.state.shared is not None:
         here = _look_at_edge(core, key, here, there, core.deadline(timeout_s))
     now_ms = core.replica.state.now_ms()
@@ -78,6 +79,8 @@ class _There:
     """What the region says."""
 
     row: Row | None = None
+    applied: int | None = None
+    """The last batch of this replica that `row` has; None if the region did not answer."""
     stay: Stay | None = None
     object: str | None = None
     troubles: list[str] = field(default_factory=list)
@@ -113,6 +116,7 @@ def _ask_region(core: Core, key: str, deadline: Deadline) -> _There:
     if key in reply.corrupt:
         there.troubles.append(f"the region's row is damaged: {reply.corrupt[key]}")
     there.row = row = reply.rows.get(key)
+    there.applied = reply.applied
     if row is not None and is_tiered(core.policy):
         there.stay = _ask_stay(core, key, deadline)
     if row is not None and row.cold is not None:
@@ -137,20 +141,30 @@ def _ask_stay(core: Core, key: str, deadline: Deadline) -> Stay | None:
     return stay
 
 
-def _look_here(core: Core, key: str, rule: Rule) -> _Here:
+def _look_here(core: Core, key: str, rule: Rule, there: _There) -> _Here:
     state = core.replica.state
     with state.lock:
         entry = state.edge.resident.get(key)
-        own = state.outbox.own_state(key)
+        own = _own(state.outbox, key, rule, there)
         return _Here(
             entry.record() if entry is not None else None,
             own,
-            own is not None or key in state.outbox.dirty,
+            key in state.outbox.unflushed_keys(),
             known_age_s(state.age_s(entry)) if entry is not None else None,
             entry.reads if entry is not None else 0,
             entry.writes if entry is not None else 0,
             state.keep_heat().known(key, rule, entry),
         )
+
+
+def _own(outbox: Outbox, key: str, rule: Rule, there: _There) -> Record | None:
+    """The last write here; of another type than the register, the row with what waits here."""
+    if rule.type == "register":
+        return outbox.own_state(key)
+    if there.applied is None:
+        return None  # changes alone are no state
+    row = None if there.row is None else there.row.record
+    return outbox.overlay(key, row, there.applied)
 
 
 def _look_at_edge(core: Core, key: str, here: _Here, there: _There, deadline: Deadline) -> _Here:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import Packed
+from tierstore.edge.entry import AGE, Packed
 from tierstore.keys import check_prefix
 from tierstore.replica.operation import decode_operation
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
@@ -82,7 +82,13 @@ class Store(Resolver):
 
     def exists(self, key: str, *, timeout: float | None = None) -> bool:
         """Whether `key` has a value. Does not count as a use of it."""
-        return self._is_live(self._resolve(key, None, timeout, counts=False))
+        entry = self._lookup(key) if key.__class__ is str else None
+        is_here = (
+            entry is not None
+            and not entry.guard & AGE
+            and entry.is_live(self._time_ns() // 1_000_000)
+        )
+        return is_here or self._is_live(self._resolve(key, None, timeout, counts=False))
 
     def get_many(
         self,
