@@ -50,15 +50,8 @@ def scan_page(
             ),
             deadline,
         )
-        cold = _bring_cold(state, page, deadline) if values else {}
-        with state.lock:
-            is_inside = _bounds(page, start, end, reverse=reverse)
-            _refuse_damaged(state, page, cold, is_inside)
-            merged = _overlaid(state, page, is_inside)
-            now = state.now_ms()
-            if values:
-                _keep_up(state, page, merged, sent_at_s)
-                state.edge.evict(now)
+        is_inside = _bounds(page, start, end, reverse=reverse)
+        merged = _merged(state, page, is_inside, deadline, sent_at_s if values else None)
     finally:
         with state.lock:
             state.outbox.end_request(ticket)
@@ -67,9 +60,31 @@ def scan_page(
             rows = {row.key: row.record for row in page.rows}
             state.shared.keep_up(rows, sent_at_s, deadline.renewed())
         state.shared.join(merged, queued, is_inside)
-    live = [(key, record) for key, record in merged.items() if record.is_live(now)]
+    return _live(merged, state.now_ms(), reverse=reverse), page.next_key
+
+
+def _merged(
+    state: ReplicaState,
+    page: ScanPage,
+    is_inside: Callable[[str], bool],
+    deadline: Deadline,
+    sent_at_s: float | None,
+) -> dict[str, Record]:
+    """The page with own writes. Copies here keep up with it if it was asked for values, then."""
+    cold = {} if sent_at_s is None else _bring_cold(state, page, deadline)
+    with state.lock:
+        _refuse_damaged(state, page, cold, is_inside)
+        merged = _overlaid(state, page, is_inside)
+        if sent_at_s is not None:
+            _keep_up(state, page, merged, sent_at_s)
+            state.edge.evict(state.now_ms())
+    return merged
+
+
+def _live(records: dict[str, Record], now_ms: int, *, reverse: bool) -> list[tuple[str, Record]]:
+    live = [(key, record) for key, record in records.items() if record.is_live(now_ms)]
     live.sort(key=lambda item: _raw(item[0]), reverse=reverse)
-    return live, page.next_key
+    return live
 
 
 def _bring_cold(state: ReplicaState, page: ScanPage, deadline: Deadline) -> dict[str, Row]:

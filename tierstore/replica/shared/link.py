@@ -38,6 +38,9 @@ class EdgeLink:
         self._connecting = runtime.lock()
         self.made: SharedEdge | None = None
         self.info: EdgeInfo | None = None
+        self._run: str | None = None
+        self.on_new_life: Callable[[], None] = lambda: None
+        """Called when another life of the server answers than before."""
         self.clock = EdgeClock(runtime)
         self.failure: str | None = None
         self.breaker = Breaker(runtime, "the edge server")
@@ -67,6 +70,9 @@ class EdgeLink:
                 info = self.edge.connect(deadline.remaining_s())
                 self.clock.heard(info.now_ms, sent_at_s)
                 self._require(info)
+                if self._run not in (None, info.run):
+                    self.on_new_life()
+                self._run = info.run
                 self.info, self._is_spread = info, info.is_spread
             assert self.info is not None
             return self.info

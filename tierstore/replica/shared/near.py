@@ -107,6 +107,7 @@ class Ear:
         with self._shared.state.lock:
             self._shared.is_listening = False
         self._shared.forget_near(None)
+        self._shared.link.reconnect()  # another server may have taken over
 
     def _rest(self) -> None:
         until_s = self._runtime.monotonic() + DEAF_S

@@ -162,6 +162,8 @@ class SharedReader:
         shared, state = self._shared, self._state
         pulled_ms = shared.known_pulled_ms
         reply = shared.link.call(lambda edge, timeout_s: edge.read(keys, timeout_s), asked.deadline)
+        # Unless another server answered, which may not have seen that pull.
+        pulled_ms = min(pulled_ms, shared.known_pulled_ms)
         self._start()
         if reply.damaged:
             self._clear_away(reply.damaged, asked.deadline)

@@ -42,9 +42,14 @@ class SharedState:
         self.stopped: dict[int, str] = {}
         """Tags whose queue cannot be drained until somebody mends it, and why."""
         self.known_pulled_ms = 0
+        link.on_new_life = self._know_no_pull
         self.cursor = 0
         self.is_listening = False
         state.never_edge = self.barred | self.regional  # for the private replica's own table
+
+    def _know_no_pull(self) -> None:
+        """Forget the last pull: who took over may have copies from before it."""
+        self.known_pulled_ms = 0
 
     def is_queued(self, rule: Rule) -> bool:
         """Whether writes under `rule` go to the edge's queues."""
