@@ -8,7 +8,7 @@ region, whichever process sends it.
 from __future__ import annotations
 
 from tierstore.edge.entry import CLEAN
-from tierstore.errors import FencedError, UnavailableError
+from tierstore.errors import FencedError, TierStoreError, UnavailableError
 from tierstore.region.batch import CHANGE, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.replica.notes import Notes
@@ -99,15 +99,16 @@ class Flusher:
     def number(self) -> int:
         """The number of the last batch, once everything that waits is in one.
 
-        It is kept in the journal with it, unless a flush is under way: that, or the next one, does
-        so. If the process dies in between, its successor gives the same numbers to the same
-        writes, as long as they fit into a batch.
+        It is kept in the journal with it, unless a flush is under way or the journal cannot take
+        it: then the next flush does so, or says why not. If the process dies in between, its
+        successor gives the same numbers to the same writes, as long as they fit into a batch.
         """
         state = self._state
         if state.flush_lock.acquire(False):
             try:
                 self.freeze()
-                return state.outbox.last_number
+            except TierStoreError:
+                state.runtime.sometimes("batch numbered but not kept")
             finally:
                 state.flush_lock.release()
         with state.journal_lock, state.lock:
