@@ -131,7 +131,9 @@ class Outbox:
         """Note that `entry` was written (or touched) since the last freeze."""
         if entry.dirty == CLEAN:
             self.dirty[entry.key] = entry
-            self.dirty_bytes += entry.waiting_bytes + DELTA_OVERHEAD_BYTES
+            # What `waiting_bytes` is, without the call where a put waits for it.
+            size_bytes = entry.waiting_bytes if dirty == CHANGED else entry.size
+            self.dirty_bytes += size_bytes + DELTA_OVERHEAD_BYTES
             entry.dirty = dirty
         elif dirty != TOUCH_DIRTY:
             entry.dirty = dirty
