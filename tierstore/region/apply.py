@@ -15,7 +15,7 @@ from tierstore.crdt.types import is_typed
 from tierstore.errors import DecodingError, EncodingError, InvalidKeyError, ValueTooLargeError
 from tierstore.keys import check_key
 from tierstore.record import ELSEWHERE, REGISTER, Record
-from tierstore.region.batch import CHANGE, PUT, RESET, Delta, Poisoned
+from tierstore.region.batch import CHANGE, JOIN, PUT, RESET, Delta, Poisoned
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.rows import EVENTUAL, ReplicaState, Row
@@ -105,7 +105,7 @@ def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
     oldest = at_ms(terms.now_ms - terms.horizon_ms)
     for index, delta in enumerate(batch.deltas):
         row = rows.get(delta.key)
-        reason = _find_poison(row, delta)
+        reason = find_poison(row, delta)
         if reason is not None or isinstance(delta, Poisoned):
             plan.aside.append((index, "quarantined", reason or "it is not a delta"))
             outcome = QUARANTINED
@@ -128,7 +128,7 @@ def plan_release(rows: Mapping[str, Row], deltas: Sequence[Delta], terms: Terms)
     plan = Plan()
     for index, delta in enumerate(deltas):
         row = rows.get(delta.key)
-        if (reason := _find_poison(row, delta)) is not None:
+        if (reason := find_poison(row, delta)) is not None:
             plan.aside.append((index, "quarantined", reason))
             plan.outcomes.append(QUARANTINED)
         else:
@@ -139,22 +139,34 @@ def plan_release(rows: Mapping[str, Row], deltas: Sequence[Delta], terms: Terms)
 def is_collectable(row: Row, floor: int, terms: Terms) -> bool:
     """Whether a dead row may be forgotten.
 
-    Every live replica must have seen it (its position is at or below `floor`), and no older write
-    may still wait in an outbox: its stamp, and its expiry, are older than horizon + max_drift.
+    Every live replica must have seen it (its position is at or below `floor`), and it must have
+    been dead for so long that no older write may still wait in an outbox.
     """
-    if row.record.is_live(terms.now_ms) or row.position > floor:
+    return row.position <= floor and is_long_dead(row.record, terms)
+
+
+def is_long_dead(record: Record, terms: Terms) -> bool:
+    """Whether a record has had no value for longer than horizon + max_drift."""
+    if record.is_live(terms.now_ms):
         return False
     limit_ms = terms.now_ms - terms.horizon_ms - terms.max_drift_ms
-    died_ms = physical_ms(max(row.record.stamp, row.record.touch))
-    if row.record.payload is not None and row.record.expires_at_ms is not None:
-        died_ms = max(died_ms, row.record.expires_at_ms)
+    died_ms = physical_ms(max(record.stamp, record.touch))
+    if record.payload is not None and record.expires_at_ms is not None:
+        died_ms = max(died_ms, record.expires_at_ms)
     return died_ms < limit_ms
 
 
-def _find_poison(row: Row | None, delta: Delta | Poisoned) -> str | None:
-    """Why a delta can never be applied to the row of its key, or None."""
+def find_poison(
+    row: Row | None, delta: Delta | Poisoned, *, is_of_peer: bool = False
+) -> str | None:
+    """Why a delta can never be applied to the row of its key, or None.
+
+    One that `is_of_peer` may be a whole state of any type.
+    """
     if isinstance(delta, Poisoned):
         return delta.reason
+    if delta.op == JOIN and not is_of_peer:
+        return "a whole state of this type does not come from a replica"
     try:
         check_key(delta.key)
     except InvalidKeyError as exc:
@@ -179,7 +191,7 @@ def _is_ahead(delta: Delta, terms: Terms) -> bool:
 
 def _merge(plan: Plan, index: int, row: Row | None, delta: Delta, terms: Terms) -> int:
     if delta.op < CHANGE:
-        return _join(plan, row, delta, terms)
+        return join_register(plan, row, delta, terms)
     try:
         return _change(plan, row, delta, terms)
     except (DecodingError, EncodingError, ValueTooLargeError) as exc:
@@ -203,21 +215,21 @@ def _change(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
         max(min(told.stamp, terms.stamp_max), 0 if old is None else old.stamp + 1),
         told.replica, new.payload, new.expires_at_ms, new.touch, None, new.type, new.generation,
     )  # fmt: skip
-    plan.writes[delta.key] = _with_record(row, delta.key, new, terms)
+    plan.writes[delta.key] = with_record(row, delta.key, new, terms)
     return APPLIED
 
 
-def _join(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
+def join_register(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
     row = plan.writes.get(delta.key, row)
     if row is None and delta.op == PUT:
-        plan.writes[delta.key] = _with_record(None, delta.key, delta.record, terms)
+        plan.writes[delta.key] = with_record(None, delta.key, delta.record, terms)
         return APPLIED
     old = row.record if row is not None else None
     new = (register.join if delta.op == PUT else register.touch)(old, delta.record)
     if new is None:
         return SUPERSEDED
     if new is not old and new != old:
-        changed = plan.writes[delta.key] = _with_record(row, delta.key, new, terms)
+        changed = plan.writes[delta.key] = with_record(row, delta.key, new, terms)
         if row is not None and row.cold is not None and changed.cold is None:
             plan.released.append(decode_pointer(row.cold, key=row.key).name)
     return APPLIED if _has_won(new, delta.record) else SUPERSEDED
@@ -230,7 +242,7 @@ def _has_won(new: Record, record: Record) -> bool:
     return (new.touch, new.expires_at_ms) == (record.touch, record.expires_at_ms)
 
 
-def _with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
+def with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
     size = len(key.encode()) + len(record.payload or b"")
     now_ms = terms.now_ms
     is_reviewed = terms.is_tiered or (

@@ -49,7 +49,9 @@ CHANGE = 2
 """The delta changes the row's state as its type says; not of a register."""
 RESET = 3
 """The delta deletes what the row has, and then is a CHANGE."""
-_OP_NAMES = ("PUT", "TOUCH", "CHANGE", "RESET")
+JOIN = 4
+"""A whole state of another type than the register, as another region tells it: never in a batch."""
+_OP_NAMES = ("PUT", "TOUCH", "CHANGE", "RESET", "JOIN")
 
 # The usual delta on the wire: a PUT of a REGISTER of generation 0, its stamp in 64 bits, of the
 # batch's replica, never touched, without expiry and metadata.

@@ -53,7 +53,7 @@ class MemoryMoves:
             now_ms = self._now_ms()
             found = [r for r in self.rows.values() if r.due_ms is not None and r.due_ms <= now_ms]
             found.sort(key=lambda row: (row.due_ms, row.key))
-            return [_bare(row) for row in found[:limit]]
+            return [bare(row) for row in found[:limit]]
 
     def review_all(self, epoch: int, after: int, limit: int, timeout_s: float) -> int | None:
         """Make rows due, `limit` ids of them from the first one above `after` on."""
@@ -211,12 +211,13 @@ class MemoryMoves:
                 self.stored[name] = replace(stored, live=live, dead_ms=dead_ms)
 
 
-def _bare(row: Row) -> Row:
+def bare(row: Row) -> Row:
+    """`row` without its payload, for which `ELSEWHERE` stands."""
     record = row.record
     if record.payload is None:
         return row
-    bare = Record(
+    without = Record(
         record.stamp, record.replica, ELSEWHERE, record.expires_at_ms, record.touch,
         record.metadata, record.type, record.generation,
     )  # fmt: skip
-    return replace(row, record=bare)
+    return replace(row, record=without)

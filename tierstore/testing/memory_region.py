@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tierstore.record import ELSEWHERE
 from tierstore.region.apply import Limits, admit, is_collectable, plan_apply, plan_release
 from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
@@ -26,7 +25,8 @@ from tierstore.region.protocol import (
 from tierstore.region.rows import RegionInfo, ReplicaState, Row
 from tierstore.runtime import now_ms
 from tierstore.stamp import physical_ms
-from tierstore.testing.memory_moves import MemoryMoves
+from tierstore.testing.memory_moves import MemoryMoves, bare
+from tierstore.testing.memory_peers import MemoryPeers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,13 +50,14 @@ class Held:
         return physical_ms(max(record.stamp, record.touch))
 
 
-class MemoryRegion(MemoryMoves):
+class MemoryRegion(MemoryMoves, MemoryPeers):
     """A region that lives as long as this object. Closing it only counts; it can be shared."""
 
     capabilities = Capabilities(durable=False, shared=False, cas=True, ordered_scan=True)
 
     def __init__(self, runtime: Runtime, limits: Limits | None = None) -> None:
-        super().__init__()
+        MemoryMoves.__init__(self)
+        MemoryPeers.__init__(self)
         self._runtime = runtime
         self._limits = limits or Limits()
         self._lock = runtime.lock()
@@ -76,16 +77,19 @@ class MemoryRegion(MemoryMoves):
     def register(self, replica: int, timeout_s: float, is_new: bool = True) -> Registration:
         """Enter a replica if it `is_new`, or return what is known of it."""
         with self._lock:
-            now = self._now_ms()
-            state = self._replicas.get(replica)
-            if state is None and not is_new:
-                gone = ReplicaState(replica, retired=True)
-                return Registration(self._info, gone, self._position, now, forgotten=True)
-            if state is None:
-                state = ReplicaState(replica, acknowledged=self._position, registered_ms=now)
-                self._replicas[replica] = state
-            self._see(state)
-            return Registration(self._info, replace(state), self._position, now)
+            return self._enter(replica, is_new)
+
+    def _enter(self, replica: int, is_new: bool) -> Registration:
+        now = self._now_ms()
+        state = self._replicas.get(replica)
+        if state is None and not is_new:
+            gone = ReplicaState(replica, retired=True)
+            return Registration(self._info, gone, self._position, now, forgotten=True)
+        if state is None:
+            state = ReplicaState(replica, acknowledged=self._position, registered_ms=now)
+            self._replicas[replica] = state
+        self._see(state)
+        return Registration(self._info, replace(state), self._position, now)
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once."""
@@ -162,7 +166,7 @@ class MemoryRegion(MemoryMoves):
                 (key for key in self.rows if start <= key and (end is None or key < end)),
                 reverse=reverse,
             )
-            rows = [self._scanned(key, values) for key in keys[:limit]]
+            rows = [self.rows[key] if values else bare(self.rows[key]) for key in keys[:limit]]
             following = keys[limit] if len(keys) > limit else None
             bound = keys[limit - 1] if reverse and following is not None else following
             return ScanPage(
@@ -286,23 +290,6 @@ class MemoryRegion(MemoryMoves):
             (kind, batch.replica, batch.number, index),
             AsideEntry(kind, batch.replica, batch.number, key, reason, self._now_ms()),
         )
-
-    def _scanned(self, key: str, values: bool) -> Row:
-        row = self.rows[key]
-        if values or row.record.payload is None:
-            return row
-        record = row.record
-        bare = type(record)(
-            record.stamp,
-            record.replica,
-            ELSEWHERE,
-            record.expires_at_ms,
-            record.touch,
-            record.metadata,
-            record.type,
-            record.generation,
-        )
-        return replace(row, record=bare)
 
     def _batch_reply(
         self, verdict: str, state: ReplicaState | None, reason: str, *, repeated: bool = False

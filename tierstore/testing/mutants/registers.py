@@ -100,7 +100,7 @@ def last_touch_to_arrive_wins(right: Any) -> Any:
     return touch
 
 
-@plants(apply, "_join")
+@plants(apply, "join_register")
 def absent_key_without_tombstone(right: Any) -> Any:
     def join(plan: Any, row: Any, delta: Any, terms: Any) -> int:
         if row is None and delta.key not in plan.writes and delta.record.payload is None:

@@ -1,0 +1,119 @@
+"""What joining the rows of another region changes: a pure function, once for every adapter.
+
+A row's version, the pair of stamp and replica, must tell its content: copies and other regions ask
+for a row only if its version is another. Of registers the join is one of both sides, version and
+all. Of other types it may be a third state, which gets a version that no row of any region has: a
+stamp above both, and this region's own number in place of a replica's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierstore.crdt import changes, register
+from tierstore.crdt.types import is_typed, type_of
+from tierstore.errors import DecodingError, InvalidArgumentError
+from tierstore.record import ELSEWHERE, REGISTER, Record
+from tierstore.region.apply import (
+    Plan,
+    find_poison,
+    is_long_dead,
+    join_register,
+    with_record,
+)
+from tierstore.region.batch import JOIN, PUT, Delta
+from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
+from tierstore.stamp import at_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tierstore.region.apply import Terms
+    from tierstore.region.rows import Row
+
+LATE = "late"
+QUARANTINED_STATE = "quarantined"
+
+
+def plan_join(rows: Mapping[str, Row], told: Sequence[Row], terms: Terms, *, is_late: bool) -> Plan:
+    """What joining the rows `told` by a peer into `rows` (those of their keys) writes.
+
+    Its outcomes are one a row told, and the indices of `aside` are of those. Of a peer that
+    `is_late`, what is old and unknown here is not merged.
+    """
+    plan = Plan()
+    for index, state in enumerate(told):
+        if state.record.payload == ELSEWHERE:
+            raise InvalidArgumentError(f"the row of {state.key!r} was told without its payload")
+        plan.outcomes.append(_take(plan, index, rows.get(state.key), state, terms, is_late=is_late))
+    return plan
+
+
+def _take(
+    plan: Plan, index: int, row: Row | None, state: Row, terms: Terms, *, is_late: bool
+) -> int:
+    record = state.record
+    delta = Delta(state.key, PUT if record.type == REGISTER else JOIN, record)
+    reason = find_poison(row, delta, is_of_peer=True) or _find_damage(record)
+    if reason is not None:
+        plan.aside.append((index, QUARANTINED_STATE, reason))
+        return QUARANTINED
+    if delta.op == PUT and max(record.stamp, record.touch) > terms.stamp_max:
+        plan.held.append(delta)
+        return HELD
+    if row is None and is_long_dead(record, terms):
+        return SUPERSEDED
+    if row is None and is_late and _is_old(record, terms):
+        plan.aside.append((index, LATE, "its region was away for longer than the horizon"))
+        return ASIDE
+    if delta.op == PUT:
+        return join_register(plan, row, delta, terms)
+    return _unite(plan, row, state, terms)
+
+
+def _find_damage(record: Record) -> str | None:
+    if record.payload is None or not is_typed(record.type):
+        return None
+    try:
+        type_of(record.type).decode(record.payload)
+    except DecodingError as exc:
+        return f"it is no state of its type: {exc}"
+    return None
+
+
+def _is_old(record: Record, terms: Terms) -> bool:
+    return max(record.stamp, record.touch) < at_ms(terms.now_ms - terms.horizon_ms)
+
+
+def _unite(plan: Plan, row: Row | None, state: Row, terms: Terms) -> int:
+    row = plan.writes.get(state.key, row)
+    old = row.record if row is not None else None
+    new = unite(old, state.record, terms.actor)
+    if old is None or new != old:
+        plan.writes[state.key] = with_record(row, state.key, new, terms)
+    return APPLIED
+
+
+def unite(old: Record | None, told: Record, actor: int) -> Record:
+    """The join of two records of a type, under a version that tells its content."""
+    joined = changes.join(old, told)
+    if old is None:
+        return joined
+    if _content(joined) == _content(old):
+        is_same = _content(told) == _content(old)
+        stamp, replica = max(_version(old), _version(told)) if is_same else _version(old)
+    elif _content(joined) == _content(told) and _version(told) > _version(old):
+        stamp, replica = _version(told)
+    else:
+        stamp, replica = max(old.stamp, told.stamp) + 1, actor
+    united = register.with_lifetime(joined, joined.touch, joined.expires_at_ms)
+    united.stamp, united.replica = stamp, replica
+    return united
+
+
+def _content(record: Record) -> tuple[int, bytes | None]:
+    return record.generation, record.payload
+
+
+def _version(record: Record) -> tuple[int, int]:
+    return record.stamp, record.replica

@@ -1,0 +1,127 @@
+"""How regions take over each other's states: what a link asks of a region.
+
+A link reads the feed of one region, the *source*, and joins the rows that changed there into
+another, the *target*. Joins may come in any order and as often as they like, so a link needs no
+batches; it only has to know, for good, how far it has got. That is the target's `Peer`. What the
+source must keep until the target has seen it, it keeps as for any replica: the link has registered
+there as one.
+
+Who was away for longer than the horizon may still show what was deleted and forgotten meanwhile.
+A region whose rows another no longer waits with is *late* there: of what it tells, only what was
+written or touched within the horizon, or is known there, is taken over; the rest is kept aside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from tierstore.region.protocol import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierstore.region.protocol import Registration
+    from tierstore.region.rows import RegionInfo, Row
+
+FINGERPRINT_ROWS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What a region knows of another one, whose states it takes over or that takes over its own."""
+
+    region: str
+    """Its id."""
+    incarnation: int
+    replica: int
+    """As whom this region is registered there, by which that one waits with its garbage; or 0."""
+    cursor: int = 0
+    """The position of its feed up to which everything was taken over, if `resumes_at` is None."""
+    resumes_at: str | None = ""
+    """Where reading all of its rows goes on, from before which on all were; None: after all."""
+    reader: int = 0
+    """As whom it is registered here, or 0."""
+    is_late: bool = False
+    """Whether it may still show what was deleted here and forgotten."""
+    joined_ms: int = 0
+    """When a page of it was joined last, by this region's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerPage:
+    """Rows of a peer, to be joined in one transaction in which its `Peer` moves on."""
+
+    before: Peer | None
+    """What the target knows of the peer, if that is still so; else nothing happens."""
+    after: Peer
+    rows: Sequence[Row] = ()
+    """Whole rows, with payloads. Those of strong keys are not exchanged."""
+
+
+@dataclass(slots=True)
+class JoinReply:
+    """What became of a page."""
+
+    is_joined: bool
+    """False: another link was faster, and `peer` says how far it has got."""
+    peer: Peer | None
+    position: int
+    incarnation: int
+    now_ms: int
+    changed: int = 0
+    """Rows that took a place in the feed."""
+    aside: int = 0
+    """Rows that wait for an operator, or for the clock."""
+
+
+@dataclass(slots=True)
+class Fingerprint:
+    """Some rows of a region in a few bytes: equal ones, if and but for chance only if, they are."""
+
+    count: int
+    digest: int
+    """64 bits, made of each row's key and version."""
+    next_key: str | None
+    """Where the next range begins; None after the last."""
+    incarnation: int
+    now_ms: int
+
+
+@dataclass(slots=True)
+class VersionsReply:
+    """The rows of some keys without their payloads, for which `ELSEWHERE` stands."""
+
+    incarnation: int
+    now_ms: int
+    rows: dict[str, Row] = field(default_factory=dict)
+
+
+class PeeredRegion(Region, Protocol):
+    """A region that exchanges its states with others."""
+
+    def introduce(self, peer: RegionInfo, reader: int, timeout_s: float) -> Registration:
+        """Enter the replica by which `peer` waits here, or say what is known of it. Idempotent.
+
+        A reader that comes in place of another one belongs to a peer that lost its way: that is
+        late from now on. One that was retired is not entered again; take another id.
+        """
+
+    def peers(self, timeout_s: float) -> list[Peer]:
+        """All regions that this one knows."""
+
+    def join(self, page: PeerPage, timeout_s: float) -> JoinReply:
+        """Join the rows of a page, and note how far its peer was read, if `before` still holds.
+
+        What changes nothing takes no place in the feed, so nothing echoes. The peer is late from
+        now on if its reader was retired or forgotten here.
+        """
+
+    def versions(self, keys: Sequence[str], timeout_s: float) -> VersionsReply:
+        """The rows of `keys` that exist, without payloads; at most 1,000 keys."""
+
+    def fingerprint(self, start: str, end: str | None, limit: int, timeout_s: float) -> Fingerprint:
+        """Of the rows with `start` <= key < `end`, up to `limit` of them; not of strong keys."""
+
+    def trust(self, region: str, timeout_s: float) -> bool:
+        """Call a peer late no more, as an operator who looked says; whether it was."""
