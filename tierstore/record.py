@@ -110,6 +110,14 @@ class Record:
         return f"Record({version(self)}, {size}, expires_at_ms={self.expires_at_ms})"
 
 
+def with_payload(record: Record, payload: bytes | None) -> Record:
+    """A copy of `record` with another payload: brought from where it lies, or left there."""
+    return Record(
+        record.stamp, record.replica, payload, record.expires_at_ms, record.touch, record.metadata,
+        record.type, record.generation,
+    )  # fmt: skip
+
+
 def version(record: Record) -> str:
     """The opaque version of a record, for equality only; the same on every replica.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from tierstore.record import ELSEWHERE, Record
+from tierstore.record import ELSEWHERE, with_payload
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import Region
 
@@ -157,7 +157,7 @@ def plan_switch(rows: Mapping[str, Row], switches: Sequence[Switch], now_ms: int
         plan.writes.append(
             replace(
                 row,
-                record=_with_payload(row.record, payload),
+                record=with_payload(row.record, payload),
                 cold=switch.cold,
                 epoch=row.epoch + 1,
                 entered_ms=now_ms,
@@ -173,19 +173,6 @@ def is_same(row: Row, seen: Switch) -> bool:
     record = row.record
     known = (record.stamp, record.replica, row.epoch)
     return known == (seen.stamp, seen.replica, seen.epoch) and record.payload is not None
-
-
-def _with_payload(record: Record, payload: bytes | None) -> Record:
-    return Record(
-        record.stamp,
-        record.replica,
-        payload,
-        record.expires_at_ms,
-        record.touch,
-        record.metadata,
-        record.type,
-        record.generation,
-    )
 
 
 class Directory(Region, Protocol):

@@ -13,8 +13,8 @@ written or touched within the horizon, or is known there, is taken over; the res
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tierstore.region.protocol import Region
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tierstore.region.rows import RegionInfo, Row
 
 FINGERPRINT_ROWS_MAX = 10_000
+
+Progress: TypeAlias = "tuple[int, int, int, str | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,37 @@ class Peer:
     joined_ms: int = 0
     """When a page of it was joined last, by this region's clock."""
 
+    @property
+    def progress(self) -> Progress | None:
+        """How far its states were taken over; None: nobody has begun to."""
+        if not self.replica:
+            return None
+        return self.incarnation, self.replica, self.cursor, self.resumes_at
+
 
 @dataclass(frozen=True, slots=True)
 class PeerPage:
-    """Rows of a peer, to be joined in one transaction in which its `Peer` moves on."""
+    """Rows of a peer, to be joined in one transaction in which its `progress` moves on."""
 
     before: Peer | None
-    """What the target knows of the peer, if that is still so; else nothing happens."""
+    """What the target knows of the peer; if it has another `progress`, nothing happens."""
     after: Peer
+    """Of this, too, only the `progress` counts."""
     rows: Sequence[Row] = ()
     """Whole rows, with payloads. Those of strong keys are not exchanged."""
+
+
+def advanced(known: Peer | None, page: PeerPage, *, is_late: bool, now_ms: int) -> Peer | None:
+    """What the region knows of a peer after joining a page; None if nothing may be joined."""
+    before = None if page.before is None else page.before.progress
+    if (None if known is None else known.progress) != before:
+        return None
+    after = page.after
+    return replace(
+        known or Peer(after.region, after.incarnation, 0),
+        incarnation=after.incarnation, replica=after.replica, cursor=after.cursor,
+        resumes_at=after.resumes_at, is_late=is_late, joined_ms=now_ms,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierstore.errors import CorruptionError, UnavailableError
-from tierstore.record import ELSEWHERE, Record
+from tierstore.record import ELSEWHERE, with_payload
 from tierstore.replica.breaker import PATIENT_S, Breaker
 
 TYPE_CHECKING = False
@@ -143,23 +143,14 @@ def hydrate(
 
     Returns the keys whose object is gone. Raises UnavailableError if the tier does not answer.
     """
-    reply = state.cold.read(wanted, deadline.cold_s(state.policy.timeouts.cold_s))
-    for key, payload in reply.payloads.items():
-        rows[key] = with_payload(wanted[key], payload)
-    corrupt.update(reply.corrupt)
-    return reply.missing
-
-
-def with_payload(row: Row, payload: bytes) -> Row:
-    """`row` with its payload; `cold` still tells where that came from."""
     from dataclasses import replace
 
-    record = row.record
-    whole = Record(
-        record.stamp, record.replica, payload, record.expires_at_ms, record.touch,
-        record.metadata, record.type, record.generation,
-    )  # fmt: skip
-    return replace(row, record=whole)
+    reply = state.cold.read(wanted, deadline.cold_s(state.policy.timeouts.cold_s))
+    for key, payload in reply.payloads.items():
+        row = wanted[key]  # whose `cold` still tells where the payload came from
+        rows[key] = replace(row, record=with_payload(row.record, payload))
+    corrupt.update(reply.corrupt)
+    return reply.missing
 
 
 def damage(key: str, reason: str, row: Row | None) -> CorruptionError:

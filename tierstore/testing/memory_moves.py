@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.errors import FencedError
-from tierstore.record import ELSEWHERE, Record
+from tierstore.record import ELSEWHERE, with_payload
 from tierstore.region.moves import Lease, Overview, Stay, StoredObject, is_lease_over, plan_switch
 
 if TYPE_CHECKING:
@@ -213,11 +213,6 @@ class MemoryMoves:
 
 def bare(row: Row) -> Row:
     """`row` without its payload, for which `ELSEWHERE` stands."""
-    record = row.record
-    if record.payload is None:
+    if row.record.payload is None:
         return row
-    without = Record(
-        record.stamp, record.replica, ELSEWHERE, record.expires_at_ms, record.touch,
-        record.metadata, record.type, record.generation,
-    )  # fmt: skip
-    return replace(row, record=without)
+    return replace(row, record=with_payload(row.record, ELSEWHERE))

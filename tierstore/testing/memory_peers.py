@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tierstore.region.batch import Batch, Delta
 from tierstore.region.fingerprints import hash_version, version_bytes
 from tierstore.region.joining import plan_join
-from tierstore.region.peers import Fingerprint, JoinReply, Peer, VersionsReply
+from tierstore.region.peers import Fingerprint, JoinReply, Peer, VersionsReply, advanced
 from tierstore.region.rows import EVENTUAL
 from tierstore.testing.memory_moves import bare
 
@@ -57,14 +57,14 @@ class MemoryPeers:
     def join(self, page: PeerPage, timeout_s: float) -> JoinReply:
         """Join the rows of a page, if its peer stands where it should."""
         with self._lock:
-            known = self._peers.get(page.after.region)
-            if known != page.before:
+            known, terms = self._peers.get(page.after.region), self._terms()
+            is_late = known is not None and self._is_late(known)
+            peer = advanced(known, page, is_late=is_late, now_ms=terms.now_ms)
+            if peer is None:
                 return self._join_reply(known, is_joined=False)
-            now = self._terms().now_ms
-            peer = replace(page.after, joined_ms=now, is_late=self._is_late(page.after))
             self._peers[peer.region] = peer
             rows = {row.key: self.rows[row.key] for row in page.rows if row.key in self.rows}
-            plan = plan_join(rows, page.rows, self._terms(), is_late=peer.is_late)
+            plan = plan_join(rows, page.rows, terms, is_late=peer.is_late)
             self._store(plan)
             self._keep_back(plan, page)
             reply = self._join_reply(peer, is_joined=True)

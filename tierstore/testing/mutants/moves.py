@@ -47,7 +47,7 @@ def not_read_back(right: Any) -> Any:
     return lambda objects, packed, timeout_s: None
 
 
-@plants(moves, "_with_payload")
+@plants(moves, "with_payload")
 def expiry_lost_by_a_move(right: Any) -> Any:
     def with_payload(record: Record, payload: bytes | None) -> Record:
         moved: Record = right(record, payload)
