@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tierstore.movement.step import Moving
     from tierstore.policy import Policy, PolicyLike
+    from tierstore.policy.model import Rule
+    from tierstore.policy.url import Url
     from tierstore.region.objects import ObjectTier
     from tierstore.region.protocol import Region
     from tierstore.region.shared import SharedEdge
@@ -73,8 +75,8 @@ def wire(
     """
     matcher = Matcher(policy.rules)
     source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
-    make_objects = object_source(policy, runtime) if objects is None else lambda: objects
-    cold = ColdLink(make_objects, runtime, may_cache(policy, matcher))
+    open_objects = object_source(policy, runtime) if objects is None else lambda: objects
+    cold = ColdLink(open_objects, runtime, may_cache(policy, matcher))
     steps = make_steps(policy, runtime, source, cold, matcher)
     replica: Replica
     if edge is not None or edge_scheme(policy) not in PRIVATE_EDGES:
@@ -102,23 +104,29 @@ def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
 
     def make() -> Region:
         from tierstore.policy.demands import require_able
-        from tierstore.policy.url import Url
-        from tierstore.region.apply import Limits
-        from tierstore.tiers.registry import load_region
 
-        replication = policy.replication
-        limits = Limits(
-            max_drift_ms=round(replication.max_drift_s * MS_PER_S),
-            horizon_ms=round(replication.horizon_s * MS_PER_S),
-            is_tiered=is_tiered(policy),
-        )
-        url = policy.regional.url.reveal()  # perhaps only now known to have a scheme
-        adapter = load_region(Url(url).scheme)
-        region: Region = adapter(url, runtime=runtime, terms=limits, base_dir=policy.base_dir)
+        region = make_region(policy, policy.regional.url, runtime)
         require_able(policy, "regional", region.capabilities)
         return region
 
     return RegionSource(make)
+
+
+def make_region(policy: Policy, url: Url, runtime: Runtime) -> Region:
+    """The adapter of the region at `url`, judging by the policy's limits."""
+    from tierstore.region.apply import Limits
+    from tierstore.tiers.registry import load_region
+
+    replication = policy.replication
+    limits = Limits(
+        max_drift_ms=round(replication.max_drift_s * MS_PER_S),
+        horizon_ms=round(replication.horizon_s * MS_PER_S),
+        is_tiered=is_tiered(policy),
+    )
+    revealed = url.reveal()  # perhaps only now known to have a scheme
+    adapter = load_region(type(url)(revealed).scheme)
+    region: Region = adapter(revealed, runtime=runtime, terms=limits, base_dir=policy.base_dir)
+    return region
 
 
 def edge_source(policy: Policy, runtime: Runtime) -> Callable[[], SharedEdge]:
@@ -143,16 +151,22 @@ def object_source(policy: Policy, runtime: Runtime) -> Callable[[], ObjectTier]:
 
     def make() -> ObjectTier:
         from tierstore.policy.demands import require_able
-        from tierstore.policy.url import Url
-        from tierstore.tiers.registry import load_objects
 
-        url = policy.cold.url.reveal()
-        adapter = load_objects(Url(url).scheme)
-        objects: ObjectTier = adapter(url, runtime=runtime, base_dir=policy.base_dir)
+        objects = make_objects(policy, policy.cold.url, runtime)
         require_able(policy, "cold", objects.capabilities)
         return objects
 
     return make
+
+
+def make_objects(policy: Policy, url: Url, runtime: Runtime) -> ObjectTier:
+    """The adapter of the cold tier at `url`."""
+    from tierstore.tiers.registry import load_objects
+
+    revealed = url.reveal()
+    adapter = load_objects(type(url)(revealed).scheme)
+    objects: ObjectTier = adapter(revealed, runtime=runtime, base_dir=policy.base_dir)
+    return objects
 
 
 def may_cache(policy: Policy, matcher: Matcher) -> Callable[[str], bool] | None:
@@ -188,9 +202,36 @@ def make_steps(
         else:
             work = Leftovers(replica, lambda: make_moving(replica), interval_s)
             is_needed = work.is_needed
-        return [Step("move", interval_s, work.step, is_needed, work.pause_s, work.next_slice)]
+        move = Step("move", interval_s, work.step, is_needed, work.pause_s, work.next_slice,
+                    lambda timeout_s: _release_moves(replica, timeout_s))  # fmt: skip
+        return [move, *make_link_steps(policy, runtime, source, replica, matcher.rule_for)]
 
     return make
+
+
+def _release_moves(replica: Replica, timeout_s: float) -> None:
+    if replica.moving is not None and replica.state.link.reachable:
+        replica.moving.release(timeout_s)
+
+
+def make_link_steps(
+    policy: Policy,
+    runtime: Runtime,
+    source: RegionSource,
+    replica: Replica,
+    rule_for: Callable[[str], Rule],
+) -> list[Step]:
+    """What takes over the rows of the policy's peers, unless a relay does."""
+    replication = policy.replication
+    if not replication.peers or replication.links != "direct":
+        return []
+    from tierstore.linking.opening import Opener, make_ends
+
+    opener = Opener(make_region, make_objects)
+    linking = make_ends(policy, runtime, opener, source.get, rule_for).linking(policy, runtime)
+    replica.linking = linking
+    pull_s = replication.pull_s
+    return [Step("link", pull_s, linking.step, lambda: True, release=lambda _: linking.close())]
 
 
 class Leftovers:

@@ -11,6 +11,7 @@ from tierstore.policy import model
 from tierstore.policy.checks import Subject, Unsound
 from tierstore.policy.read import load_dict
 from tierstore.policy.schema import POLICY, RULE, Group, Record
+from tierstore.policy.url import Url
 from tierstore.policy.verify import POLICY_CHECKS, RULE_CHECKS
 
 CHECKS = {check.run.__name__: check for check in (*POLICY_CHECKS, *RULE_CHECKS)}
@@ -86,6 +87,7 @@ def reads_of(check):
                 rules=(rule, model.default_rule(1)),
                 edge=model.EdgeTier(journal=journal),
                 regional=model.RegionalTier(location=location),
+                replication=model.Replication(peers={"us": model.Peer(Url("sqlite:///us.db"))}),
             )
             watched = Watched(rule, ("rule",), seen), Watched(policy, ("policy",), seen)
             list(check.run(Subject(*watched, dict.fromkeys(model.TIERS, Able()))))

@@ -36,7 +36,9 @@ rules:
     ttl_jitter: 0.1
     ttl_renew: write
     read: {max_age: 1min, stale_if_error: 1h, negative_ttl: 500ms}
-replication: {flush: 100ms, pull: 2s, batch: 10, horizon: 14d, max_drift: 30s}
+replication:
+  {flush: 100ms, pull: 2s, batch: 10, horizon: 14d, max_drift: 30s, links: relay, repair: 2h,
+   peers: {us: {url: "sqlite:///us.db", cold: "file:us", location: us}}}
 movement: {interval: 1min, budget: {operations: 10/s, bytes: 1MiB/s}, mode: plan}
 coordinator: {url: regional}
 timeouts: {edge: 1s, regional: 3s, cold: 5s}
@@ -69,7 +71,16 @@ POLICY_ATTRIBUTES = {
     "edge": model.EdgeTier(Url("memory://"), 2**20, "j", "full", "eu"),
     "regional": model.RegionalTier(Url("sqlite:///r.db"), "eu"),
     "cold": model.ColdTier(Url("file:data/objects"), "us", 86400.0),
-    "replication": model.Replication(0.1, 2.0, 10, 1209600.0, 30.0),
+    "replication": model.Replication(
+        0.1,
+        2.0,
+        10,
+        1209600.0,
+        30.0,
+        {"us": model.Peer(Url("sqlite:///us.db"), Url("file:us"), "us")},
+        "relay",
+        7200.0,
+    ),
     "movement": model.Movement(60.0, 10.0, 2.0**20, "plan"),
     "coordinator": model.Coordinator(Url("regional")),
     "timeouts": model.Timeouts(1.0, 3.0, 5.0),
@@ -90,7 +101,7 @@ def field_paths(fields, path=""):
 
 def spelled(data, path=""):
     for name, value in data.items():
-        if isinstance(value, dict) and name not in ("prices", "security"):
+        if isinstance(value, dict) and name not in ("prices", "security", "peers"):
             yield from spelled(value, f"{path}{name}.")
         else:
             yield f"{path}{name}"

@@ -31,6 +31,8 @@ VERBS = {
     "maintain": "tierstore.cli.inspection:maintain",
     "outcome": "tierstore.cli.inspection:outcome",
     "replicas": "tierstore.cli.replicas:replicas",
+    "peers": "tierstore.cli.peers:peers",
+    "link": "tierstore.cli.linking:link",
     "policy": "tierstore.cli.policies:policy",
     "verify": "tierstore.cli.verifying:verify",
     "replay": "tierstore.cli.replaying:replay",

@@ -45,11 +45,16 @@ class End:
         timeout_s: float,
         read_cold: ReadCold | None = None,
         cold_s: float = 10.0,
+        admits: Callable[[str], bool] = lambda _: True,
+        close: Callable[[], None] = lambda: None,
     ) -> None:
         """`read_cold` reads the payloads of rows that lie in objects; without it those are damaged.
 
-        `timeout_s` and `cold_s` bound each call of the region and of its cold tier.
+        `timeout_s` and `cold_s` bound each call of the region and of its cold tier; `admits` says
+        of a key whether it may stand here; `close` releases what was opened for this end.
         """
+        self.admits = admits
+        self.close = close
         self.name = name
         self.timeout_s = timeout_s
         self._open_region = open_region

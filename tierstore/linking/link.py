@@ -55,6 +55,8 @@ class Link:
         self.tally = Tally()
         self.current_s: float | None = None
         """The moment of the monotonic clock whose state of the source the target has, if any."""
+        self.cursor = 0
+        """Of its feed: what the target has. The one of `peer` is saved a little later."""
         self.position = 0
         """Of the source's feed, when it was asked last."""
         self.peer: Peer | None = None
@@ -63,7 +65,6 @@ class Link:
         """The rows of the source that could not be read lately, and why."""
         self._runtime = runtime
         self._max_drift_ms = max_drift_ms
-        self._cursor = 0  # of the feed; the one of `peer` is saved a little later
         self._renew_at_s = self._save_at_s = 0.0
         self._acknowledged = -1
 
@@ -101,7 +102,7 @@ class Link:
         self._check(standing, peer)
         if peer.resumes_at == "":
             peer = self._save(peer, replace(peer, cursor=standing.position))
-        self.peer, self._cursor, self.position = peer, peer.cursor, standing.position
+        self.peer, self.cursor, self.position = peer, peer.cursor, standing.position
         self._renew_at_s = self._runtime.monotonic() + RENEW_S
         return peer
 
@@ -165,13 +166,13 @@ class Link:
             self.forget()
             return True
         self.peer = self.take(as_changes(page.rows), peer, replace(peer, resumes_at=page.next_key))
-        self._cursor = self.peer.cursor
+        self.cursor = self.peer.cursor
         return True
 
     def _follow(self, peer: Peer) -> bool:
         """Take over one page of the feed."""
         sent_s, source = self._runtime.monotonic(), self.source
-        cursor = self._cursor
+        cursor = self.cursor
         page = source.region.changes(cursor, KEYS_MAX, peer.replica, source.timeout_s)
         if page.incarnation != peer.incarnation:
             self.forget()
@@ -194,7 +195,7 @@ class Link:
         moved = replace(peer, cursor=page.cursor)
         is_due = self._runtime.monotonic() >= self._save_at_s
         self.peer = self.take(page.changes, peer, moved if is_due else peer)
-        self._cursor = page.cursor
+        self.cursor = page.cursor
         if is_due:
             self._save_at_s = self._runtime.monotonic() + SAVE_S
             self._acknowledge(self.peer)
@@ -208,8 +209,9 @@ class Link:
     def _news(self, told: Sequence[Change]) -> list[str]:
         """The keys of which the target has another version, which the one told may change."""
         target, keys = self.target, []
-        for at in range(0, len(told), KEYS_MAX):
-            chunk = told[at : at + KEYS_MAX]
+        admitted = [change for change in told if target.admits(change.key)]
+        for at in range(0, len(admitted), KEYS_MAX):
+            chunk = admitted[at : at + KEYS_MAX]
             rows = target.region.versions([change.key for change in chunk], target.timeout_s).rows
             keys += [change.key for change in chunk if is_news(change, rows.get(change.key))]
         return keys

@@ -46,6 +46,13 @@ POLICY: tuple[PolicyRow, ...] = (
         f"a region other than sqlite:///… or postgresql+psycopg://… is {_NOT_YET}",
     ),
     (
+        "replication.peers",
+        lambda policy: any(
+            peer.url.scheme not in REGIONS for peer in policy.replication.peers.values()
+        ),
+        f"a peer other than sqlite:///… or postgresql+psycopg://… is {_NOT_YET}",
+    ),
+    (
         "coordinator.url",
         lambda policy: str(policy.coordinator.url) != "regional",
         f"a coordinator other than regional is {_NOT_YET}",

@@ -153,6 +153,7 @@ def _policy(values: dict[str, Any], source: str, base_dir: str) -> model.Policy:
     fields = {**values, "source": source, "base_dir": base_dir}
     for name, make in _RECORDS.items():
         fields[name] = _record(make, _with_url(values[name]))
+    fields["replication"] = _replication(values["replication"])
     fields["rules"] = tuple([_rule(rule) for rule in values["rules"]])
     fields["security"] = _secrets(values["security"])
     return _record(model.Policy, fields)
@@ -162,12 +163,16 @@ _RECORDS: dict[str, type[Any]] = {
     "edge": model.EdgeTier,
     "regional": model.RegionalTier,
     "cold": model.ColdTier,
-    "replication": model.Replication,
     "movement": model.Movement,
     "coordinator": model.Coordinator,
     "timeouts": model.Timeouts,
     "limits": model.Limits,
 }
+
+
+def _replication(values: dict[str, Any]) -> model.Replication:
+    peers = {name: _record(model.Peer, _with_url(peer)) for name, peer in values["peers"].items()}
+    return _record(model.Replication, {**values, "peers": peers})
 
 
 def _rule(values: dict[str, Any]) -> model.Rule:
@@ -196,7 +201,8 @@ def _record(make: type[T], fields: dict[str, Any]) -> T:
 
 
 def _with_url(values: dict[str, Any]) -> dict[str, Any]:
-    return {**values, "url": Url(values["url"])} if "url" in values else values
+    urls = {name: Url(values[name]) for name in ("url", "cold") if values.get(name) is not None}
+    return {**values, **urls}
 
 
 def _secrets(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tierstore.policy.checks import Subject, reads
-from tierstore.policy.faults import Fault, policy_error
+from tierstore.policy.faults import Fault, child, policy_error
 from tierstore.policy.model import TIERS, is_located
 from tierstore.units import format_rate, format_size
 
@@ -40,6 +40,17 @@ def pulls_are_within_the_horizon(subject: Subject) -> Findings:
     replication = subject.policy.replication
     if replication.pull_s >= replication.horizon_s:
         yield Fault("replication.pull", "must be shorter than replication.horizon")
+
+
+@reads("replication.peers", "tiers.regional.url")
+def peers_are_other_regions(subject: Subject) -> Findings:
+    """A peer has a url, which is not this region's own."""
+    for name, peer in subject.policy.replication.peers.items():
+        path = child("replication.peers", name)
+        if not peer.url.template:
+            yield Fault(path, "url is missing; say where that region's database is")
+        elif peer.url == subject.policy.regional.url:
+            yield Fault(f"{path}.url", "is the region itself; leave it out")
 
 
 @reads(".consistency", "tiers.regional.url")
@@ -219,6 +230,7 @@ OF_POLICIES = (
     drift_is_within_the_horizon,
     pulls_are_within_the_horizon,
     tiers_take_the_values,
+    peers_are_other_regions,
 )
 OF_RULES = (
     strong_is_for_registers,

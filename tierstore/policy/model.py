@@ -109,14 +109,32 @@ class ColdTier:
 
 
 @frozen
+class Peer:
+    """Another region, whose rows this one takes over.
+
+    `cold` None: rows whose payload lies in its cold tier cannot be.
+    """
+
+    url: Url = Url("")
+    cold: Url | None = None
+    location: str | None = None
+
+
+_NO_PEERS: Mapping[str, Peer] = {}
+
+
+@frozen
 class Replication:
-    """The traffic between an edge and its region."""
+    """The traffic between an edge and its region, and between regions."""
 
     flush_s: float = 0.2
     pull_s: float = 1.0
     batch: int = 1000
     horizon_s: float = 7 * DAY_S
     max_drift_s: float = 60.0
+    peers: Mapping[str, Peer] = _NO_PEERS
+    links: Literal["direct", "relay"] = "direct"
+    repair_s: float = 3600.0
 
 
 @frozen

@@ -119,6 +119,20 @@ RULE: Mapping[str, Field] = {
     "minimum": Leaf("minimum", f.integer(-INTEGER_MAX, INTEGER_MAX)),
 }
 
+
+def PEER(name: str) -> Field:  # noqa: N802
+    """The fields of one peer."""
+    return Record(
+        name,
+        model.Peer,
+        {
+            "url": Leaf("url", f.url("postgresql+psycopg://host/name")),
+            "cold": Leaf("cold", f.url("s3://bucket/prefix")),
+            "location": Leaf("location", f.text),
+        },
+    )
+
+
 POLICY: Mapping[str, Field] = {
     "version": Leaf("version", f.version),
     "tiers": Group(
@@ -162,6 +176,9 @@ POLICY: Mapping[str, Field] = {
             "batch": Leaf("batch", f.integer(1, 10_000)),
             "horizon": Leaf("horizon_s", ABOVE_ZERO),
             "max_drift": Leaf("max_drift_s", ABOVE_ZERO),
+            "peers": Table("peers", f.text, lambda name: PEER(name)),
+            "links": Leaf("links", f.one_of("direct", "relay")),
+            "repair": Leaf("repair_s", ABOVE_ZERO),
         },
     ),
     "movement": Record(

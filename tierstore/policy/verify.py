@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from tierstore.policy import demands, oddities
 from tierstore.policy.availability import unavailable
 from tierstore.policy.checks import Subject, Unsound
-from tierstore.policy.faults import Fault, PolicyWarning, advice
+from tierstore.policy.faults import Fault, PolicyWarning, advice, child
 from tierstore.policy.hiding import find_hidden, first_hider
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from tierstore.policy.checks import Capabilities, Findings
     from tierstore.policy.model import Policy, Rule
@@ -118,7 +118,7 @@ def _names(policy: Policy) -> Findings:
 
 
 def _literal_secrets(policy: Policy) -> Findings:
-    urls = (*_tier_urls(policy), ("coordinator.url", policy.coordinator.url))
+    urls = (*_tier_urls(policy), ("coordinator.url", policy.coordinator.url), *_peer_urls(policy))
     for path, url in urls:
         if "***@" in str(url) and "${env:" not in url.template:
             text = "a user or password stands in the policy, and in what it compiles to"
@@ -133,8 +133,16 @@ def _tier_urls(policy: Policy) -> tuple[tuple[str, Url], ...]:
     )
 
 
+def _peer_urls(policy: Policy) -> Iterator[tuple[str, Url]]:
+    for name, peer in policy.replication.peers.items():
+        path = child("replication.peers", name)
+        yield f"{path}.url", peer.url
+        if peer.cold is not None:
+            yield f"{path}.cold", peer.cold
+
+
 def _schemes(policy: Policy, known: Collection[str] | None) -> Findings:
-    for path, url in _tier_urls(policy):
+    for path, url in (*_tier_urls(policy), *_peer_urls(policy)):
         scheme = url.scheme.partition("+")[0]
         if known is not None and scheme and scheme not in known and url.scheme not in known:
             yield Fault(path, f'no adapter for the scheme "{url.scheme}"; {advice(scheme, known)}')

@@ -48,6 +48,9 @@ class Peer:
     """Whether it may still show what was deleted here and forgotten."""
     joined_ms: int = 0
     """When a page of it was joined last, by this region's clock."""
+    linker: int = 0
+    """Which process may run the link from there, until `linker_until_ms`."""
+    linker_until_ms: int = 0
 
     @property
     def progress(self) -> Progress | None:
@@ -145,6 +148,12 @@ class PeeredRegion(Region, Protocol):
 
     def fingerprint(self, start: str, end: str | None, limit: int, timeout_s: float) -> Fingerprint:
         """Of the rows with `start` <= key < `end`, up to `limit` of them; not of strong keys."""
+
+    def claim(self, region: str, linker: int, ttl_ms: int, timeout_s: float) -> bool:
+        """Take or renew for `ttl_ms` the right to run the link from that region; False: no.
+
+        It only spares work: whoever joins without it does no harm.
+        """
 
     def trust(self, region: str, timeout_s: float) -> bool:
         """Call a peer late no more, as an operator who looked says; whether it was."""

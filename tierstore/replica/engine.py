@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import Region, Registration
     from tierstore.replica.adopt import Adopter
     from tierstore.replica.link import RegionSource
-    from tierstore.replica.schedule import Moving
+    from tierstore.replica.schedule import Linking, Moving
     from tierstore.runtime import Driver, Lock, Runtime
     from tierstore.tiers.journal.content import JournalState
     from tierstore.tiers.journal.directory import JournalDirectory
@@ -65,6 +65,8 @@ class Replica:
         self._more_steps = more_steps
         self.moving: Moving | None = None
         """What moves keys between tiers, if the policy lets any go cold."""
+        self.linking: Linking | None = None
+        """What takes over the rows of other regions, if this process does."""
         self.runtime = runtime
         self._source = source
         self.on_rebuilt: Callable[[], None] = lambda: None
@@ -297,11 +299,7 @@ class Replica:
     def _sign_off(self, timeout_s: float) -> None:
         """Tell the region, if it is there, that nobody need wait for this process."""
         state, deadline = self.state, self.deadline(timeout_s)
-        if self.moving is not None and state.link.reachable:
-            try:
-                self.moving.release(min(deadline.remaining_s(), self.policy.timeouts.regional_s))
-            except TierStoreError:
-                self.runtime.sometimes("mover's lease not released")
+        self.schedule.release(min(timeout_s, self.policy.timeouts.regional_s))
         if state.journal is None:
             state.link.leave(deadline)
 

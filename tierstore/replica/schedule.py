@@ -14,7 +14,7 @@ from tierstore.runtime import jitter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from tierstore.runtime import Runtime
 
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
         def pause_s(self) -> float: ...
         def release(self, timeout_s: float) -> None: ...
 
+    class Linking(Protocol):
+        """The engine of links between regions, as far as a replica shows it."""
+
+        def figures(self) -> list[Any]: ...
+
 
 BACKOFF_S_MAX = 30.0
 """Between attempts of what fails; `PAUSE_S_MAX` where only a tier that is away is in the way of
@@ -42,7 +47,7 @@ class Step:
 
     __slots__ = (
         "due_s", "failures", "interval_s", "is_logged", "is_needed", "name", "next_slice",
-        "pause_s", "work",
+        "pause_s", "release", "work",
     )  # fmt: skip
 
     def __init__(
@@ -53,11 +58,14 @@ class Step:
         is_needed: Callable[[], bool],
         pause_s: Callable[[], float] | None = None,
         next_slice: Callable[[], Callable[[], object] | None] = lambda: None,
+        release: Callable[[float], object] = lambda _: None,
     ) -> None:
         """`pause_s`, if given, says after each run when the next is wanted.
 
-        `next_slice` is what a run left undone and need not wait, for who wants all of it now.
+        `next_slice` is what a run left undone and need not wait, for who wants all of it now;
+        `release` lets others do it, and go of what was opened for it, within so many seconds.
         """
+        self.release = release
         self.name = name
         self.pause_s = pause_s
         self.next_slice = next_slice
@@ -109,6 +117,14 @@ class Schedule:
             if (error := self._run_to_end(step, ends_s)) is not None:
                 failures.append(error)
         return failures
+
+    def release(self, timeout_s: float) -> None:
+        """Let others do what steps do for all, as far as the tiers can be told."""
+        for step in self._steps:
+            try:
+                step.release(timeout_s)
+            except TierStoreError:
+                self._runtime.sometimes("a step's lease not released")
 
     def _run_to_end(self, step: Step, ends_s: float) -> TierStoreError | None:
         error = self._run(step)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tierstore.region.batch import Batch, Delta
 from tierstore.region.fingerprints import hash_version, version_bytes
 from tierstore.region.joining import plan_join
+from tierstore.region.moves import is_lease_over
 from tierstore.region.peers import Fingerprint, JoinReply, Peer, VersionsReply, advanced
 from tierstore.region.rows import EVENTUAL
 from tierstore.testing.memory_moves import bare
@@ -91,6 +92,16 @@ class MemoryPeers:
             following = keys[limit] if len(keys) > limit else None
             count = len(keys[:limit])
             return Fingerprint(count, digest, following, self._info.incarnation, self._now_ms())
+
+    def claim(self, region: str, linker: int, ttl_ms: int, timeout_s: float) -> bool:
+        """Take or renew the right to run the link from that region."""
+        with self._lock:
+            known, now_ms = self._peers.get(region) or Peer(region, 0, 0), self._now_ms()
+            is_over = is_lease_over(known.linker_until_ms, now_ms, ttl_ms)
+            if known.linker != linker and not is_over:
+                return False
+            self._peers[region] = replace(known, linker=linker, linker_until_ms=now_ms + ttl_ms)
+            return True
 
     def trust(self, region: str, timeout_s: float) -> bool:
         """Call a peer late no more."""

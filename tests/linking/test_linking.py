@@ -1,0 +1,136 @@
+"""Who runs the links of a region, and what becomes of those that fail."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.linking.conftest import World
+from tierstore.errors import UnavailableError
+from tierstore.linking.linking import LEASE_MS, Linking
+from tierstore.linking.relay import Relay
+from tierstore.linking.standing import standings
+
+BOTH = (("A", "B"), ("B", "A"))
+
+
+def linking(world, *pairs):
+    ends = {name: world.end(name) for name in world.regions}
+    pairs = [(ends[source], ends[target]) for source, target in pairs]
+    return Linking(pairs, world.runtime, max_drift_s=60.0, repair_s=3600.0)
+
+
+def test_of_two_processes_one_runs_a_link(world):
+    one, two = linking(world, *BOTH), linking(world, *BOTH)
+    one.step()
+    two.step()
+    assert [figures.is_running for figures in one.figures()] == [True, True]
+    assert [figures.is_running for figures in two.figures()] == [False, False]
+    world.regions["A"].calls.clear()
+    two.step()
+    assert world.regions["A"].calls == []
+
+
+@pytest.mark.parametrize("is_released", [True, False])
+def test_another_process_goes_on_where_one_ended(world, is_released):
+    one, two = linking(world, ("A", "B")), linking(world, ("A", "B"))
+    one.step()
+    two.step()
+    world.put("A", "k", b"1")
+    if is_released:
+        one.close()
+        world.runtime.advance(20)
+    else:
+        world.runtime.advance(LEASE_MS / 1000 + 1)
+    two.step()
+    assert two.figures()[0].is_running
+    assert world.rows("B")["k"].record.payload == b"1"
+
+
+def test_a_lease_is_renewed_while_its_process_lives(world):
+    one, two = linking(world, ("A", "B")), linking(world, ("A", "B"))
+    for _ in range(50):
+        one.step()
+        two.step()
+        world.runtime.advance(3)
+    assert one.figures()[0].is_running
+    assert not two.figures()[0].is_running
+
+
+def test_a_peer_that_is_away_holds_back_only_its_own_link():
+    world = World("ABC")
+    world.put("B", "k", b"1")
+    links = linking(world, ("C", "A"), ("B", "A"))
+    world.regions["C"].connect = _away
+    with pytest.raises(UnavailableError, match="away"):
+        links.step()
+    assert world.rows("A")["k"].record.payload == b"1"
+    away, fine = links.figures()
+    assert (away.error, fine.error) == ("away", None)
+
+
+def _away(*_):
+    raise UnavailableError("away")
+
+
+def test_what_fails_is_tried_less_and_less_often(world):
+    links = linking(world, ("A", "B"))
+    tries = []
+    world.regions["A"].connect = lambda *_: (tries.append(world.runtime.monotonic()), _away())
+    for _ in range(200):
+        with pytest.raises(UnavailableError):
+            links.step()
+        world.runtime.advance(1)
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
+    assert 8 <= len(tries) <= 40
+    assert max(gaps) <= 31
+
+
+def test_anti_entropy_runs_by_itself(world):
+    links = linking(world, *BOTH)
+    for number in range(10):
+        world.put("A", f"k/{number}", b"x")
+    links.step()
+    links.step()
+    del world.rows("B")["k/3"]
+    for _ in range(120):
+        world.runtime.advance(60)
+        links.step()
+    assert "k/3" in world.rows("B")
+    assert all(figures.rounds >= 1 for figures in links.figures())
+
+
+def test_a_relay_ends_once_all_have_what_there_is(world):
+    for number in range(1500):
+        world.put("A", f"k/{number}", b"x")
+    world.add("B", "c", 7)
+    told = []
+    relay = Relay(linking(world, *BOTH), world.runtime, 1.0, told.append)
+    relay.run_once(60.0)
+    assert world.records("A") == world.records("B")
+    assert told == []
+
+
+def test_a_relay_that_gets_nowhere_says_why(world):
+    world.regions["B"].connect = _away
+    told = []
+    with pytest.raises(UnavailableError, match="away"):
+        Relay(linking(world, *BOTH), world.runtime, 1.0, told.append).run_once(5.0)
+    assert told == ["A to B: away", "B to A: away"]
+
+
+def test_standings_tell_how_far_each_has_got(world):
+    world.settle(*BOTH)
+    world.runtime.advance(2)
+    world.settle(*BOTH)
+    for _ in range(3):
+        world.put("A", "k", b"x")
+    world.put("B", "k", b"y")
+    (standing,) = standings(world.end("A"), [world.end("B")])
+    assert (standing.peer, standing.is_whole, standing.is_late) == ("B", True, False)
+    assert (standing.lag_positions, standing.lag_there_positions) == (1, 3)
+    world.regions["B"].connect = _away
+    named, known = standings(world.end("A"), [world.end("B")])
+    assert (named.error, named.region, known.peer) == ("away", None, None)
+    assert known.region == standing.region
