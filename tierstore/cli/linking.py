@@ -100,7 +100,7 @@ def _stopped(runtime: Runtime) -> Event:
 
 def _show(figures: list[LinkFigures], *, is_json: bool) -> None:
     if is_json:
-        emit([{name: getattr(each, name) for name in each.__slots__} for each in figures])
+        emit([each.told() for each in figures])
     else:
         emit_text(HEADINGS + "".join(map(_line, figures)))
 

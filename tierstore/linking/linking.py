@@ -7,7 +7,7 @@ that cannot be reached holds back nothing but its own link.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tierstore.errors import TierStoreError
@@ -18,6 +18,7 @@ from tierstore.units import MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from tierstore.linking.ends import End
     from tierstore.runtime import Runtime
@@ -56,6 +57,10 @@ class LinkFigures:
     """Whether the source was away for longer than the horizon: see `Peer.is_late`."""
     error: str | None
     """Why the last step failed, if it did."""
+
+    def told(self) -> dict[str, Any]:
+        """All of it, as plain data."""
+        return asdict(self)
 
 
 class Course:
