@@ -61,7 +61,8 @@ class MemoryPeers:
             if known != page.before:
                 return self._join_reply(known, is_joined=False)
             now = self._terms().now_ms
-            peer = replace(page.after, joined_ms=now, is_late=self._is_late(page.after))
+            is_late = self._is_late(known, page.after)
+            peer = replace(page.after, joined_ms=now, is_late=is_late)
             self._peers[peer.region] = peer
             rows = {row.key: self.rows[row.key] for row in page.rows if row.key in self.rows}
             plan = plan_join(rows, page.rows, self._terms(), is_late=peer.is_late)
@@ -101,16 +102,20 @@ class MemoryPeers:
             self._peers[region] = replace(known, is_late=False)
             return True
 
-    def _is_late(self, peer: Peer) -> bool:
+    def _is_late(self, known: Peer | None, peer: Peer) -> bool:
         state = self._replicas.get(peer.reader)
         is_gone = peer.reader != 0 and (state is None or state.retired)
-        return peer.is_late or is_gone
+        return peer.is_late or is_gone or (known is not None and known.is_late)
 
     def _keep_back(self, plan: Plan, page: PeerPage) -> None:
-        by_key = {row.key: row for row in page.rows}
+        """Keep what is not merged, once however often it is told."""
+        by_record = {id(row.record): row for row in page.rows}
+        entries = [held.entry for held in self._held]
+        held = {(entry.replica, entry.number, entry.key) for entry in entries}
         for delta in plan.held:
-            told = by_key[delta.key]
-            self._hold(_alone(plan, delta), _batch(page.after, told, delta))
+            told = by_record[id(delta.record)]
+            if (page.after.replica, told.position, told.key) not in held:
+                self._hold(_alone(plan, delta), _batch(page.after, told, delta))
         for index, kind, why in plan.aside:
             told = page.rows[index]
             self._keep(kind, _batch(page.after, told), 0, told.key, why)
