@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import Registration
     from tierstore.region.rows import RegionInfo, ReplicaState, Row
     from tierstore.runtime import Lock
+    from tierstore.testing.memory_region import Held
 
 
 class MemoryPeers:
@@ -30,6 +31,7 @@ class MemoryPeers:
     _info: RegionInfo
     _position: int
     _replicas: dict[int, ReplicaState]
+    _held: list[Held]
     _now_ms: Callable[[], int]
     _terms: Callable[[], Terms]
     _store: Callable[[Plan], None]
