@@ -65,9 +65,9 @@ class MemoryPeers:
             now = self._terms().now_ms
             is_late = self._is_late(known, page.after)
             peer = replace(page.after, joined_ms=now, is_late=is_late)
-            self._peers[peer.region] = peer
             rows = {row.key: self.rows[row.key] for row in page.rows if row.key in self.rows}
             plan = plan_join(rows, page.rows, self._terms(), is_late=peer.is_late)
+            self._peers[peer.region] = peer
             self._store(plan)
             self._keep_back(plan, page)
             reply = self._join_reply(peer, is_joined=True)
