@@ -20,6 +20,7 @@ from tierstore.errors import (
 from tierstore_sql import postgres_statements as pg
 from tierstore_sql import statements
 from tierstore_sql.arrays import pack_bytes, pack_numbers
+from tierstore_sql.digests import DIGEST_MAX, Digest, digest_rows
 from tierstore_sql.errors import (
     DRIVER_ERRORS,
     STATES_BUSY,
@@ -30,7 +31,7 @@ from tierstore_sql.errors import (
     translate,
     translate_state,
 )
-from tierstore_sql.rows import COLUMNS, encode_row, encode_rows
+from tierstore_sql.rows import COLUMNS, EVENTUAL_BYTE, encode_row, encode_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,6 +126,14 @@ class Sqlite:
         ):
             if stored:
                 connection.executemany(statement, stored)
+
+    def digest_page(
+        self, connection: sqlite3.Connection, bounds: Sequence[bytes], limit: int
+    ) -> Digest:
+        """Of up to `limit` eventual rows from the first of `bounds` to below the second, if any."""
+        statement = statements.HEADERS[len(bounds) > 1]
+        found = connection.execute(statement, (*bounds, EVENTUAL_BYTE, limit + 1))
+        return digest_rows(found, limit)
 
     def is_busy(self, error: BaseException) -> bool:
         """Whether nothing happened because of another's lock, so trying again may help."""
@@ -287,6 +296,16 @@ class Postgres:
         if self.monotonic() >= self._next_notice_s:
             self._next_notice_s = self.monotonic() + NOTICE_PAUSE_S
             connection.execute(pg.NOTIFY, (self.channel,))
+
+    def digest_page(self, connection: Any, bounds: Sequence[bytes], limit: int) -> Digest:
+        """Of up to `limit` eventual rows from the first of `bounds` to below the second, if any.
+
+        The server makes it: no row travels.
+        """
+        statement = pg.FINGERPRINT[len(bounds) > 1]
+        parameters = (limit, *bounds, EVENTUAL_BYTE, limit + 1)
+        count, digest, next_key = connection.execute(statement, parameters).fetchone()
+        return Digest(count, (digest or 0) & DIGEST_MAX, next_key)
 
     def list_tables(self, connection: Any) -> set[str]:
         """Which of tierstore's tables there are."""

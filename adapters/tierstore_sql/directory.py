@@ -77,6 +77,10 @@ class Ledger:
             state.registered_ms, state.seen_ms, int(state.retired), -state.applied,
         )  # fmt: skip
         self.connection.execute(statements.PUT_REPLICA, columns)
+        self.count()
+
+    def count(self) -> None:
+        """Write how far the feed has got, where the region's own row says that."""
         if self.dialect.counts_in_region:
             self.save()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tierstore.errors import TierStoreError
     from tierstore.region.rows import Row
+    from tierstore_sql.digests import Digest
 
 
 class Cursor(Protocol):
@@ -105,6 +106,9 @@ class Dialect(Protocol):
 
     def put_rows(self, connection: Any, rows: Collection[Row], position: int) -> None:
         """Write rows at consecutive feed positions from `position` on."""
+
+    def digest_page(self, connection: Any, bounds: Sequence[bytes], limit: int) -> Digest:
+        """Of up to `limit` eventual rows from the first of `bounds` to below the second, if any."""
 
     def list_tables(self, connection: Any) -> set[str]:
         """The names of the tables that could be tierstore's."""

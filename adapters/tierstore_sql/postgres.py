@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 RV = TypeVar("RV")
 
 LEFT_S_MAX = 86_400.0
-SERVER_VERSION_MIN = 130_000  # `pg_current_snapshot` and `xid8`
+SERVER_VERSION_MIN = 140_000  # `bit_xor`; `pg_current_snapshot` and `xid8` are older
 _OPTIONS = {
     "application_name": "tierstore", "client_encoding": "UTF8", "keepalives_idle": "10",
     "keepalives_interval": "5", "keepalives_count": "3",
@@ -232,7 +232,7 @@ def connect(address: Address, monotonic: Callable[[], float], timeout_s: float) 
 
 def _set_up(driver: Driver, address: Address) -> None:
     if driver.info.server_version < SERVER_VERSION_MIN:
-        raise UnavailableError(f"{address.shown} is older than PostgreSQL 13")
+        raise UnavailableError(f"{address.shown} is older than PostgreSQL 14")
     adapters = driver.adapters
     adapters.register_loader("text", ByteaBinaryLoader)
     adapters.register_loader("name", ByteaBinaryLoader)

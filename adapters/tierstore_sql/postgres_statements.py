@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from tierstore.region.fingerprints import HASH_BYTES, VERSION_BYTES
 from tierstore_sql import statements
 from tierstore_sql.directory import PAGE_BYTES_MAX
 from tierstore_sql.rows import COLUMNS
@@ -62,12 +63,32 @@ def _scan_page(bounded: bool, reverse: bool, values: bool) -> str:
 
 SCAN_PAGE = {kind: _scan_page(*kind) for kind in statements.SCAN_PAGE}
 
+
+def _fingerprint(bounded: bool) -> str:
+    """Count, digest and the key after the last row of what `statements.HEADERS` selects.
+
+    Its last parameter is how many rows count, one less than are selected.
+    """
+    version = f"substr(header, 1, {VERSION_BYTES})"
+    digits = f"left(md5(key || {version}), {2 * HASH_BYTES})"
+    return (
+        "SELECT count(*) FILTER (WHERE NOT is_next),"
+        f" bit_xor(('x' || {digits})::bit({8 * HASH_BYTES})::bigint) FILTER (WHERE NOT is_next),"
+        " (array_agg(key) FILTER (WHERE is_next))[1] FROM (SELECT key, header,"
+        f" row_number() OVER (ORDER BY key) > ? AS is_next FROM ({statements.HEADERS[bounded]})"
+        " AS found) AS page"
+    )
+
+
+FINGERPRINT = {bounded: _fingerprint(bounded) for bounded in statements.HEADERS}
+
 OWN = {
     statements.CLOCK: f"SELECT {_CLOCK}",
     statements.READ_ONE: statements.read_one(_POSITION, _CLOCK),
     statements.STANDING: statements.standing(_POSITION, _CLOCK),
     statements.REGION: statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE),
     statements.REPLICA: statements.REPLICA + " FOR UPDATE",
+    statements.PEER: statements.PEER + " FOR UPDATE",
     statements.DEAD_ROWS: statements.DEAD_ROWS + " FOR UPDATE SKIP LOCKED",
     statements.CREATE_REGION: statements.CREATE_REGION.replace(
         "guard) VALUES (1, ?, ?, ?, ?, ?)",

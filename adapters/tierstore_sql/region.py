@@ -25,6 +25,7 @@ from tierstore_sql import directory, placing, statements, upkeep
 from tierstore_sql.dialects import Sqlite, mask_url
 from tierstore_sql.directory import Ledger
 from tierstore_sql.moves import Moves
+from tierstore_sql.peering import Peering
 from tierstore_sql.rows import decode_change, decode_row
 from tierstore_sql.session import Session
 
@@ -50,7 +51,7 @@ class Limits(Protocol):
     def is_tiered(self) -> bool: ...
 
 
-class SqlRegion(Moves):
+class SqlRegion(Moves, Peering):
     """A regional tier at `url`, `sqlite:///path`, a relative path being relative to `base_dir`.
 
     Constructing it touches nothing; `connect`, or the first other call, creates the database.
@@ -88,21 +89,22 @@ class SqlRegion(Moves):
         A new replica has acknowledged the current position: it knows nothing older.
         """
 
-        def work(connection: Connection) -> Registration:
-            ledger = self._ledger(connection)
-            info = RegionInfo(ledger.region, ledger.incarnation)
-            state = ledger.replica(replica)
-            if state is None and not is_new:
-                gone = ReplicaState(replica, retired=True)
-                return Registration(info, gone, ledger.position, self.now_ms(), forgotten=True)
-            if state is None:
-                state = ReplicaState(
-                    replica, acknowledged=ledger.position, registered_ms=ledger.time_ms
-                )
-            ledger.see(state)
-            return Registration(info, state, ledger.position, self.now_ms())
+        return self._session.write(
+            lambda connection: self._enter(self._ledger(connection), replica, is_new), timeout_s
+        )
 
-        return self._session.write(work, timeout_s)
+    def _enter(self, ledger: Ledger, replica: int, is_new: bool) -> Registration:
+        info = RegionInfo(ledger.region, ledger.incarnation)
+        state = ledger.replica(replica)
+        if state is None and not is_new:
+            gone = ReplicaState(replica, retired=True)
+            return Registration(info, gone, ledger.position, self.now_ms(), forgotten=True)
+        if state is None:
+            state = ReplicaState(
+                replica, acknowledged=ledger.position, registered_ms=ledger.time_ms
+            )
+        ledger.see(state)
+        return Registration(info, state, ledger.position, self.now_ms())
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once, in one transaction, however often it is sent."""

@@ -15,7 +15,7 @@ from zlib import crc32
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.record import ELSEWHERE, Record
 from tierstore.region.protocol import Change
-from tierstore.region.rows import Row
+from tierstore.region.rows import EVENTUAL, Row
 from tierstore.stamp import STAMP_MAX, physical_ms
 from tierstore.values.msgpack import pack, unpack
 
@@ -33,6 +33,7 @@ TIERED_COLUMNS = ("position", "key", "due_ms", "header", "payload")
 
 # type, consistency | generation, stamp, replica, touch, expires_at_ms | created_ms, accessed_ms,
 # entered_ms | heat | size, epoch, CRC-32 of the content; a CRC-32 of key and all this follows.
+# It begins with what `tierstore.region.fingerprints.version_bytes` says of the row, byte for byte.
 _HEADER = struct.Struct("<BB5q3qdIII")
 _SEALED = struct.Struct("<BB5q3qdIIII")
 _CRC = struct.Struct("<I").pack
@@ -44,6 +45,8 @@ _SOUND = 0x2144DF1C
 _TOMBSTONE_CRC = crc32(b"tombstone")  # unlike that of any payload, of the empty one too
 _NO_EXPIRY = -1
 _ACCESSED_MS, _HEAT = 8, 10  # places in the header
+EVENTUAL_BYTE = bytes([EVENTUAL])
+"""The second byte of the header of a row that is not strong."""
 _CHECKSUM_FAILS = "its row fails its checksum"
 MALFORMED = (TypeError, ValueError, struct.error, DecodingError)
 

@@ -110,6 +110,7 @@ _held = Table(
     Column("raw", LargeBinary, nullable=False),
 )
 Index("ts_held_due", _held.c.due_ms)
+_HELD_ONCE = Index("ts_held_once", _held.c.replica, _held.c.number, _held.c.idx, unique=True)
 
 Table(
     "ts_aside",
@@ -173,6 +174,22 @@ Table(
     _whole("next_ms"),
 )
 
+# Other regions, and how far their rows were taken over; `resumes_at` is a bound of keys.
+Table(
+    "ts_peer",
+    metadata,
+    Column("region", Text, primary_key=True),
+    _whole("incarnation"),
+    _whole("replica"),
+    _whole("cursor"),
+    Column("resumes_at", LargeBinary),
+    _whole("reader"),
+    _whole("is_late"),
+    _whole("joined_ms"),
+    _whole("linker"),
+    _whole("linker_until_ms"),
+)
+
 
 def definitions(dialect: Dialect, *names: str) -> Iterator[str]:
     """The statements that create every table and index, or those of the tables `names`."""
@@ -198,5 +215,12 @@ def _to_2(connection: Connection, dialect: Dialect) -> None:
     connection.execute("DROP TABLE ts_directory_1")
 
 
-MIGRATIONS: dict[int, Callable[[Connection, Dialect], None]] = {1: _to_2}
+def _to_3(connection: Connection, dialect: Dialect) -> None:
+    """Other regions are known; what they tell again and again is held once."""
+    for statement in definitions(dialect, "ts_peer"):
+        connection.execute(statement)
+    connection.execute(str(CreateIndex(_HELD_ONCE).compile(dialect=dialect)))
+
+
+MIGRATIONS: dict[int, Callable[[Connection, Dialect], None]] = {1: _to_2, 2: _to_3}
 """From a version to the function that makes the next of it, inside one transaction."""

@@ -15,7 +15,7 @@ _REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_
 
 TABLES = (
     "ts_region", "ts_replica", "ts_directory", "ts_held", "ts_aside", "ts_object", "ts_intent",
-    "ts_lease", "ts_stay",
+    "ts_lease", "ts_stay", "ts_peer",
 )  # fmt: skip
 
 _UNSOUND = "r.position + r.incarnation + r.guard + coalesce(p.applied + p.guard, 0)"
@@ -166,7 +166,7 @@ FLOOR = "SELECT MIN(acknowledged) FROM ts_replica WHERE retired = 0"
 
 HOLD = (
     "INSERT INTO ts_held (due_ms, replica, number, idx, at_ms, key, raw)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 HELD_DUE = (
     "SELECT id, replica, number, idx, key, raw FROM ts_held"
@@ -184,6 +184,34 @@ ASIDE = (
     " SELECT 'held', replica, number, key, 'stamped ahead of the clock of the region', at_ms, idx"
     " FROM ts_held ORDER BY at_ms, replica, number, idx LIMIT ?"
 )
+
+_PEER = (
+    "region, incarnation, replica, cursor, resumes_at, reader, is_late, joined_ms, linker,"
+    " linker_until_ms"
+)
+PEERS = f"SELECT {_PEER} FROM ts_peer ORDER BY region"
+PEER = f"SELECT {_PEER} FROM ts_peer WHERE region = ?"
+ADD_PEER = (
+    f"INSERT INTO ts_peer ({_PEER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (region) DO NOTHING"
+)
+SET_PEER = (
+    "UPDATE ts_peer SET incarnation = ?, replica = ?, cursor = ?, resumes_at = ?, reader = ?,"
+    " is_late = ?, joined_ms = ?, linker = ?, linker_until_ms = ? WHERE region = ?"
+)
+
+
+def headers(bounded: bool) -> str:
+    """The statement for keys and headers of a range, of rows of one consistency."""
+    upper = " AND key < ?" if bounded else ""
+    return (
+        f"SELECT key, header FROM ts_directory WHERE key >= ?{upper}"
+        " AND substr(header, 2, 1) = ? ORDER BY key LIMIT ?"
+    )
+
+
+HEADERS = {bounded: headers(bounded) for bounded in (False, True)}
+"""By whether there is an upper bound besides the lower one."""
 
 
 def _scan(bounded: bool, reverse: bool, values: bool) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tierstore.errors import CorruptionError, OverloadedError
 from tierstore.region.apply import is_collectable, plan_release
 from tierstore.region.batch import Delta, Poisoned, decode_delta, encode_delta
@@ -14,6 +16,7 @@ from tierstore_sql.rows import decode_key, decode_row, encode_bound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from tierstore.region.apply import Plan, Terms
@@ -26,6 +29,18 @@ ASIDE_COUNT_MAX = 100_000
 ONE_AND_ITS_LIKES = 100  # of replicas that left, too, but had to wait for an operator
 _ASIDE_TYPES = (bytes, int, int, bytes, bytes, int, int)
 _HELD_TYPES = (int, int, int, int, bytes, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is not merged and waits for an operator. With its replica, the first three name it."""
+
+    kind: str
+    number: int
+    idx: int
+    key: str
+    raw: bytes
+    reason: str
 
 
 def maintain(ledger: Ledger, terms: Terms, limit: int) -> Upkeep:
@@ -51,20 +66,8 @@ def leave(ledger: Ledger, replica: int) -> None:
 def keep_back(ledger: Ledger, batch: Batch, plan: Plan) -> None:
     """Store what a plan does not merge: the held, and what waits for an operator."""
     places = {id(delta): idx for idx, delta in enumerate(batch.deltas)}
-    held = [
-        (
-            physical_ms(max(delta.record.stamp, delta.record.touch)), batch.replica, batch.number,
-            places[id(delta)], ledger.now_ms, encode_bound(delta.key),
-            encode_delta(delta, batch.replica),
-        )
-        for delta in plan.held
-    ]  # fmt: skip
-    ledger.connection.executemany(statements.HOLD, held)
-    entries = [
-        _entry(ledger, kind, batch, idx, reason)
-        for idx, kind, reason in plan.aside
-    ]  # fmt: skip
-    _put_aside(ledger, entries)
+    hold(ledger, batch.replica, [(batch.number, places[id(d)], d) for d in plan.held])
+    put_aside(ledger, batch.replica, [_kept(batch, *refused) for refused in plan.aside])
 
 
 def set_aside(ledger: Ledger, batch: Batch, reason: str) -> None:
@@ -72,13 +75,40 @@ def set_aside(ledger: Ledger, batch: Batch, reason: str) -> None:
 
     Raises OverloadedError when no more can be kept.
     """
-    entries = [_entry(ledger, "retired", batch, idx, reason) for idx in range(len(batch.deltas))]
-    if _put_aside(ledger, entries):
+    entries = [_kept(batch, idx, "retired", reason) for idx in range(len(batch.deltas))]
+    if put_aside(ledger, batch.replica, entries):
         raise OverloadedError(
             f"the region keeps {ASIDE_COUNT_MAX:,} entries for the operator already; "
             "settle those first"
         )
     ledger.save()
+
+
+def hold(ledger: Ledger, replica: int, held: Iterable[tuple[int, int, Delta]]) -> None:
+    """Store deltas until the clock gets to them, each once for its number and index."""
+    rows = [
+        (
+            physical_ms(max(delta.record.stamp, delta.record.touch)), replica, number, idx,
+            ledger.now_ms, encode_bound(delta.key), encode_delta(delta, replica),
+        )
+        for number, idx, delta in held
+    ]  # fmt: skip
+    if rows:
+        ledger.connection.executemany(statements.HOLD, rows)
+
+
+def put_aside(ledger: Ledger, replica: int, kept: Sequence[Kept]) -> int:
+    """Store and count entries, each once for its identity; how many there was no room for."""
+    return _put_aside(
+        ledger,
+        [
+            (
+                entry.kind, replica, entry.number, entry.idx, ledger.now_ms,
+                encode_bound(entry.key), entry.raw, entry.reason,
+            )
+            for entry in kept
+        ],
+    )  # fmt: skip
 
 
 def list_aside(connection: Connection, limit: int) -> list[AsideEntry]:
@@ -93,11 +123,10 @@ def list_aside(connection: Connection, limit: int) -> list[AsideEntry]:
     return entries
 
 
-def _entry(ledger: Ledger, kind: str, batch: Batch, idx: int, reason: str) -> tuple[Any, ...]:
+def _kept(batch: Batch, idx: int, kind: str, reason: str) -> Kept:
     delta = batch.deltas[idx]
     raw = delta.raw if isinstance(delta, Poisoned) else encode_delta(delta, batch.replica)
-    key = encode_bound(delta.key)
-    return kind, batch.replica, batch.number, idx, ledger.now_ms, key, raw, reason
+    return Kept(kind, batch.number, idx, delta.key, raw, reason)
 
 
 def _put_aside(ledger: Ledger, entries: list[tuple[Any, ...]]) -> int:

@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING
 
 from tierstore.crdt import changes, register
 from tierstore.crdt.types import is_typed, type_of
-from tierstore.errors import DecodingError, InvalidArgumentError
-from tierstore.record import ELSEWHERE, REGISTER, Record
+from tierstore.errors import (
+    DecodingError,
+    EncodingError,
+    InvalidArgumentError,
+    ValueTooLargeError,
+)
+from tierstore.record import ELSEWHERE, REGISTER, Record, find_fault
 from tierstore.region.apply import (
+    STATE_BYTES_MAX,
     Plan,
     find_poison,
     is_long_dead,
@@ -23,6 +29,7 @@ from tierstore.region.apply import (
 )
 from tierstore.region.batch import JOIN, PUT, Delta
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
+from tierstore.region.rows import EVENTUAL
 from tierstore.stamp import at_ms
 
 if TYPE_CHECKING:
@@ -54,10 +61,9 @@ def _take(
 ) -> int:
     record = state.record
     delta = Delta(state.key, PUT if record.type == REGISTER else JOIN, record)
-    reason = find_poison(row, delta, is_of_peer=True) or _find_damage(record)
+    reason = find_poison(row, delta, is_of_peer=True) or _find_fault(state, terms)
     if reason is not None:
-        plan.aside.append((index, QUARANTINED_STATE, reason))
-        return QUARANTINED
+        return _refuse(plan, index, reason)
     if delta.op == PUT and max(record.stamp, record.touch) > terms.stamp_max:
         plan.held.append(delta)
         return HELD
@@ -68,11 +74,29 @@ def _take(
         return ASIDE
     if delta.op == PUT:
         return join_register(plan, row, delta, terms)
-    return _unite(plan, row, state, terms)
+    try:
+        return _unite(plan, row, state, terms)
+    except (DecodingError, EncodingError, ValueTooLargeError) as exc:
+        return _refuse(plan, index, f"it cannot be joined: {exc}")
 
 
-def _find_damage(record: Record) -> str | None:
-    if record.payload is None or not is_typed(record.type):
+def _refuse(plan: Plan, index: int, reason: str) -> int:
+    plan.aside.append((index, QUARANTINED_STATE, reason))
+    return QUARANTINED
+
+
+def _find_fault(state: Row, terms: Terms) -> str | None:
+    record = state.record
+    if state.consistency != EVENTUAL:
+        return "the key is strong where it comes from"
+    if (fault := find_fault([*record.fields(), record.payload])) is not None:
+        return f"its {fault} is out of bounds"
+    if not is_typed(record.type):
+        return None
+    # It does not wait for the clock, as stamps do not order changes; but all later ones go above.
+    if max(record.stamp, record.touch) > at_ms(terms.now_ms + terms.horizon_ms):
+        return "its stamp is ahead of the clock by more than the horizon"
+    if record.payload is None:
         return None
     try:
         type_of(record.type).decode(record.payload)
@@ -89,6 +113,8 @@ def _unite(plan: Plan, row: Row | None, state: Row, terms: Terms) -> int:
     row = plan.writes.get(state.key, row)
     old = row.record if row is not None else None
     new = unite(old, state.record, terms.actor)
+    if len(new.payload or b"") > STATE_BYTES_MAX:
+        raise ValueTooLargeError(f"the state would have more than {STATE_BYTES_MAX} bytes")
     if old is None or new != old:
         plan.writes[state.key] = with_record(row, state.key, new, terms)
     return APPLIED

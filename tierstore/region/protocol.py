@@ -137,7 +137,7 @@ class AsideEntry:
     """A delta or batch that was not merged and waits for an operator."""
 
     kind: str
-    """"held", "quarantined", "aside" or "retired"."""
+    """"held", "quarantined", "aside", "retired", or "late" of a row that a late peer told."""
     replica: int
     number: int
     key: str

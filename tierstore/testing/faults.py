@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import UnavailableError
 from tierstore.testing.faulty_moves import FaultyMoves
+from tierstore.testing.faulty_peers import FaultyPeers
 from tierstore.testing.plan import KINDS, Crash, FaultPlan, Kind
 from tierstore.tiers.journal.directory import JournalDirectory
 from tierstore.tiers.journal.file import JournalFile
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Crash", "FaultPlan", "FaultyJournalDirectory", "FaultyRegion", "Kind"]
 
 
-class FaultyRegion(FaultyMoves):
+class FaultyRegion(FaultyMoves, FaultyPeers):
     """A region whose calls go wrong as `plan` says; otherwise `inner`, which it never changes."""
 
     @property

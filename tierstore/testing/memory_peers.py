@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import Registration
     from tierstore.region.rows import RegionInfo, ReplicaState, Row
     from tierstore.runtime import Lock
+    from tierstore.testing.memory_region import Held
 
 
 class MemoryPeers:
@@ -31,6 +32,7 @@ class MemoryPeers:
     _info: RegionInfo
     _position: int
     _replicas: dict[int, ReplicaState]
+    _held: list[Held]
     _now_ms: Callable[[], int]
     _terms: Callable[[], Terms]
     _store: Callable[[Plan], None]
@@ -63,9 +65,9 @@ class MemoryPeers:
             peer = advanced(known, page, is_late=is_late, now_ms=terms.now_ms)
             if peer is None:
                 return self._join_reply(known, is_joined=False)
-            self._peers[peer.region] = peer
             rows = {row.key: self.rows[row.key] for row in page.rows if row.key in self.rows}
             plan = plan_join(rows, page.rows, terms, is_late=peer.is_late)
+            self._peers[peer.region] = peer
             self._store(plan)
             self._keep_back(plan, page)
             reply = self._join_reply(peer, is_joined=True)
@@ -112,16 +114,20 @@ class MemoryPeers:
             self._peers[region] = replace(known, is_late=False)
             return True
 
-    def _is_late(self, peer: Peer) -> bool:
-        state = self._replicas.get(peer.reader)
-        is_gone = peer.reader != 0 and (state is None or state.retired)
-        return peer.is_late or is_gone
+    def _is_late(self, known: Peer) -> bool:
+        state = self._replicas.get(known.reader)
+        is_gone = known.reader != 0 and (state is None or state.retired)
+        return known.is_late or is_gone
 
     def _keep_back(self, plan: Plan, page: PeerPage) -> None:
-        by_key = {row.key: row for row in page.rows}
+        """Keep what is not merged, once however often it is told."""
+        by_record = {id(row.record): row for row in page.rows}
+        entries = [held.entry for held in self._held]
+        held = {(entry.replica, entry.number, entry.key) for entry in entries}
         for delta in plan.held:
-            told = by_key[delta.key]
-            self._hold(_alone(plan, delta), _batch(page.after, told, delta))
+            told = by_record[id(delta.record)]
+            if (page.after.replica, told.position, told.key) not in held:
+                self._hold(_alone(plan, delta), _batch(page.after, told, delta))
         for index, kind, why in plan.aside:
             told = page.rows[index]
             self._keep(kind, _batch(page.after, told), 0, told.key, why)

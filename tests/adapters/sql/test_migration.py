@@ -7,17 +7,21 @@ versions made.
 from __future__ import annotations
 
 import sqlite3
+from functools import reduce
+from operator import xor
 from pathlib import Path
 
 import pytest
 
 from tierstore.errors import UnavailableError
+from tierstore.region.fingerprints import hash_version, version_bytes
+from tierstore.region.peers import Peer, PeerPage
 from tierstore_sql.creation import SCHEMA_VERSION
 from tierstore_sql.schema import MIGRATIONS
 
 TIMEOUT_S = 5.0
 REPLICA = 8644552152520434
-SCRIPT = (Path(__file__).parent / "golden" / "region-1.sql").read_text(encoding="utf-8")
+GOLDEN = Path(__file__).parent / "golden"
 PAYLOADS = {
     "a": b"\x81\xa1n\x02",
     "b/with ttl": b"\xa3two",
@@ -28,12 +32,19 @@ PAYLOADS = {
 POSITIONS = {"b/with ttl": 2, "c": 3, "ключ": 4, "gone": 6, "a": 7}
 
 
+@pytest.fixture(params=[1, 2])
+def version(request):
+    """The schema of the old database."""
+    return request.param
+
+
 @pytest.fixture
-def old(path):
-    """The path of a database of schema 1."""
+def old(path, version):
+    """The path of a database of that schema; the later one is the earlier one, used further."""
     path.parent.mkdir()
+    script = (GOLDEN / f"region-{version}.sql").read_text(encoding="utf-8")
     with sqlite3.connect(path, isolation_level=None) as connection:
-        connection.executescript(SCRIPT)
+        connection.executescript(script)
     connection.close()
     return path
 
@@ -65,7 +76,7 @@ def test_the_feed_goes_on_where_it_was(old, open_region):
         page = region.changes(cursor, 100, REPLICA, TIMEOUT_S)
         assert [c.position for c in page.changes] == [p for p in [2, 3, 4, 6, 7] if p > cursor]
         assert (page.gap, page.position) == (False, 7)
-    (state,) = region.replicas(TIMEOUT_S)
+    state = {state.replica: state for state in region.replicas(TIMEOUT_S)}[REPLICA]
     assert (state.replica, state.applied, state.acknowledged) == (REPLICA, 2, 7)
 
 
@@ -79,6 +90,30 @@ def test_a_mover_looks_at_every_key_of_an_old_database(old, open_region):
     assert {row.key for row in region.due(10, TIMEOUT_S)} == set(PAYLOADS)
 
 
+@pytest.mark.parametrize("version", [2], indirect=True)
+def test_what_waited_waits_on(old, open_region, runtime):
+    """For the clock, or for an operator; and it comes in when its time has come."""
+    region = open_region()
+    waiting = {(entry.kind, entry.key) for entry in region.aside(10, TIMEOUT_S)}
+    assert waiting == {("held", "held"), ("quarantined", "a")}
+    runtime.advance(3601)
+    assert region.maintain(10, TIMEOUT_S).released == 1
+    assert region.read(["held"], 7, TIMEOUT_S).rows["held"].record.payload == b"\xa4late"
+
+
+def test_it_knows_no_peers_yet_and_can(old, open_region):
+    """Its rows are told by their fingerprint, as written by whatever version."""
+    region = open_region()
+    assert region.peers(TIMEOUT_S) == []
+    page = PeerPage(None, Peer("b", 1, 9, 5, None))
+    assert region.join(page, TIMEOUT_S).is_joined
+    assert open_region().peers(TIMEOUT_S) == region.peers(TIMEOUT_S) != []
+    found = region.fingerprint("", None, 100, TIMEOUT_S)
+    rows = region.read(list(PAYLOADS), REPLICA, TIMEOUT_S).rows.values()
+    hashes = [hash_version(row.key.encode(), version_bytes(row)) for row in rows]
+    assert (found.count, found.digest) == (len(PAYLOADS), reduce(xor, hashes))
+
+
 def test_it_is_migrated_once_and_equals_a_new_one(old, open_region, tmp_path):
     open_region().connect(TIMEOUT_S)
     migrated = dump(old)
@@ -90,9 +125,17 @@ def test_it_is_migrated_once_and_equals_a_new_one(old, open_region, tmp_path):
     assert f'INSERT INTO "ts_region" VALUES(1,{SCHEMA_VERSION},' in "\n".join(migrated)
 
 
-@pytest.mark.parametrize("at", range(12))
-def test_a_failure_in_the_middle_leaves_the_old_version(old, open_region, monkeypatch, at):
-    before, migrate = dump(old), MIGRATIONS[1]
+STEPS = {1: 11, 2: 2}
+"""How many statements lead from a schema to the next one."""
+
+
+@pytest.mark.parametrize(
+    ("version", "at"),
+    [(version, at) for version, steps in STEPS.items() for at in range(steps + 1)],
+    indirect=["version"],
+)
+def test_a_failure_in_the_middle_leaves_the_old_version(old, open_region, monkeypatch, version, at):
+    before, migrate = dump(old), MIGRATIONS[version]
 
     class Failing:
         """A connection whose `at`-th statement fails."""
@@ -108,18 +151,19 @@ def test_a_failure_in_the_middle_leaves_the_old_version(old, open_region, monkey
 
     def fails(connection, dialect):
         migrate(Failing(connection), dialect)
-        if at == 11:
+        if at == STEPS[version]:
             raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setitem(MIGRATIONS, 1, fails)
+    monkeypatch.setitem(MIGRATIONS, version, fails)
     with pytest.raises(UnavailableError):
         open_region().connect(TIMEOUT_S)
     assert dump(old) == before
-    monkeypatch.setitem(MIGRATIONS, 1, migrate)
+    monkeypatch.setitem(MIGRATIONS, version, migrate)
     region = open_region()
     assert len(region.read(list(PAYLOADS), REPLICA, TIMEOUT_S).rows) == len(PAYLOADS)
 
 
+@pytest.mark.parametrize("version", [1], indirect=True)
 def test_a_process_that_ends_in_the_middle_leaves_the_old_version(old, open_region):
     """What it wrote lies in the journal of SQLite, and is rolled back by whoever opens it next."""
     before = dump(old)

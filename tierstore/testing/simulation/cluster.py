@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MS_PER_S = 1000
 TIMEOUT_S = 10.0
 _NOT_CONTENT = frozenset(
-    ("_runtime", "_scheduler", "_pace", "_limits", "_lock", "_locks", "_of_replica", "_under_way")
+    ("_runtime", "_scheduler", "_pace", "_limits", "_lock", "_locks", "_of_writer", "_under_way")
 )
 """What of a region in memory is not in its database."""
 

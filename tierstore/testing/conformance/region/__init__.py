@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from tierstore.testing.conformance.region.applying import Applying
 from tierstore.testing.conformance.region.changing import Changing
+from tierstore.testing.conformance.region.comparing import Comparing
 from tierstore.testing.conformance.region.concurrency import Concurrency
 from tierstore.testing.conformance.region.connecting import Connecting
 from tierstore.testing.conformance.region.faults import Faults
 from tierstore.testing.conformance.region.feed import Feed
 from tierstore.testing.conformance.region.hygiene import Hygiene
+from tierstore.testing.conformance.region.lateness import Lateness
 from tierstore.testing.conformance.region.leasing import Leasing
 from tierstore.testing.conformance.region.merging import Merging
 from tierstore.testing.conformance.region.moving import Garbage, Moving
+from tierstore.testing.conformance.region.peering import Peering
 from tierstore.testing.conformance.region.reading import Reading
 from tierstore.testing.conformance.region.reviewing import Reviewing
 from tierstore.testing.conformance.region.scanning import Scanning
@@ -35,6 +38,9 @@ class RegionConformance(
     Reviewing,
     Moving,
     Garbage,
+    Peering,
+    Lateness,
+    Comparing,
     Faults,
     Hygiene,
     Concurrency,

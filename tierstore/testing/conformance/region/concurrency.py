@@ -9,12 +9,17 @@ import pytest
 
 from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.region.bench import RegionBench
+from tierstore.testing.conformance.region.changing import add, total
+from tierstore.testing.conformance.region.link import Link
 from tierstore.testing.conformance.region.mover import TTL_MS
+from tierstore.testing.conformance.region.peers_bench import told
 from tierstore.testing.conformance.region.sender import Sender
 from tierstore.testing.conformance.together import Waiting, outcomes_of, together
+from tierstore.testing.memory_region import MemoryRegion
 
 if TYPE_CHECKING:
     from tierstore.region.moves import Directory, Lease
+    from tierstore.region.peers import JoinReply
     from tierstore.region.protocol import BatchReply, Change, Region, Registration, Upkeep
     from tierstore.runtime.manual import ManualRuntime
     from tierstore.testing.conformance.region.harness import RegionHarness
@@ -182,6 +187,56 @@ class Concurrency(RegionBench):
         done = outcomes_of([partial(sender.region.maintain, 100, TIMEOUT_S)] * 4)
         assert sum(cast("Upkeep", found).released for found in done) == 5
         assert [change.key for change in sender.changes(0).changes] == [f"h{n}" for n in range(5)]
+
+    def test_of_two_links_one_joins_a_page(self, shared: Region, clock: ManualRuntime) -> None:
+        """The others are told how far that one has got, first page or later one."""
+        link = Link(MemoryRegion(clock), shared)
+        for cursor in range(1, 6):
+            page = link.page(told(f"k{cursor}", b"1", cursor), cursor=cursor)
+            calls = [partial(link.target.join, page, TIMEOUT_S)] * 3
+            replies = [cast("JoinReply", found) for found in outcomes_of(calls)]
+            assert sorted(reply.is_joined for reply in replies) == [False, False, True]
+            assert {reply.peer for reply in replies} == {link.peer}
+            assert link.peer.cursor == cursor
+
+    def test_joins_beside_batches_lose_nothing(
+        self, senders: list[Sender], shared: Region, clock: ManualRuntime
+    ) -> None:
+        """Whoever comes first to a row that both change; and each has its place in the feed."""
+        far = Sender(MemoryRegion(clock), 70, clock)
+        link = Link(far.region, shared)
+
+        def add_up(sender: Sender) -> None:
+            for number in range(BATCHES):
+                sender.send(add(sender, "n", 1), sender.put(f"{sender.replica}/{number}", b"1"))
+
+        def take_over() -> None:
+            for number in range(BATCHES):
+                far.send(add(far, "n", 100), far.put(f"far/{number}", b"1"))
+                assert link.pull().is_joined
+
+        together(take_over, *[partial(add_up, sender) for sender in senders])
+        assert total(senders[0], "n") == BATCHES * (WRITERS + 100)
+        keys = {change.key for change in senders[0].changes(0).changes}
+        replicas = [*range(1, WRITERS + 1), "far"]
+        assert keys == {"n", *(f"{name}/{n}" for name in replicas for n in range(BATCHES))}
+
+    def test_joins_of_several_peers_lose_nothing(
+        self, shared: Region, clock: ManualRuntime
+    ) -> None:
+        """Pages that have the same keys, in whatever order."""
+        fars = [Sender(MemoryRegion(clock), 70 + n, clock) for n in range(WRITERS)]
+        links = [Link(far.region, shared) for far in fars]
+
+        def take_over(far: Sender, link: Link) -> None:
+            for _ in range(BATCHES):
+                far.send(add(far, "n", 1), add(far, "m", 2))
+                order = ("n", "m") if far.replica % 2 else ("m", "n")
+                assert link.tell(*order).is_joined
+
+        together(*[partial(take_over, *pair) for pair in zip(fars, links, strict=True)])
+        seen = Sender(shared, 7, clock)
+        assert (total(seen, "n"), total(seen, "m")) == (BATCHES * WRITERS, 2 * BATCHES * WRITERS)
 
 
 def _write_many(sender: Sender) -> None:

@@ -12,14 +12,18 @@ from tierstore.errors import (
 )
 from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
+from tierstore.testing.conformance.region.link import Link
 from tierstore.testing.conformance.region.mover import Mover
+from tierstore.testing.conformance.region.peers_bench import told
 from tierstore.testing.conformance.region.sender import Sender
 from tierstore.testing.conformance.wrecking import IOS_MAX, wrecked
+from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.plan import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tierstore.region.peers import PeeredRegion
     from tierstore.testing.conformance.region.harness import RegionHarness
     from tierstore.testing.plan import Kind
 
@@ -124,6 +128,38 @@ class Faults(RegionBench):
             has_happened = moved == {True}
             assert (name in mover.objects()) == has_happened
             assert not (has_happened and isinstance(error, UnavailableError))
+
+    def test_a_page_is_joined_whole_or_not_at_all(self, frail: RegionHarness, kind: Kind) -> None:
+        """Rows, what is kept back, and how far the peer was read: told again, it is joined once."""
+        sender = Sender(frail.open(), 7, frail.clock)
+        link = Link(MemoryRegion(frail.clock), sender.region)
+        page = link.page()
+
+        def prepared() -> None:
+            nonlocal page
+            link.target = cast("PeeredRegion", frail.open())
+            payload, cursor = b"%d" % sender.stamp(), sender.stamp()
+            rows = [told(key, payload, sender.stamp()) for key in ("a", "b")]
+            ahead = told("h", payload, sender.stamp(3600), position=cursor)
+            page = link.page(*rows, ahead, told("", payload, 1, position=cursor), cursor=cursor)
+
+        for error in wrecked(
+            frail, kind, lambda: cast("PeeredRegion", frail.open()).join(page, TIMEOUT_S), prepared
+        ):
+            sender.region = frail.open()
+            link.target = cast("PeeredRegion", sender.region)
+            cursor, payload = page.after.cursor, page.rows[0].record.payload
+            has_happened = link.known is not None and link.peer.cursor == cursor
+            payloads = sender.payloads("a", "b").values()
+            assert len({*payloads}) <= 1
+            assert (payload in payloads) == has_happened
+            waiting = [e for e in link.target.aside(1000, TIMEOUT_S) if e.number == cursor]
+            assert {entry.kind for entry in waiting} == (
+                {"held", "quarantined"} if has_happened else set()
+            )
+            assert not (has_happened and isinstance(error, UnavailableError))
+            assert link.target.join(page, TIMEOUT_S).is_joined is not has_happened
+            assert set(sender.payloads("a", "b").values()) == {payload}
 
     def test_upkeep_happens_whole_or_not_at_all(self, frail: RegionHarness, kind: Kind) -> None:
         """What is held is let in, or still held: never neither, never both."""
