@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from linked import World
 
-from tests.linking.conftest import World
 from tierstore.errors import UnavailableError
 from tierstore.linking.linking import LEASE_MS, Linking
 from tierstore.linking.relay import Relay

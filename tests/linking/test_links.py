@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from linked import DRIFT_MS, HORIZON_MS, World
 
-from tests.linking.conftest import DRIFT_MS, HORIZON_MS, World
 from tierstore.errors import FencedError, OutcomeUnknownError, PolicyError, UnavailableError
 from tierstore.linking.link import Link
 from tierstore.linking.repair import Repair
@@ -233,7 +233,7 @@ def test_clocks_that_are_too_far_apart_are_refused(world):
 
 def test_a_link_of_a_region_with_itself_is_refused(world):
     world.regions["B"] = world.regions["A"]
-    with pytest.raises(PolicyError, match="A and B are the same region"):
+    with pytest.raises(PolicyError, match="'A' and 'B' are the same region"):
         world.link("A", "B").step()
 
 

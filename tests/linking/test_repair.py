@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from linked import World
 
-from tests.linking.conftest import World
 from tierstore.linking.repair import Repair
 
 BOTH = (("A", "B"), ("B", "A"))

@@ -51,8 +51,8 @@ def link(settings: Settings, once: bool, timeout_s: float | None) -> int:
             else:
                 relay.run(_stopped(runtime))
         finally:
+            figures = linking.figures()
             linking.release()
-        figures = linking.figures()
     _show(figures, is_json=settings.is_json)
     return OK
 

@@ -81,6 +81,14 @@ class Link:
             self.forget()
             raise
 
+    def finish(self) -> None:
+        """Save and acknowledge how far the link has got, as far as a step knows."""
+        peer = self.peer
+        if peer is not None and peer.resumes_at is None:
+            if self.cursor != peer.cursor:
+                self.peer = peer = self._save(peer, replace(peer, cursor=self.cursor))
+            self._acknowledge(peer)
+
     def forget(self) -> None:
         """Begin again with the next step."""
         self.peer = None
@@ -91,7 +99,7 @@ class Link:
             return self.peer
         source, target = self._connect(self.source), self._connect(self.target)
         if source.region == target.region:
-            raise PolicyError(f"{self.source.name} and {self.target.name} are the same region")
+            raise PolicyError(f"{self.source.name!r} and {self.target.name!r} are the same region")
         peer = self._find(source)
         standing = self._introduce(target, peer)
         if standing.state.retired:
@@ -144,7 +152,7 @@ class Link:
         skew_ms = abs(standing.now_ms - now_ms)
         if skew_ms > self._max_drift_ms:
             raise UnavailableError(
-                f"the clocks of {self.source.name} and {self.target.name} are"
+                f"the clocks of {self.source.name!r} and {self.target.name!r} are"
                 f" {skew_ms / 1000:.0f} s apart, more than replication.max_drift: set them right"
             )
         if standing.position < peer.cursor:
@@ -152,7 +160,7 @@ class Link:
 
     def _restored(self, how: str) -> FencedError:
         return FencedError(
-            f"{self.source.name} was restored from a backup ({how}): run `tierstore region"
+            f"region {self.source.name!r} was restored from a backup ({how}): run `tierstore region"
             " reincarnate` there, so that it uses no number twice"
         )
 
@@ -222,7 +230,7 @@ class Link:
         if not reply.is_joined or reply.peer is None:
             self._runtime.sometimes("another link was faster")
             raise UnavailableError(
-                f"another process also takes over what changes in {self.source.name}"
+                f"another process also takes over what changes in {self.source.name!r}"
             )
         self.tally.joined += len(rows)
         self.tally.changed += reply.changed

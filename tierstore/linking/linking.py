@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tierstore.errors import TierStoreError
 from tierstore.linking.link import Link
 from tierstore.linking.repair import Repair
-from tierstore.runtime import jitter, mint_replica_id
+from tierstore.runtime import jitter, mint_replica_id, now_ms
 from tierstore.units import MS_PER_S
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from tierstore.linking.ends import End
     from tierstore.runtime import Runtime
 
-LEASE_MS = 30_000
-CLAIM_S = 10.0
-"""A lease is renewed, or asked for again, as often."""
+LEASE_MS = 10_000
+RENEW_S = 3.0
+"""A lease is renewed as often."""
+STANDBY_S = 1.0
+"""Who waits for a lease looks no more often than that, and about when it would end."""
 PAGES_MAX = 20
 """Of one link in one step, so that the others come to their turn."""
 PAUSE_S_MAX = 30.0
@@ -82,12 +84,16 @@ class Course:
     def step(self, *, patiently: bool = False) -> None:
         """Take over some pages and compare a range, if this process has the lease.
 
-        What fails is tried again later and later, unless `patiently` now. Keeps the error.
+        What fails is tried again later and later. `patiently`: it is tried now, and with or
+        without the lease, which only spares work. Keeps the error.
         """
         if self._runtime.monotonic() < self._retry_at_s and not patiently:
             return
         try:
-            self._step()
+            if not patiently and self._runtime.monotonic() >= self._claim_at_s:
+                self._claim()
+            if self.is_running or patiently:
+                self._run()
         except TierStoreError as exc:
             self.error = exc
             self._failures += 1
@@ -101,6 +107,7 @@ class Course:
         """Let another process run the link from now on, if this one did and can say so."""
         if self.is_running and self.error is None:
             self.is_running = False
+            self.link.finish()
             target = self.link.target
             target.region.claim(self._region, self._linker, 0, target.timeout_s)
 
@@ -125,11 +132,7 @@ class Course:
             error=None if self.error is None else str(self.error),
         )
 
-    def _step(self) -> None:
-        if self._runtime.monotonic() >= self._claim_at_s:
-            self._claim()
-        if not self.is_running:
-            return
+    def _run(self) -> None:
         for _ in range(PAGES_MAX):
             if not self.link.step():
                 break
@@ -140,11 +143,23 @@ class Course:
         source, target = self.link.source, self.link.target
         if not self._region:
             self._region = source.region.connect(source.timeout_s).region
-        self._claim_at_s = self._runtime.monotonic() + CLAIM_S * (0.5 + jitter(self._runtime))
-        self.is_running = False
-        self.is_running = target.region.claim(
-            self._region, self._linker, LEASE_MS, target.timeout_s
-        )
+        was_running, self.is_running = self.is_running, False
+        if not was_running and (left_s := self._left_s()) > 0:
+            pause_s = max(STANDBY_S, left_s)
+        else:
+            region, timeout_s = self._region, target.timeout_s
+            self.is_running = target.region.claim(region, self._linker, LEASE_MS, timeout_s)
+            pause_s = RENEW_S if self.is_running else STANDBY_S
+        self._claim_at_s = self._runtime.monotonic() + pause_s * (0.5 + jitter(self._runtime) / 2)
+
+    def _left_s(self) -> float:
+        """For how many seconds another process has the lease, as it looks from here."""
+        target = self.link.target
+        for peer in target.region.peers(target.timeout_s):
+            if peer.region == self._region and peer.linker != self._linker:
+                left_ms = peer.linker_until_ms - now_ms(self._runtime)
+                return min(left_ms, LEASE_MS) / MS_PER_S
+        return 0.0
 
 
 class Linking:

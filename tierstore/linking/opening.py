@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
     from tierstore.tiers.cold import ColdReader, ColdReply
 
-OWN = "this region"
+OWN = "here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,6 @@ def _peer_end(
     peer: Peer,
     rule_for: Callable[[str], Rule],
 ) -> End:
-    shown = f"peer {name!r}"
     made: list[Region] = []
     cold_url = peer.cold
     cold = None
@@ -107,7 +106,7 @@ def _peer_end(
     def get() -> PeeredRegion:
         if not made:
             made.append(opener.region(policy, peer.url, runtime))
-        return _peered(made[0], shown)
+        return _peered(made[0], name)
 
     def close() -> None:
         for region in made:
@@ -116,7 +115,7 @@ def _peer_end(
             cold.close()
 
     return End(
-        shown,
+        name,
         get,
         policy.timeouts.regional_s,
         None if cold is None else cold.read,
