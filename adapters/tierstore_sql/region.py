@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tierstore.region.batch import Batch
-    from tierstore.region.protocol import AsideEntry, Upkeep
+    from tierstore.region.protocol import AsideEntry, DeadRows, Upkeep
     from tierstore.runtime import Runtime
     from tierstore_sql.driver import Connection, Dialect
 
@@ -242,6 +242,17 @@ class SqlRegion(Moves, Peering):
             return upkeep.maintain(ledger, self._terms(ledger), limit)
 
         return self._session.write(work, timeout_s)
+
+    def dead_rows(self, timeout_s: float) -> DeadRows:
+        """What `maintain` would forget, and what it may not yet. Changes nothing."""
+
+        def work(connection: Connection) -> DeadRows:
+            now = directory.read_standing(connection, 0, self.now_ms())
+            limits = self._limits
+            dead_ms = now.now_ms - limits.horizon_ms - limits.max_drift_ms
+            return upkeep.count_dead(connection, now, dead_ms)
+
+        return self._session.read(work, timeout_s)
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep the batch of a retired replica for the operator; never merged. Idempotent.

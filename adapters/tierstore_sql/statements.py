@@ -85,6 +85,11 @@ DEAD_ROWS = (
     " WHERE dead_at_ms IS NOT NULL AND dead_at_ms < ? AND position <= ?"
     " ORDER BY dead_at_ms LIMIT ?"
 )
+COUNT_DEAD = (
+    "SELECT COUNT(*), coalesce(SUM(CASE WHEN dead_at_ms >= ? THEN 1 ELSE 0 END), 0),"
+    " coalesce(SUM(CASE WHEN dead_at_ms < ? AND position > ? THEN 1 ELSE 0 END), 0)"
+    " FROM ts_directory WHERE dead_at_ms IS NOT NULL AND (dead_at_ms <= ? OR payload IS NULL)"
+)
 CHANGES = (
     "SELECT key, position, header FROM ts_directory WHERE position > ? ORDER BY position LIMIT ?"
 )

@@ -8,7 +8,7 @@ from tierstore.errors import CorruptionError, OverloadedError
 from tierstore.region.apply import is_collectable, plan_release
 from tierstore.region.batch import Delta, Poisoned, decode_delta, encode_delta
 from tierstore.region.pointer import decode_pointer
-from tierstore.region.protocol import AsideEntry, Upkeep
+from tierstore.region.protocol import AsideEntry, DeadRows, Upkeep
 from tierstore.stamp import physical_ms
 from tierstore_sql import placing, statements
 from tierstore_sql.directory import check_types, read_rows
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tierstore.region.apply import Plan, Terms
     from tierstore.region.batch import Batch
     from tierstore.region.rows import Row
-    from tierstore_sql.directory import Ledger
+    from tierstore_sql.directory import Ledger, Standing
     from tierstore_sql.driver import Connection
 
 ASIDE_COUNT_MAX = 100_000
@@ -50,10 +50,20 @@ def maintain(ledger: Ledger, terms: Terms, limit: int) -> Upkeep:
     done.retired = ledger.connection.execute(statements.RETIRE, (silent_ms,)).rowcount
     done.forgotten = _forget(ledger, silent_ms - terms.horizon_ms, limit)
     done.released = _release(ledger, terms, limit)
-    done.floor = ledger.floor = max(ledger.floor, _acknowledged_by_all(ledger))
+    done.floor = ledger.floor = max(ledger.floor, _acknowledged(ledger.connection, ledger.position))
     done.collected = _collect(ledger, terms, limit)
     ledger.save()
     return done
+
+
+def count_dead(connection: Connection, now: Standing, dead_ms: int) -> DeadRows:
+    """The dead rows of a snapshot; those that died before `dead_ms` are not young."""
+    floor = _acknowledged(connection, now.position)
+    found = connection.execute(
+        statements.COUNT_DEAD, (dead_ms, dead_ms, floor, now.now_ms)
+    ).fetchone()
+    count, young, waiting = map(int, found)
+    return DeadRows(now.incarnation, now.now_ms, floor, count, young, waiting)
 
 
 def leave(ledger: Ledger, replica: int) -> None:
@@ -147,10 +157,11 @@ def _forget(ledger: Ledger, silent_ms: int, limit: int) -> int:
     return ledger.connection.execute(statements.FORGET_REPLICAS, (silent_ms, limit)).rowcount
 
 
-def _acknowledged_by_all(ledger: Ledger) -> int:
-    found = ledger.connection.execute(statements.FLOOR).fetchone()
+def _acknowledged(connection: Connection, position: int) -> int:
+    """What every live replica has acknowledged; the position of the feed if there is none."""
+    found = connection.execute(statements.FLOOR).fetchone()
     if found == (None,):
-        return ledger.position
+        return position
     check_types(found, (int,), "replica")
     return int(found[0])
 

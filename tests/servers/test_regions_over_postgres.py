@@ -38,7 +38,7 @@ def kill_now_and_then(server):
 def test_regions_on_postgres_agree_though_their_processes_are_killed(urls, tmp_path):
     regions = Regions(urls, tmp_path)
     regions.write(writers=1, lives=2)
-    assert regions.settle() < 15
+    regions.settle()
     assert regions.check() > 10
 
 

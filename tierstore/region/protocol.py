@@ -133,6 +133,27 @@ class Upkeep:
 
 
 @dataclass(slots=True)
+class DeadRows:
+    """How many rows have no value any more, and why they are still there."""
+
+    incarnation: int
+    now_ms: int
+    floor: int
+    """The position that every live replica, peers' readers among them, has acknowledged."""
+    count: int = 0
+    """Tombstones and expired rows."""
+    young: int = 0
+    """Of them, those dead for no longer than horizon + max_drift."""
+    waiting: int = 0
+    """Of the others, those above the floor: somebody has yet to hear of them."""
+
+    @property
+    def collectable(self) -> int:
+        """How many the next steps of upkeep forget."""
+        return self.count - self.young - self.waiting
+
+
+@dataclass(slots=True)
 class AsideEntry:
     """A delta or batch that was not merged and waits for an operator."""
 
@@ -212,6 +233,9 @@ class Region(Protocol):
         Releases held deltas, retires the silent, forgets those that have been retired for as long
         again and have nothing waiting for an operator, collects the dead.
         """
+
+    def dead_rows(self, timeout_s: float) -> DeadRows:
+        """What `maintain` would forget, and what it may not yet. Changes nothing."""
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep the batch of a retired replica for the operator; never merged. Idempotent."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         AsideEntry,
         BatchReply,
         ChangesPage,
+        DeadRows,
         ReadReply,
         Registration,
         ScanPage,
@@ -108,6 +109,10 @@ class FaultyRegion(FaultyMoves, FaultyPeers):
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """One step of the region's upkeep."""
         return self._write("maintain", lambda: self._inner.maintain(limit, timeout_s))
+
+    def dead_rows(self, timeout_s: float) -> DeadRows:
+        """What would be forgotten, and what may not be yet."""
+        return self._read("dead_rows", lambda: self._inner.dead_rows(timeout_s))
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep a retired replica's batch."""

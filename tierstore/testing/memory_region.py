@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tierstore.region.apply import Limits, admit, is_collectable, plan_apply, plan_release
+from tierstore.region.apply import (
+    Limits,
+    admit,
+    is_collectable,
+    is_long_dead,
+    plan_apply,
+    plan_release,
+)
 from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.pointer import decode_pointer
@@ -17,6 +24,7 @@ from tierstore.region.protocol import (
     BatchReply,
     Change,
     ChangesPage,
+    DeadRows,
     ReadReply,
     Registration,
     ScanPage,
@@ -218,8 +226,7 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
             for state in retired:
                 state.retired = True
             forgotten = self._forget(terms.now_ms - 2 * terms.horizon_ms)
-            live = [s.acknowledged for s in self._replicas.values() if not s.retired]
-            floor = min(live, default=self._position)
+            floor = self._acknowledged_by_all()
             dead = [row for row in self.rows.values() if is_collectable(row, floor, terms)]
             for row in dead[:limit]:
                 del self.rows[row.key]
@@ -229,6 +236,19 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
                 self._floor = max(self._floor, row.position)
             done = len(due), len(retired), len(dead[:limit]), floor, forgotten
             return Upkeep(self._info.incarnation, terms.now_ms, *done)
+
+    def dead_rows(self, timeout_s: float) -> DeadRows:
+        """What would be forgotten, and what may not be yet."""
+        with self._lock:
+            terms = self._terms()
+            found = DeadRows(self._info.incarnation, terms.now_ms, self._acknowledged_by_all())
+            for row in self.rows.values():
+                if not row.record.is_live(terms.now_ms):
+                    found.count += 1
+                    is_old = is_long_dead(row.record, terms)
+                    found.young += not is_old
+                    found.waiting += is_old and row.position > found.floor
+            return found
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep a retired replica's batch."""
@@ -250,6 +270,10 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
     def close(self) -> None:
         """Count that a store let go; the rows stay for the others."""
         self.closed_count += 1
+
+    def _acknowledged_by_all(self) -> int:
+        live = [s.acknowledged for s in self._replicas.values() if not s.retired]
+        return min(live, default=self._position)
 
     def _forget(self, silent_ms: int) -> int:
         """Remove retired replicas that were last heard of before `silent_ms`; how many."""

@@ -264,6 +264,36 @@ class Collecting(RegionBench):
         other.acknowledge(position)
         assert maintain(sender).collected == 1
 
+    def test_what_is_dead_is_counted_by_what_keeps_it(
+        self, sender: Sender, other: Sender, clock: ManualRuntime
+    ) -> None:
+        """Young ones, those that somebody has yet to hear of, and those that can go now."""
+        self._expect(sender, 0, 0, 0)
+        first = sender.send(sender.put("a", None), sender.put("live", b"1")).position
+        sender.send(sender.put("b", b"1", expires_at_ms=now_ms(clock) + 1000))
+        self._expect(sender, 1, 1, 0)
+        for replica in (sender, other):
+            replica.acknowledge(first)
+        clock.advance(6 * DAY_S)
+        for replica in (sender, other):
+            replica.acknowledge(first)
+        clock.advance(2 * DAY_S)
+        last = sender.send(sender.put("c", None)).position
+        self._expect(sender, 3, 1, 1)
+        assert sender.region.dead_rows(TIMEOUT_S).floor == first
+        assert maintain(sender).collected == 1
+        self._expect(sender, 2, 1, 1)
+        for replica in (sender, other):
+            replica.acknowledge(last)
+        self._expect(sender, 2, 1, 0)
+        assert maintain(sender).collected == 1
+        self._expect(sender, 1, 1, 0)
+
+    def _expect(self, sender: Sender, count: int, young: int, waiting: int) -> None:
+        found = sender.region.dead_rows(TIMEOUT_S)
+        assert (found.count, found.young, found.waiting) == (count, young, waiting)
+        assert found.collectable == count - young - waiting
+
     def test_a_key_that_was_written_again_is_not_collected(
         self, sender: Sender, clock: ManualRuntime
     ) -> None:
