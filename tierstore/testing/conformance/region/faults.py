@@ -16,7 +16,7 @@ from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
 from tierstore.testing.conformance.region.link import Link
 from tierstore.testing.conformance.region.mover import Mover
-from tierstore.testing.conformance.region.peering import told
+from tierstore.testing.conformance.region.peered import told
 from tierstore.testing.conformance.region.sender import Sender
 from tierstore.testing.conformance.wrecking import IOS_MAX, wrecked
 from tierstore.testing.memory_region import MemoryRegion
