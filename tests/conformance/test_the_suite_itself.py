@@ -22,6 +22,7 @@ BROKEN = Path(__file__).parent / "broken"
 BEHAVIOURS_MIN = 60
 SUITES = {
     "regions": RegionConformance,
+    "peers": RegionConformance,
     "objects": ObjectConformance,
     "edges": EdgeConformance,
     "shared": SharedConformance,

@@ -10,6 +10,7 @@ import pytest
 from tierstore.errors import UnavailableError
 from tierstore.testing.conformance.region.mover import Mover
 from tierstore.testing.conformance.together import together
+from tierstore_sql import postgres_statements as pg
 from tierstore_sql import statements
 
 TIMEOUT_S = 5.0
@@ -43,6 +44,8 @@ def test_no_row_is_read_through(sender, raw, runtime_of):
         (statements.SET_DUE_RANGE, (1, 1, 1, 1)),
         (statements.READ_MANY + "key = any(?)", ([b"k"],)),
         (statements.SCAN_PAGE[True, True, True], (b"a", b"b", 1)),
+        (pg.FINGERPRINT[True], (1, b"a", b"b", b"\0", 2)),
+        (statements.PEER, ("far",)),
         ("SELECT max(position) FROM ts_directory", ()),
     ):
         asked = "EXPLAIN " + statement.replace("?", "%s")

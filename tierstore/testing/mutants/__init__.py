@@ -13,6 +13,7 @@ from tierstore.testing.mutants import (
     counters,
     feed,
     fills,
+    joins,
     journal,
     moves,
     registers,
@@ -37,6 +38,7 @@ FAMILIES = {
     "Counters": counters.MUTANTS,
     "Sets": sets.MUTANTS,
     "Generations, and changes that wait": changes.MUTANTS,
+    "Joins between regions": joins.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for family in FAMILIES.values() for mutant in family)
 

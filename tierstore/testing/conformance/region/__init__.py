@@ -19,6 +19,7 @@ from tierstore.testing.conformance.region.reading import Reading
 from tierstore.testing.conformance.region.reviewing import Reviewing
 from tierstore.testing.conformance.region.scanning import Scanning
 from tierstore.testing.conformance.region.storing import Storing
+from tierstore.testing.conformance.region.uniting import Uniting
 from tierstore.testing.conformance.region.upkeep import Collecting, Keeping, Retiring
 
 
@@ -39,6 +40,7 @@ class RegionConformance(
     Moving,
     Garbage,
     Peering,
+    Uniting,
     Lateness,
     Comparing,
     Faults,

@@ -15,7 +15,7 @@ from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.nasty import NASTY_KEYS
 from tierstore.testing.conformance.region.changing import add, end
 from tierstore.testing.conformance.region.link import Link, settle
-from tierstore.testing.conformance.region.peers_bench import PeeringBench
+from tierstore.testing.conformance.region.peered import PeeringBench
 
 if TYPE_CHECKING:
     from collections.abc import Callable

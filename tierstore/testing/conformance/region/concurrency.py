@@ -12,7 +12,7 @@ from tierstore.testing.conformance.region.bench import RegionBench
 from tierstore.testing.conformance.region.changing import add, total
 from tierstore.testing.conformance.region.link import Link
 from tierstore.testing.conformance.region.mover import TTL_MS
-from tierstore.testing.conformance.region.peers_bench import told
+from tierstore.testing.conformance.region.peered import told
 from tierstore.testing.conformance.region.sender import Sender
 from tierstore.testing.conformance.together import Waiting, outcomes_of, together
 from tierstore.testing.memory_region import MemoryRegion

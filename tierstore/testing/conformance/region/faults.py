@@ -10,11 +10,13 @@ from tierstore.errors import (
     DeadlineExceededError,
     UnavailableError,
 )
+from tierstore.region.peers import Peer, PeerPage
+from tierstore.region.rows import RegionInfo
 from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
 from tierstore.testing.conformance.region.link import Link
 from tierstore.testing.conformance.region.mover import Mover
-from tierstore.testing.conformance.region.peers_bench import told
+from tierstore.testing.conformance.region.peered import told
 from tierstore.testing.conformance.region.sender import Sender
 from tierstore.testing.conformance.wrecking import IOS_MAX, wrecked
 from tierstore.testing.memory_region import MemoryRegion
@@ -177,7 +179,9 @@ class Faults(RegionBench):
         sender.write("a", "b")
         calls: list[Callable[[], object]] = [
             lambda: sender.read("a"), lambda: sender.read("a", "b"), lambda: sender.scan(),
-            lambda: sender.changes(0),
+            lambda: sender.changes(0), lambda: cast("PeeredRegion", sender.region).peers(TIMEOUT_S),
+            lambda: cast("PeeredRegion", sender.region).versions(["a", "b"], TIMEOUT_S),
+            lambda: cast("PeeredRegion", sender.region).fingerprint("", None, 9, TIMEOUT_S),
         ]  # fmt: skip
 
         def reopened(call: Callable[[], object]) -> Callable[[], object]:
@@ -198,6 +202,7 @@ class Faults(RegionBench):
         need(harness, "unreachable")
         sender = Sender(harness.open(), 7, harness.clock)
         sender.write("k")
+        info, page = RegionInfo("far", 1), PeerPage(None, Peer("far", 1, 9))
         with harness.unreachable():
             sender.region = harness.open()
             calls: list[Callable[[], object]] = [
@@ -212,6 +217,12 @@ class Faults(RegionBench):
                 lambda: sender.region.aside(10, TIMEOUT_S),
                 lambda: sender.region.replicas(TIMEOUT_S),
                 lambda: sender.region.leave(7, TIMEOUT_S),
+                lambda: cast("PeeredRegion", sender.region).peers(TIMEOUT_S),
+                lambda: cast("PeeredRegion", sender.region).join(page, TIMEOUT_S),
+                lambda: cast("PeeredRegion", sender.region).introduce(info, 8, TIMEOUT_S),
+                lambda: cast("PeeredRegion", sender.region).versions(["k"], TIMEOUT_S),
+                lambda: cast("PeeredRegion", sender.region).fingerprint("", None, 9, TIMEOUT_S),
+                lambda: cast("PeeredRegion", sender.region).trust("far", TIMEOUT_S),
             ]
             for call in calls:
                 with pytest.raises(UnavailableError):

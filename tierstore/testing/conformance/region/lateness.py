@@ -12,7 +12,7 @@ from tierstore.region.rows import RegionInfo
 from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.region.bench import DAY_S
 from tierstore.testing.conformance.region.link import Link
-from tierstore.testing.conformance.region.peers_bench import PeeringBench, told
+from tierstore.testing.conformance.region.peered import PeeringBench, told
 
 if TYPE_CHECKING:
     from tierstore.runtime.manual import ManualRuntime

@@ -1,4 +1,4 @@
-"""The fixtures of what regions do with each other's rows."""
+"""The fixtures of the suite for links between regions, and rows as a peer tells them."""
 
 from __future__ import annotations
 
