@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tierstore.region.rows import Row
 
+# A stored format: adapters keep these bytes at the head of a row's, and hash them in the server.
 # type, consistency, generation, stamp, replica, touch, expires_at_ms or -1
 _VERSION = Struct("<BB5q")
 VERSION_BYTES = _VERSION.size
