@@ -11,11 +11,9 @@ region's feed the session may have seen, and the last batch of a replica that it
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-
-from tierstore.errors import DecodingError, InvalidArgumentError, StaleReplicaError
+from tierstore.errors import StaleReplicaError
 from tierstore.record import REPLICA_MAX
-from tierstore.values.msgpack import pack, unpack
+from tierstore.values.opaque import Opaque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ TOKEN_FORMAT = 1
 NAP_S = 0.02
 MOMENT_S = 1e-6
 """What was compared at the very moment may have been compared before."""
-_KINDS = (int, str, int, int, int, int)
+TOKEN = Opaque("token", "one of a session", {TOKEN_FORMAT: (str, int, int, int, int)})
 
 
 class Seen:
@@ -47,10 +45,8 @@ class Seen:
 
     def token(self) -> str:
         """What another replica needs to know."""
-        fields: list[Any] = [
-            TOKEN_FORMAT, self.region, self.incarnation, self.position, self.replica, self.number,
-        ]  # fmt: skip
-        return urlsafe_b64encode(pack(fields)).decode().rstrip("=")
+        seen = (self.region, self.incarnation, self.position)
+        return TOKEN.encode(TOKEN_FORMAT, *seen, self.replica, self.number)
 
     def forget(self) -> None:
         """Ask for nothing of what was seen until now."""
@@ -144,14 +140,7 @@ def _lost(why: str) -> StaleReplicaError:
 
 
 def _decode(token: str) -> Any:
-    try:
-        fields = unpack(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (DecodingError, ValueError, TypeError):
-        raise InvalidArgumentError("token: not one of a session") from None
-    if not isinstance(fields, list) or not fields or fields[0] != TOKEN_FORMAT:
-        raise InvalidArgumentError("token: of a format that this version does not know")
-    if tuple(map(type, fields)) != _KINDS or any(n < 0 for n in fields[2:]):
-        raise InvalidArgumentError("token: not one of a session")
-    if fields[4] > REPLICA_MAX:
-        raise InvalidArgumentError("token: not one of a session")
+    fields = TOKEN.decode(token)
+    if any(number < 0 for number in fields[2:]) or fields[4] > REPLICA_MAX:
+        raise TOKEN.refusal()
     return fields
