@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tierstore.policy.checks import Subject, reads
 from tierstore.policy.faults import Fault, policy_error
 from tierstore.policy.model import TIERS, is_located
+from tierstore.policy.signing import SHORT_KEY, is_short
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def pulls_are_within_the_horizon(subject: Subject) -> Findings:
     replication = subject.policy.replication
     if replication.pull_s >= replication.horizon_s:
         yield Fault("replication.pull", "must be shorter than replication.horizon")
+
+
+@reads("security.session_key")
+def keys_are_no_guess(subject: Subject) -> Findings:
+    """A key that stands in the policy is long enough; of others, opening a session tells."""
+    keys = subject.policy.security.session_key
+    if any("${env:" not in key.template and is_short(key.template) for key in keys):
+        yield Fault("security.session_key", SHORT_KEY)
 
 
 @reads(".consistency", "tiers.regional.url")
@@ -219,6 +228,7 @@ OF_POLICIES = (
     drift_is_within_the_horizon,
     pulls_are_within_the_horizon,
     tiers_take_the_values,
+    keys_are_no_guess,
 )
 OF_RULES = (
     strong_is_for_registers,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tierstore.errors import StaleReplicaError, UnavailableError
 from tierstore.keys import check_prefix
+from tierstore.policy.signing import session_keys
 from tierstore.replica.seen import Seen
 from tierstore.store.store import Store
 
@@ -93,7 +94,10 @@ class Session(Store):
 
     @property
     def session_token(self) -> str:
-        """What to hand on to the replica at which the session goes on. Opaque, unsigned."""
+        """What to hand on to the replica at which the session goes on.
+
+        Opaque; signed if the policy declares `security.session_key`.
+        """
         self._context.seen.relieve(self._context.core.replica)
         return self._context.seen.token()
 
@@ -149,14 +153,14 @@ class Session(Store):
 
 
 def make_session(core: Core, prefix: str, token: str | None) -> Session:
-    """A session's view. Raises InvalidArgumentError unless `token` is one.
+    """A session's view. Raises InvalidArgumentError unless `token` is one, signed if keys are.
 
     Raises UnavailableError at an edge that workers share: there, what waits is in no batch.
     """
     core.refuse_closed()
     if core.replica.state.shared is not None:
         raise UnavailableError("sessions at an edge that workers share are not available yet")
-    return Session(SessionCore(core, Seen(token)), prefix)
+    return Session(SessionCore(core, Seen(token, session_keys(core.policy))), prefix)
 
 
 def _find_nothing(key: str) -> None:
