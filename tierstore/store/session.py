@@ -58,13 +58,13 @@ class SessionCore:
         """Acknowledge a write, and let the session remember it."""
         self.settle(self.core.deadline(timeout))
         self.core.write_one(write, timeout)
-        self.note([write.key])
+        self.core.afterwards(self.note, [write.key])
 
     def write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
         """Acknowledge writes, and let the session remember them."""
         self.settle(self.core.deadline(timeout))
         self.core.write(writes, timeout)
-        self.note([write.key for write in writes])
+        self.core.afterwards(self.note, [write.key for write in writes])
 
     def write_now(self, writes: Sequence[Write | ChangeWrite]) -> bool:
         """False: to be noted, a write is put into a batch, which takes the journal."""
