@@ -103,6 +103,16 @@ class Core:
             self._opened = Opened(self.runtime)
         return self._opened
 
+    # Sessions, which have more to do here
+
+    def settle(self, deadline: Deadline) -> Deadline:
+        """Return, open, with the time that is left, once this replica may answer."""
+        self.ensure_open()
+        return deadline
+
+    def note(self, keys: list[str] | None) -> None:
+        """What was shown or written: `keys`, or anything if None."""
+
     # Batches
 
     @property

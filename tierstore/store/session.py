@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tierstore.replica.reads import Answer
     from tierstore.replica.write import Write
     from tierstore.store.core import Core, View
-    from tierstore.store.scanning import Scan
 
 
 class SessionCore:
@@ -110,13 +109,6 @@ class Session(Store):
         check_prefix(prefix)
         self._core.refuse_closed()
         return Session(self._context, self._prefix + prefix)
-
-    def scan(self, prefix: str = "", **options: Any) -> Scan:
-        """See `Store.scan`. Each page is asked of the region, so it has what was seen."""
-        self._context.settle(self._core.deadline(options.get("timeout")))
-        found = super().scan(prefix, **options)
-        self._context.note(None)
-        return found
 
     def _answer(
         self, full: str, rule: Rule, max_age_s: float | None, deadline: Deadline, *, counts: bool
