@@ -98,6 +98,10 @@ class Watch:
         self._refuse_closed()
         return self._ready.popleft() if self._ready else None
 
+    def has_begun(self) -> bool:
+        """Whether `begin` has no more to do."""
+        return self._region is not None
+
     def has_ready(self) -> bool:
         """Whether a change is known that was not told yet."""
         return bool(self._ready)
