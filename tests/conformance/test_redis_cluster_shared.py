@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 import valkey_cluster as valkey
+from valkey_fixtures import running
 
 from tierstore.runtime import Runtime
 from tierstore.testing.conformance import SharedConformance, SharedHarness
@@ -102,17 +103,8 @@ class ClusterHarness(SharedHarness):
             client.close()
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Of this file alone: it is killed now and then."""
-    try:
-        made = valkey.Cluster()
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield made
-    made.close()
+cluster = running(valkey.Cluster)
+"""It is killed now and then."""
 
 
 class TestRedisClusterShared(SharedConformance):

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 import valkey_server as valkey
+from valkey_fixtures import running
 
 from tierstore.runtime import Runtime
 from tierstore.testing.conformance import SharedConformance, SharedHarness
@@ -91,17 +92,8 @@ class ValkeyHarness(SharedHarness):
         self._raw.close()
 
 
-@pytest.fixture(scope="module")
-def server():
-    """Of this file alone: it is killed now and then."""
-    try:
-        made = valkey.Server()
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield made
-    made.close()
+server = running(valkey.Server)
+"""It is killed now and then."""
 
 
 class TestRedisShared(SharedConformance):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
+from document_edits import after, edited, made, set_to
 from pycrdt import Array, Map, Text
 
 from tierstore.crdt import changes, document
@@ -15,36 +14,6 @@ from tierstore.crdt.types import type_of
 from tierstore.crdt.update import DELETED, GC
 from tierstore.errors import DecodingError, EncodingError, InvalidArgumentError
 from tierstore.record import DOCUMENT, Record
-
-clients = itertools.count(1000)
-
-
-def edited(state, edit, client=None):
-    """The change that `edit` makes of the root map of a fresh document, or None."""
-    opened = document.open_document(state, client or next(clients))
-    mark = document.mark_of(opened, state)
-    edit(root_of(opened))
-    return document.changes_since(opened, mark)
-
-
-def after(state, delta, **options):
-    options = {"origin": 1, "actor": 1, "is_same_life": True, **options}
-    return document.apply(state, delta, **options)
-
-
-def made(edit, state=None, client=None):
-    """`state` after `edit`."""
-    state = state or document.empty()
-    return after(state, edited(state, edit, client))
-
-
-def set_to(**fields):
-    def edit(root):
-        for key, value in fields.items():
-            root[key] = shared(value)
-
-    return edit
-
 
 # Values
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-
+from document_edits import after, clients, edited, made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
@@ -14,31 +13,10 @@ from tierstore.crdt.plain import plain, shared
 from tierstore.crdt.union import within, without
 from tierstore.crdt.update import joined_ranges
 
-clients = itertools.count(1000)
-
 scripts = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 chances = st.randoms(use_true_random=False)
-
-
-def edited(state, edit, client=None):
-    """The change that `edit` makes of the root map of a fresh document, or None."""
-    opened = document.open_document(state, client or next(clients))
-    mark = document.mark_of(opened, state)
-    edit(root_of(opened))
-    return document.changes_since(opened, mark)
-
-
-def after(state, delta, **options):
-    options = {"origin": 1, "actor": 1, "is_same_life": True, **options}
-    return document.apply(state, delta, **options)
-
-
-def made(edit, state=None, client=None):
-    """`state` after `edit`."""
-    state = state or document.empty()
-    return after(state, edited(state, edit, client))
 
 
 # Edits by chance

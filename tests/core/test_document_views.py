@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from document_edits import after
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Text
@@ -28,7 +29,7 @@ def doc(opened):
 def stored(opened):
     """What is shown of all that was changed in a document that was opened without content."""
     delta = document.delta_of(opened.get_update())
-    state = document.apply(document.empty(), delta, origin=1, actor=1, is_same_life=True)
+    state = after(document.empty(), delta)
     return document.value(document.decode(document.encode(state)))
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from document_edits import after, edited, set_to
 from pycrdt import Text
 
 from tierstore.crdt import document
 from tierstore.crdt.guard import root_of
-from tierstore.crdt.plain import shared
 from tierstore.crdt.update import CLOCK_MAX, ROOT
 from tierstore.errors import DecodingError
 from tierstore.values.msgpack import pack
@@ -50,34 +49,6 @@ FIRST = {
     "title": "Hi",
 }
 SECOND = {**NUMBERS, "list": [{"q": 1}, 1, True], "text": "aX\ufffdb", "title": "Bye"}
-clients = itertools.count(1000)
-
-
-def edited(state, edit, client=None):
-    """The change that `edit` makes of the root map of a fresh document, or None."""
-    opened = document.open_document(state, client or next(clients))
-    mark = document.mark_of(opened, state)
-    edit(root_of(opened))
-    return document.changes_since(opened, mark)
-
-
-def after(state, delta, **options):
-    options = {"origin": 1, "actor": 1, "is_same_life": True, **options}
-    return document.apply(state, delta, **options)
-
-
-def made(edit, state=None, client=None):
-    """`state` after `edit`."""
-    state = state or document.empty()
-    return after(state, edited(state, edit, client))
-
-
-def set_to(**fields):
-    def edit(root):
-        for key, value in fields.items():
-            root[key] = shared(value)
-
-    return edit
 
 
 def test_what_yjs_wrote_is_read():

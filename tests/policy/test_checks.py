@@ -52,7 +52,7 @@ class Watched:
 
 RECORDS = (
     model.Hotness, model.Place, model.ReadBounds, model.EdgeTier, model.RegionalTier,
-    model.ColdTier, model.Limits, model.Movement, model.Replication,
+    model.ColdTier, model.Limits, model.Movement, model.Replication, model.Security,
 )  # fmt: skip
 
 

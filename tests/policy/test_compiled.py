@@ -16,7 +16,7 @@ from tierstore.policy import check, compiled, load
 from tierstore.policy.compiled import compile_policy, load_compiled
 from tierstore.policy.model import Policy, Rule, default_rule
 from tierstore.policy.read import load_dict
-from tierstore.policy.url import Secret, Url
+from tierstore.policy.url import Url
 
 TEXT = compile_policy(load_dict({"rules": [{"match": "a/**", "ttl": "30d"}]}))
 
@@ -50,8 +50,11 @@ def test_environment_references_are_not_resolved(monkeypatch):
 
 
 def test_secrets_come_back_as_secrets():
-    values = compiled._secrets(compiled._plain({"a": Secret("x"), "b": {"c": Secret("y")}}))
-    assert values == {"a": Secret("x"), "b": {"c": Secret("y")}}
+    policy = load_dict({"security": {"session_key": ["${env:NEW}", "${env:OLD}"]}})
+    text = compile_policy(policy)
+    assert "${env:NEW}" in text
+    assert load_compiled(text).security == policy.security
+    assert repr(policy.security) == "Security(session_key=(Secret('***'), Secret('***')))"
 
 
 @given(st.integers(0, len(TEXT) - 3))

@@ -11,7 +11,7 @@ from tierstore.frozen import as_dict
 from tierstore.policy import model
 from tierstore.policy.read import load_dict
 from tierstore.policy.schema import POLICY, RULE, Group, Record
-from tierstore.policy.url import Url
+from tierstore.policy.url import Secret, Url
 from tierstore.policy.yaml import load_yaml
 
 WHOLE = """\
@@ -45,7 +45,7 @@ timeouts: {edge: 1s, regional: 3s, cold: 5s}
 limits: {value: 1MiB, unflushed: 2MiB, retained: 3MiB}
 strict_keys: true
 prices: {cold: {storage: 0.02}}
-security: {}
+security: {session_key: ["${env:NEW}", "${env:OLD}"]}
 """
 RULE_ATTRIBUTES = {
     "index": 0,
@@ -87,7 +87,7 @@ POLICY_ATTRIBUTES = {
     "limits": model.Limits(2**20, 2 * 2**20, 3 * 2**20),
     "strict_keys": True,
     "prices": {"cold": {"storage": 0.02}},
-    "security": {},
+    "security": model.Security((Secret("${env:NEW}"), Secret("${env:OLD}"))),
 }
 
 
@@ -101,7 +101,7 @@ def field_paths(fields, path=""):
 
 def spelled(data, path=""):
     for name, value in data.items():
-        if isinstance(value, dict) and name not in ("prices", "security", "peers"):
+        if isinstance(value, dict) and name not in ("prices", "peers"):
             yield from spelled(value, f"{path}{name}.")
         else:
             yield f"{path}{name}"

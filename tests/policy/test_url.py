@@ -121,7 +121,7 @@ def test_no_policy_error_shows_a_password(text):
     data = {
         "tiers": {"edge": {"url": secret, "capacity": secret}, "regional": {"url": [secret]}},
         "limits": secret,
-        "security": {"token": CANARY},
+        "security": {"session_key": [CANARY, 5, CANARY * 500]},
         "rules": [{"match": f"{secret}*", "ttl": secret, secret: 1}],
     }
     with pytest.raises(PolicyError) as caught:

@@ -91,6 +91,15 @@ def test_a_password_in_the_policy_is_a_warning_that_hides_it():
     ]
 
 
+def test_a_key_in_the_policy_is_one_too():
+    for key in ("hunter2 hunter2 hunter2", ["${env:KEY}", "hunter2 hunter2 hunter2"]):
+        assert check({"security": {"session_key": key}}).warnings == (
+            "security.session_key: a key stands in the policy, and in what it compiles to;"
+            " write ${env:NAME}",
+        )
+    assert check({"security": {"session_key": "${env:KEY}"}}).warnings == ()
+
+
 def test_an_edge_without_room_is_a_warning():
     assert check({"tiers": {"edge": {"capacity": "0B"}}}).warnings == (
         "tiers.edge.capacity: no room: every read goes to the region",

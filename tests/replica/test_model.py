@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from attempts import attempt
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -161,15 +162,8 @@ class Machine(RuleBasedStateMachine):
 
     def _attempt(self, replica, work):
         """(result, error) of a verb; an error must have a fault for a cause."""
-        fired = replica.plan.fired
         is_kept_away = replica.store._core.replica.state.link.breaker.retry_in_s() is not None
-        try:
-            return work(), None
-        except (UnavailableError, OutcomeUnknownError) as exc:
-            is_down = replica.plan.is_region_down or is_kept_away
-            if not is_down and replica.plan.fired == fired:
-                raise AssertionError(f"{exc!r} though nothing went wrong") from exc
-            return None, exc
+        return attempt(work, replica.plan, is_excused=is_kept_away)
 
     def _expiry(self, key, stamp, ttl):
         seconds = (TTL_S if key.startswith("ttl/") else None) if ttl == "omitted" else ttl

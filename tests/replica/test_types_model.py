@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from attempts import attempt
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from tierstore.edge.entry import CLEAN
-from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.errors import UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.region.apply import Limits
@@ -124,14 +125,8 @@ class Machine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def _attempt(self, side, work):
-        fired = side.plan.fired
         is_kept_away = side.store._core.replica.state.link.breaker.retry_in_s() is not None
-        try:
-            return work(), None
-        except (UnavailableError, OutcomeUnknownError) as exc:
-            if not (side.plan.is_region_down or is_kept_away) and side.plan.fired == fired:
-                raise AssertionError(f"{exc!r} though nothing went wrong") from exc
-            return None, exc
+        return attempt(work, side.plan, is_excused=is_kept_away)
 
     # Counters
 

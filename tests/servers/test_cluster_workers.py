@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib.resources import files
 
 import pytest
 import valkey_cluster as valkey
 from click.testing import CliRunner
 from journey import Journey, some_requests
+from valkey_fixtures import running
 
 import tierstore
 from tierstore.cli.app import main
@@ -20,20 +20,8 @@ from tierstore_redis.topology import SLOT_OF_HOME
 DEMO = files("tierstore.trace.data") / "twitter_c52_demo.csv.gz"
 REQUESTS = 1_200
 RULES = [{"match": "**", "durability": "memory"}]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster of this file, which has every write on disk."""
-    pytest.importorskip("redis")
-    try:
-        made = valkey.Cluster()
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield made
-    made.close()
+cluster = running(valkey.Cluster)
+"""A cluster of this file, which has every write on disk."""
 
 
 @pytest.fixture

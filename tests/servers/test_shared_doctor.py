@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 import valkey_server as valkey
 from click.testing import CliRunner
+from valkey_fixtures import running
 
 from tierstore.cli.app import main
 
 RULES = [{"match": "order/**", "durability": "regional"}, {"match": "**", "durability": "memory"}]
-
-
-@pytest.fixture(scope="module")
-def server():
-    pytest.importorskip("redis")
-    try:
-        made = valkey.Server(appendfsync="everysec")
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield made
-    made.close()
+server = running(valkey.Server, appendfsync="everysec")
 
 
 @pytest.fixture

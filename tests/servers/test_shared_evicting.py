@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import valkey_server as valkey
 from ledger import Ledger
+from valkey_fixtures import running
 
 import tierstore
 from tierstore.errors import PolicyError
@@ -20,20 +19,8 @@ RULES = [
     {"match": "memory/*", "durability": "memory"},
     {"match": "regional/*", "durability": "regional"},
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A Valkey server with hardly any room, which makes some by evicting."""
-    pytest.importorskip("redis")
-    try:
-        made = valkey.Server(maxmemory="2mb", maxmemory_policy="allkeys-lru", appendonly="no")
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield made
-    made.close()
+server = running(valkey.Server, maxmemory="2mb", maxmemory_policy="allkeys-lru", appendonly="no")
+"""With hardly any room: it makes some by evicting."""
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ import pytest
 import valkey_server as valkey
 from ledger import FAILURES, Ledger
 from tcp_proxy import Proxy
+from valkey_fixtures import starting
 
 import tierstore
 from tierstore_sql.region import SqlRegion
@@ -23,24 +23,14 @@ PACE_S = 0.001  # between writes, so that draining them all takes no longer than
 BEFORE_S = 0.6
 BEHIND_S = 0.25  # in which the replica gets nothing
 RECOVERS_WITHIN_S = 10.0
+own_server = starting(valkey.Server)
 
 
 @pytest.fixture
-def servers():
+def servers(own_server):
     """A primary, and a replica that follows it."""
-    pytest.importorskip("redis")
-    made = []
-    try:
-        made.append(valkey.Server(appendonly="no"))
-        made.append(valkey.Server(appendonly="no", replicaof=f"127.0.0.1 {made[0].port}"))
-        yield made
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    finally:
-        for server in made:
-            server.close()
+    primary = own_server(appendonly="no")
+    return primary, own_server(appendonly="no", replicaof=f"127.0.0.1 {primary.port}")
 
 
 @pytest.fixture

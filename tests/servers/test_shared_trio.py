@@ -23,6 +23,7 @@ from test_trio import (
     troubles,
 )
 from trio import Trio
+from valkey_fixtures import running
 
 DEMO = files("tierstore.trace.data") / "twitter_c52_demo.csv.gz"
 REQUESTS = 1_600
@@ -46,18 +47,8 @@ def cold_server():
         yield server
 
 
-@pytest.fixture(scope="module")
-def edge_server():
-    """A Valkey server that may be killed, and has every write on disk."""
-    pytest.importorskip("redis")
-    try:
-        server = valkey.Server()
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield server
-    server.close()
+edge_server = running(valkey.Server)
+"""It may be killed, and has every write on disk."""
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import valkey_server as valkey
+from valkey_fixtures import running
 
 import tierstore
 
@@ -18,20 +19,7 @@ PERIOD_S = 0.25
 ROUNDS_MAX = 1_000
 WORKERS = 4
 KEYS = [f"age/{number}" for number in range(20)]
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A Valkey server of this file."""
-    pytest.importorskip("redis")
-    try:
-        made = valkey.Server()
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield made
-    made.close()
+server = running(valkey.Server)
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 
 import pytest
 import valkey_server as valkey
 from click.testing import CliRunner
+from valkey_fixtures import running
 
 from tierstore.cli import main
 from tierstore.testing import memory_store
@@ -16,20 +16,7 @@ from tierstore.testing.conformance.checking import Subject, check
 
 CANARY = "c4n4ry"
 RULES = [{"match": "**", "durability": "memory"}]
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A Valkey server with a password."""
-    pytest.importorskip("redis")
-    try:
-        made = valkey.Server(requirepass=CANARY, appendonly="no")
-    except valkey.MissingError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Valkey to test with: {missing}")
-    yield made
-    made.close()
+server = running(valkey.Server, requirepass=CANARY, appendonly="no")
 
 
 @pytest.fixture

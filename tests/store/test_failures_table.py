@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from failures_table import rows
 
 from tierstore.errors import DeadlineExceededError, TierStoreError
 from tierstore.opening import wire
@@ -14,7 +14,6 @@ from tierstore.region.apply import Limits
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, MemoryShared
 from tierstore.testing.memory_objects import FaultyObjects, MemoryObjects
 
-PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 POLICY = {
     "tiers": {"edge": {"journal": "journal"}},
     "rules": [
@@ -113,16 +112,6 @@ FINDINGS = {
     "`maintain`": lambda store: (store.put("a/k", 2), store.maintain().ok)[1],
     "`check`": lambda store: store.check().ok,
 }
-
-
-def rows():
-    """(verb, state, what the table says) of each cell; edge servers have a table of their own."""
-    page = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
-    lines = [line for line in page.splitlines() if line[:1] == "|"]
-    heads = [cell.strip() for cell in lines[0].strip("|").split("|")][1:]
-    for line in lines[2:]:
-        verb, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        yield from ((verb, state, said) for state, said in zip(heads, cells, strict=True))
 
 
 def outcome(store, verb):

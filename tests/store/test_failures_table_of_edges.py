@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from failures_table import rows
 
 from tierstore.errors import (
     DeadlineExceededError,
@@ -26,7 +26,6 @@ from tierstore.testing import (
 )
 from tierstore.testing.memory_objects import MemoryObjects
 
-PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 HEADING = "## An edge server"
 POLICY = {
     "rules": [
@@ -162,16 +161,6 @@ FINDINGS = {
 }
 
 
-def rows():
-    """(verb, state, what the table says) of each cell."""
-    page = PAGE.read_text(encoding="utf-8").partition(HEADING)[2]
-    lines = [line for line in page.splitlines() if line[:1] == "|"]
-    heads = [cell.strip() for cell in lines[0].strip("|").split("|")][1:]
-    for line in lines[2:]:
-        verb, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        yield from ((verb, state, said) for state, said in zip(heads, cells, strict=True))
-
-
 def outcome(store, verb):
     """What happens, in the words of the table."""
     if verb in FINDINGS:
@@ -185,7 +174,7 @@ def outcome(store, verb):
     return "done"
 
 
-@pytest.mark.parametrize(("verb", "state", "said"), list(rows()))
+@pytest.mark.parametrize(("verb", "state", "said"), list(rows(HEADING)))
 def test_what_the_table_says_happens(tmp_path, verb, state, said):
     world = World(tmp_path)
     STATES[state](world)
@@ -209,7 +198,7 @@ def test_nothing_has_to_be_restarted_afterwards(tmp_path, state):
 
 
 def test_the_table_has_every_verb_and_state():
-    cells = list(rows())
+    cells = list(rows(HEADING))
     assert {verb for verb, _, _ in cells} == {*ACTS, *FINDINGS}
     assert {state for _, state, _ in cells} == {*STATES}
     assert all(

@@ -94,6 +94,38 @@ def test_a_session_never_goes_back(world):
     assert there.get_many(["x"]) == {"x": 2}
 
 
+def test_each_page_of_a_scan_is_noted(world):
+    """A later page may show what was written here after the first one, and is nowhere else."""
+    a = world.stores["a"]
+    a.put_many({"k/1": 1, "k/2": 1})
+    a.flush()
+    here = a.session()
+    pages = here.scan("k/").pages(1)
+    assert [entry.key for entry in next(pages).entries] == ["k/1"]
+    a.put("k/2", 2)
+    assert [entry.value for entry in next(pages).entries] == [2]
+    there = follow(world, here, "b")
+    with pytest.raises(StaleReplicaError):
+        there.get("k/2", timeout=0.05)
+    a.flush()
+    assert there.get("k/2") == 2
+
+
+def test_each_page_of_a_scan_waits_for_what_the_session_wrote_elsewhere(world):
+    a, b = world.stores["a"], world.stores["b"]
+    here = a.session()
+    here.put("k/1", 1)
+    there = follow(world, here, "b")
+    scan = there.prefixed("k/").scan(timeout=0.05)
+    for _ in range(2):
+        with pytest.raises(StaleReplicaError):
+            list(scan)
+    a.flush()
+    assert [(entry.key, entry.value) for entry in scan] == [("1", 1)]
+    with b.batch():
+        assert [entry.key for entry in there.scan("k/")] == ["k/1"]
+
+
 def test_what_it_saw_of_others_unflushed_goes_with_it(world):
     world.stores["a"].put("x", 1)
     here = world.stores["a"].session()
@@ -219,6 +251,7 @@ async def test_async_sessions_do_the_same(tmp_path):
         await a.flush()
         assert await there.get("x") == 1
         assert await there.prefixed("").get_many(["x"]) == {"x": 1}
+        assert [entry.key async for entry in there.scan()] == ["x"]
         there.forget()
 
 

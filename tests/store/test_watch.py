@@ -212,6 +212,22 @@ async def test_async_watches_do_the_same(tmp_path):
         assert [change async for change in watch] == []
 
 
+async def test_what_is_at_hand_is_told_without_a_worker(tmp_path, monkeypatch):
+    policy = {"version": 1, "replication": {"flush": "20ms", "pull": "20ms"}}
+    async with (
+        tierstore.open_async(policy, base_dir=tmp_path) as astore,
+        astore.watch("x/") as watch,
+    ):
+        await astore.put_many({f"x/{n}": n for n in range(5)})
+        await astore.flush()
+        first = await watch.next()
+        with monkeypatch.context() as patched:
+            patched.setattr(astore._workers, "_submit", None)  # whoever asks for a worker fails
+            others = [await watch.next(timeout=1) for _ in range(4)]
+        assert {change.key for change in (first, *others)} == {f"x/{n}" for n in range(5)}
+        assert await watch.next(timeout=0) is None
+
+
 async def test_a_cancelled_step_of_an_async_watch_tells_nothing_twice(tmp_path, monkeypatch):
     policy = {"version": 1, "replication": {"flush": "20ms", "pull": "20ms"}}
     real, has_asked, may_go_on = watching.look, threading.Event(), threading.Event()

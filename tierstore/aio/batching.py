@@ -28,7 +28,12 @@ class AsyncBatch:
         return type(astore)(view, astore._workers)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        writes = self._collector.end()
-        if error is None:
-            await self._astore._ensure_open(self._timeout)
-            await self._astore._write(writes, self._timeout)
+        collector, astore = self._collector, self._astore
+        collector.end()
+        if error is not None:
+            return
+        await astore._ensure_open(self._timeout)
+        if collector.notes:
+            await astore._run(collector.commit, self._timeout)
+        else:
+            await astore._write(collector.writes, self._timeout)

@@ -20,7 +20,7 @@ class AsyncSession(AsyncStore):
 
     @property
     def session_token(self) -> str:
-        """What to hand on to the replica at which the session goes on. Opaque, unsigned."""
+        """What to hand on to the replica at which the session goes on; see `Session`."""
         return self._seen.session_token
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""Watches for event loops. Each look at the region is made by a worker."""
+"""Watches for event loops. A worker looks at the region; what it found is told without one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class AsyncWatch:
         """The next change; None if there was none within `timeout` seconds (None: wait)."""
         timeout_s, runtime = seconds("timeout", timeout), self._core.runtime
         until_s = None if timeout_s is None else runtime.monotonic() + timeout_s
-        await self._workers.run(self._watch.begin)
+        if not self._watch.has_begun():
+            await self._workers.run(self._watch.begin)
         while True:
             if self._watch.has_ready():
                 return self._watch.poll()

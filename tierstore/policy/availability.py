@@ -57,7 +57,6 @@ POLICY: tuple[PolicyRow, ...] = (
         lambda policy: str(policy.coordinator.url) != "regional",
         f"a coordinator other than regional is {_NOT_YET}",
     ),
-    ("security", lambda policy: bool(policy.security), f"security is {_NOT_YET}"),
 )
 
 

@@ -19,7 +19,7 @@ from tierstore.policy.url import Secret, Url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any, TypeVar
 
     T = TypeVar("T")
@@ -152,10 +152,9 @@ def _is_record(value: object) -> bool:
 def _policy(values: dict[str, Any], source: str, base_dir: str) -> model.Policy:
     fields = {**values, "source": source, "base_dir": base_dir}
     for name, make in _RECORDS.items():
-        fields[name] = _record(make, _with_url(values[name]))
+        fields[name] = _record(make, _with_secrets(values[name]))
     fields["replication"] = _replication(values["replication"])
     fields["rules"] = tuple([_rule(rule) for rule in values["rules"]])
-    fields["security"] = _secrets(values["security"])
     return _record(model.Policy, fields)
 
 
@@ -167,11 +166,14 @@ _RECORDS: dict[str, type[Any]] = {
     "coordinator": model.Coordinator,
     "timeouts": model.Timeouts,
     "limits": model.Limits,
+    "security": model.Security,
 }
 
 
 def _replication(values: dict[str, Any]) -> model.Replication:
-    peers = {name: _record(model.Peer, _with_url(peer)) for name, peer in values["peers"].items()}
+    peers = {
+        name: _record(model.Peer, _with_secrets(peer)) for name, peer in values["peers"].items()
+    }
     return _record(model.Replication, {**values, "peers": peers})
 
 
@@ -200,13 +202,8 @@ def _record(make: type[T], fields: dict[str, Any]) -> T:
     return record
 
 
-def _with_url(values: dict[str, Any]) -> dict[str, Any]:
+def _with_secrets(values: dict[str, Any]) -> dict[str, Any]:
+    if "session_key" in values:
+        return {**values, "session_key": tuple(map(Secret, values["session_key"]))}
     urls = {name: Url(values[name]) for name in ("url", "cold") if values.get(name) is not None}
     return {**values, **urls}
-
-
-def _secrets(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _secrets(item) if isinstance(item, dict) else Secret(item)
-        for name, item in values.items()
-    }

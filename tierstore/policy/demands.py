@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tierstore.policy.checks import Subject, reads
 from tierstore.policy.faults import Fault, child, policy_error
 from tierstore.policy.model import TIERS, is_located
+from tierstore.policy.signing import SHORT_KEY, is_short
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ def peers_are_other_regions(subject: Subject) -> Findings:
             yield Fault(path, "url is missing; say where that region's database is")
         elif peer.url == subject.policy.regional.url:
             yield Fault(f"{path}.url", "is the region itself; leave it out")
+
+
+@reads("security.session_key")
+def keys_are_no_guess(subject: Subject) -> Findings:
+    """A key that stands in the policy is long enough; of others, opening a session tells."""
+    keys = subject.policy.security.session_key
+    if any("${env:" not in key.template and is_short(key.template) for key in keys):
+        yield Fault("security.session_key", SHORT_KEY)
 
 
 @reads(".consistency", "tiers.regional.url")
@@ -231,6 +240,7 @@ OF_POLICIES = (
     pulls_are_within_the_horizon,
     tiers_take_the_values,
     peers_are_other_regions,
+    keys_are_no_guess,
 )
 OF_RULES = (
     strong_is_for_registers,

@@ -6,7 +6,7 @@ may be a secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 
 from tierstore import units
@@ -16,7 +16,6 @@ from tierstore.units import shown
 Parser = Callable[[object], object]
 
 TEXT_CHARS_MAX = 1024
-SECURITY_DEPTH_MAX = 4
 _INTEGER_DIGITS_MAX = 18
 
 
@@ -173,24 +172,15 @@ def url(example: str, *words: str) -> Parser:
     return parse
 
 
-def security(value: object) -> dict[str, object]:
-    """A mapping of names to secrets, or to further mappings."""
-    return {text(name): _secrets(item, 1) for name, item in _mapping(value).items()}
-
-
-def _secrets(value: object, depth: int) -> object:
-    if isinstance(value, Mapping) and depth < SECURITY_DEPTH_MAX:
-        return {text(name): _secrets(item, depth + 1) for name, item in value.items()}
-    if not isinstance(value, str):
-        raise ValueError(f"expected text, got a value of type {type(value).__name__}")
+def secret(value: object) -> Secret:
+    """Text that nobody is shown, which may hold `${env:NAME}`."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not value or len(value) > TEXT_CHARS_MAX:
+        got = "text that is too long" if isinstance(value, str) and value else "something else"
+        raise ValueError(f'expected a secret like "${{env:NAME}}", got {got}')
     split_references(value)
     return Secret(value)
-
-
-def _mapping(value: object) -> Mapping[object, object]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"expected a mapping, got {shown(value)}")
-    return value
 
 
 def _with_words(parser: Parser, value: object, words: tuple[str, ...]) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from tierstore.frozen import frozen
-from tierstore.policy.url import Url
+from tierstore.policy.url import Secret, Url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,6 +172,13 @@ class Coordinator:
     url: Url = Url("regional")
 
 
+@frozen
+class Security:
+    """Keys that only this policy's stores have. The first signs, all verify; none: no signature."""
+
+    session_key: tuple[Secret, ...] = ()
+
+
 def default_rule(index: int) -> Rule:
     """The implicit last rule: `**` with all defaults."""
     return Rule(index=index, name=DEFAULT_RULE_NAME, match=("**",))
@@ -199,7 +206,7 @@ class Policy:
     limits: Limits = Limits()
     strict_keys: bool = False
     prices: Mapping[str, Any] = _EMPTY
-    security: Mapping[str, Any] = _EMPTY
+    security: Security = Security()
     source: str = "default policy"
     base_dir: str = ""
 

@@ -222,7 +222,7 @@ POLICY: Mapping[str, Field] = {
     "prices": Table(
         "prices", TIER, lambda tier: Table(tier, f.text, lambda name: Leaf(name, PRICE))
     ),
-    "security": Leaf("security", f.security),
+    "security": Record("security", model.Security, {"session_key": Items("session_key", f.secret)}),
 }
 
 Declared = Mapping[str, object]

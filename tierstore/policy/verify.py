@@ -123,6 +123,9 @@ def _literal_secrets(policy: Policy) -> Findings:
         if "***@" in str(url) and "${env:" not in url.template:
             text = "a user or password stands in the policy, and in what it compiles to"
             yield PolicyWarning(path, f"{text}; write ${{env:NAME}}")
+    if any("${env:" not in key.template for key in policy.security.session_key):
+        text = "a key stands in the policy, and in what it compiles to"
+        yield PolicyWarning("security.session_key", f"{text}; write ${{env:NAME}}")
 
 
 def _tier_urls(policy: Policy) -> tuple[tuple[str, Url], ...]:

@@ -8,7 +8,6 @@ first miss or flush, from a thread that starts then.
 from __future__ import annotations
 
 from tierstore.errors import StoreClosedError, TierStoreError, UnavailableError
-from tierstore.replica.bumping import Bumper
 from tierstore.replica.cold import ColdLink, no_cold_tier
 from tierstore.replica.deadline import Deadline
 from tierstore.replica.ear import CLOSE_WAIT_S, make_ear
@@ -91,7 +90,6 @@ class Replica:
         self.walker = Walker(state, self.flusher)
         self.puller = Puller(state, self.rule_for)
         self.writer = Writer(state, self._relieve, self._on_first_dirty, self._ensure_journal)
-        self.bump = Bumper(state).bump
         self.adopter = self._make_adopter()
         self.schedule = Schedule(self.runtime, self._steps())
         self._ear = make_ear(self, self._source, lambda: self._driver)

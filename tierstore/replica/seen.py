@@ -5,57 +5,85 @@ region gives later: a copy suffices if it was compared with the region after the
 What the session wrote, and may not be there yet, is a batch of one replica; whoever it comes to
 waits until the region has that.
 
-A token is `[format, region, incarnation, position, replica, number]`: up to which position of which
-region's feed the session may have seen, and the last batch of a replica that it needs, or 0 and 0.
+A token is `[2, replica, number, home, life, position, life, position, …]`: the last batch of a
+replica that the session needs, or 0 and 0; in which of the regions that follow it was written,
+counted from 1, or 0 if that is not known; and up to which position of each region's feed it may
+have seen. A *life* names a region and its incarnation in 64 bits, so that a signed token of 8
+regions stays below 256 characters. Format 1 was
+`[1, region, incarnation, position, replica, number]`.
+
+What was seen of other regions is carried along: it is for their replicas to judge.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
 
-from tierstore.errors import DecodingError, InvalidArgumentError, StaleReplicaError
+from tierstore.errors import StaleReplicaError
 from tierstore.record import REPLICA_MAX
-from tierstore.values.msgpack import pack, unpack
+from tierstore.region.rows import RegionInfo
+from tierstore.values.opaque import Opaque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.engine import Replica
+    from tierstore.values.opaque import Keyring
 
-TOKEN_FORMAT = 1
+TOKEN_FORMAT = 2
+TOKEN = Opaque(
+    "token",
+    "one of a session",
+    {1: (str, int, int, int, int), TOKEN_FORMAT: None},
+    keys_at="security.session_key",
+)
+POSITION_MAX = (1 << 63) - 1
+LIFE_MAX = (1 << 64) - 1
 NAP_S = 0.02
 MOMENT_S = 1e-6
 """What was compared at the very moment may have been compared before."""
-_KINDS = (int, str, int, int, int, int)
 
 
 class Seen:
     """The context of one session at one replica. One client at a time uses it."""
 
-    def __init__(self, token: str | None) -> None:
-        """Raises InvalidArgumentError if `token` is none."""
-        fields: list[Any] = [TOKEN_FORMAT, "", 0, 0, 0, 0] if token is None else _decode(token)
-        self.region: str = fields[1]
-        self.incarnation: int = fields[2]
-        self.position: int = fields[3]
-        self.replica: int = fields[4]
-        self.number: int = fields[5]
-        self._since_s = float("-inf") if token is None else float("inf")
+    def __init__(self, token: str | None, keys: Keyring | None = None) -> None:
+        """Raises InvalidArgumentError if `token` is none, or signed by none of `keys`."""
+        self._keys = keys
+        self._here: tuple[RegionInfo, int] | None = None
+        self.positions: dict[int, int] = {}
+        """Up to where the feeds of regions may have been seen, by their lives."""
+        self.replica = self.number = 0
+        self.home = 0
+        """The life of the region that the batch was written in; 0: not known."""
+        self._since_s = float("-inf")
         """From when on a copy must have been compared with the region; +inf: not settled yet."""
+        if token is not None:
+            self._read(TOKEN.decode(token, keys))
+            self._since_s = float("inf")
+
+    def _read(self, fields: list[Any]) -> None:
+        if fields[0] == 1:
+            fields = _modern(*fields[1:])
+        _check(fields[1:])
+        _, self.replica, self.number, home, *seen = fields
+        self.positions = dict(zip(seen[::2], seen[1::2], strict=True))
+        self.home = seen[2 * home - 2] if home else 0
 
     def token(self) -> str:
         """What another replica needs to know."""
-        fields: list[Any] = [
-            TOKEN_FORMAT, self.region, self.incarnation, self.position, self.replica, self.number,
-        ]  # fmt: skip
-        return urlsafe_b64encode(pack(fields)).decode().rstrip("=")
+        lives = sorted(self.positions)
+        home = lives.index(self.home) + 1 if self.home in self.positions else 0
+        seen = [field for life in lives for field in (life, self.positions[life])]
+        return TOKEN.encode(TOKEN_FORMAT, self.replica, self.number, home, *seen, keys=self._keys)
 
     def forget(self) -> None:
         """Ask for nothing of what was seen until now."""
-        self.region, self.incarnation, self.position = "", 0, 0
-        self.replica, self.number = 0, 0
+        self.positions = {}
+        self.replica = self.number = self.home = 0
         self._since_s = float("-inf")
 
     def settle(self, replica: Replica, deadline: Deadline) -> None:
@@ -68,6 +96,7 @@ class Seen:
         if self.number and self.replica == state.replica:
             self._settle_own(replica)
         elif self.number:
+            self._require_home(replica, deadline)
             self._await_batch(replica, deadline)
         if self._since_s == float("inf"):
             self._meet(replica, deadline)
@@ -77,7 +106,10 @@ class Seen:
         """Forget a batch of this replica that the region has."""
         outbox = replica.state.outbox
         if self.replica == outbox.replica and self.number <= outbox.acknowledged:
-            self.replica, self.number = 0, 0
+            self._drop_batch()
+
+    def _drop_batch(self) -> None:
+        self.replica = self.number = self.home = 0
 
     def bound_s(self, replica: Replica) -> float | None:
         """How old a copy may be that the session is shown; None: as old as it likes."""
@@ -90,12 +122,20 @@ class Seen:
         state = replica.state
         with state.lock:
             waits = state.outbox.has_unflushed(keys)
+        life = 0
+        if (registration := state.link.registration) is not None:
+            life = self._life(registration.info)
+            seen = (self.positions.get(life, 0), registration.position, state.cursor)
+            self.positions[life] = max(seen)
         if waits:
             self.replica, self.number = state.replica, replica.flusher.number()
-        if (registration := state.link.registration) is not None:
-            info = registration.info
-            self.region, self.incarnation = info.region, info.incarnation
-            self.position = max(self.position, registration.position, state.cursor)
+            self.home = life
+
+    def _life(self, info: RegionInfo) -> int:
+        """`life_of`, which every verb asks for."""
+        if self._here is None or self._here[0] is not info:
+            self._here = (info, life_of(info))
+        return self._here[1]
 
     def _settle_own(self, replica: Replica) -> None:
         """What it wrote here shows here, unless it was in the memory of a process that died."""
@@ -112,7 +152,7 @@ class Seen:
                 lambda left_s: region.read([], self.replica, left_s), deadline.again()
             )
             if reply.applied >= self.number:
-                self.replica, self.number = 0, 0
+                self._drop_batch()
                 self._since_s = float("inf")
                 return
             self._require_alive(replica, deadline)
@@ -130,10 +170,20 @@ class Seen:
         if known is None or known.retired:
             raise _lost("the replica that it wrote to was retired, or was never heard of")
 
+    def _require_home(self, replica: Replica, deadline: Deadline) -> None:
+        """Of a batch that goes to another region, nothing can be known here."""
+        here = self._life(replica.state.link.register(deadline.again()).info)
+        if self.home >> 32 not in (0, here >> 32):
+            raise StaleReplicaError(
+                "what the session wrote in another region may not be there yet: let it read there"
+                " once more before it goes on here, or session.forget() goes on without"
+            )
+
     def _meet(self, replica: Replica, deadline: Deadline) -> None:
         info = replica.state.link.register(deadline.again()).info
-        if self.region and (info.region, info.incarnation) != (self.region, self.incarnation):
-            raise _lost(f"it has seen region {self.region}, this is {info.region}, or another life")
+        here = self._life(info)
+        if any(life != here and life >> 32 == here >> 32 for life in self.positions):
+            raise _lost(f"it has seen another life of region {info.region}, which was restored")
 
 
 def _lost(why: str) -> StaleReplicaError:
@@ -143,15 +193,32 @@ def _lost(why: str) -> StaleReplicaError:
     )
 
 
-def _decode(token: str) -> Any:
-    try:
-        fields = unpack(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (DecodingError, ValueError, TypeError):
-        raise InvalidArgumentError("token: not one of a session") from None
-    if not isinstance(fields, list) or not fields or fields[0] != TOKEN_FORMAT:
-        raise InvalidArgumentError("token: of a format that this version does not know")
-    if tuple(map(type, fields)) != _KINDS or any(n < 0 for n in fields[2:]):
-        raise InvalidArgumentError("token: not one of a session")
-    if fields[4] > REPLICA_MAX:
-        raise InvalidArgumentError("token: not one of a session")
-    return fields
+def life_of(info: RegionInfo) -> int:
+    """A region and its incarnation, in 32 bits each."""
+    region = info.region.encode()
+    return _digest(region) << 32 | _digest(b"%s/%d" % (region, info.incarnation))
+
+
+def _digest(raw: bytes) -> int:
+    return int.from_bytes(blake2b(raw, digest_size=4).digest(), "big")
+
+
+def _modern(region: str, incarnation: int, position: int, replica: int, number: int) -> list[Any]:
+    """The fields of a token of format 1, as they are now."""
+    if not region:
+        return [TOKEN_FORMAT, replica, number, 0]
+    life = life_of(RegionInfo(region, incarnation))
+    return [TOKEN_FORMAT, replica, number, 1, life, position]
+
+
+def _check(fields: Sequence[Any]) -> None:
+    """Raise InvalidArgumentError unless these may follow the number of the format."""
+    if len(fields) < 3 or len(fields) % 2 == 0 or any(type(field) is not int for field in fields):
+        raise TOKEN.refusal()
+    replica, number, home, *seen = fields
+    lives, positions = seen[::2], seen[1::2]
+    bounds = [(replica, REPLICA_MAX), (number, POSITION_MAX), (home, len(lives))]
+    bounds += [(life, LIFE_MAX) for life in lives]
+    bounds += [(position, POSITION_MAX) for position in positions]
+    if any(not 0 <= field <= most for field, most in bounds) or len(set(lives)) < len(lives):
+        raise TOKEN.refusal()

@@ -1,19 +1,27 @@
-"""Batches: writes that become one journal commit, at the end of a block."""
+"""Batches: writes that become one journal commit, at the end of a block.
+
+What a block collects is written through the view that it got, or by the store itself in the context
+of the block: its thread, the tasks that it starts, and workers that run with a copy of its context.
+"""
 
 from __future__ import annotations
+
+from contextvars import ContextVar
 
 from tierstore.errors import InvalidArgumentError, StoreClosedError
 from tierstore.store.pickling import refuse_pickling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, NoReturn
 
     from tierstore.replica.changing import ChangeWrite
     from tierstore.replica.write import Write
     from tierstore.store.core import Core, View
     from tierstore.store.store import Store
+
+    Note = Callable[[list[str]], None]
 
 
 class Collector:
@@ -21,11 +29,21 @@ class Collector:
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.writes: list[Write | ChangeWrite] = []
-        self._has_begun = self._has_ended = False
+        self.begin_anew()
+        self.outer: Collector | None = None
+        """The batch, perhaps of another store, in whose block this one's stands."""
+        self.has_ended = False
+        self._has_begun = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.core, name)
+
+    def begin_anew(self) -> None:
+        """Forget what was collected, which is another process's to write."""
+        self.writes: list[Write | ChangeWrite] = []
+        self.notes: dict[Note, list[str]] = {}
+        """What to call with which keys once they are written."""
+        self._lock = self.core.runtime.lock()
 
     def attach(self, view: View) -> None:
         """Let no write of a view take a short way."""
@@ -36,7 +54,7 @@ class Collector:
     def refuse_closed(self) -> None:
         """Raise StoreClosedError once the block has ended, or the store was closed."""
         self.core.refuse_closed()
-        if self._has_ended:
+        if self.has_ended:
             raise StoreClosedError("the block of this batch has ended: use the store")
 
     def begin(self) -> None:
@@ -44,11 +62,35 @@ class Collector:
         if self._has_begun:
             raise InvalidArgumentError("a batch is one block: ask the store for another")
         self._has_begun = True
+        self.outer = _current.get()
+        _current.set(self)
+        self.root.begin_batch(self)
 
-    def end(self) -> list[Write | ChangeWrite]:
-        """What was collected; nothing is from now on."""
-        self._has_ended = True
-        return self.writes
+    def end(self) -> None:
+        """Collect nothing from now on."""
+        with self._lock:
+            self.has_ended = True
+        if _current.get() is self:  # not so if the block ends in another context
+            _current.set(self.outer)
+        self.root.end_batch(self)
+
+    def commit(self, timeout: float | None) -> None:
+        """Write what was collected."""
+        self.core.write(self.writes, timeout)
+        for note, keys in self.notes.items():
+            self.core.afterwards(note, keys)
+
+    def take(self, writes: Sequence[Write | ChangeWrite]) -> bool:
+        """Collect writes, which were checked; False if the block ended meanwhile."""
+        with self._lock:
+            if self.has_ended:
+                return False
+            self.writes += writes
+            return True
+
+    def afterwards(self, note: Note, keys: list[str]) -> None:
+        """Call `note(keys)` once what was collected is written."""
+        self.notes.setdefault(note, []).extend(keys)
 
     def write_one(self, write: Write | ChangeWrite, timeout: float | None) -> None:
         """Collect a write, which was checked."""
@@ -56,12 +98,13 @@ class Collector:
 
     def write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
         """Collect writes, which were checked. Raises StoreClosedError after the block."""
-        self.refuse_closed()
-        self.writes += writes
+        self.core.refuse_closed()
+        if not self.take(writes):
+            self.refuse_closed()
 
     def touch(self, *arguments: object) -> bool:
         """Raises InvalidArgumentError: a touch means a version that is there, now."""
-        raise InvalidArgumentError("a batch does not collect touches: touch through the store")
+        refuse_touch()
 
     def write_now(self, writes: Sequence[Write | ChangeWrite]) -> bool:
         """Collect writes, which were checked: that needs no I/O."""
@@ -69,8 +112,37 @@ class Collector:
         return True
 
 
+_current: ContextVar[Collector | None] = ContextVar("tierstore_batch", default=None)
+
+
+def current(core: Core) -> Collector | None:
+    """The innermost batch of `core`'s store in whose block this runs."""
+    return next(_around(core), None)
+
+
+def _around(core: Core) -> Iterator[Collector]:
+    batch = _current.get()
+    while batch is not None:
+        if batch.root is core and not batch.has_ended:
+            yield batch
+        batch = batch.outer
+
+
+def forget_inherited(core: Core) -> list[Collector]:
+    """In a forked child: the batches of `core`'s store around this, which begin anew."""
+    batches = list(_around(core))
+    for batch in batches:
+        batch.begin_anew()
+    return batches
+
+
+def refuse_touch() -> NoReturn:
+    """Raise InvalidArgumentError: a touch means a version that is there, now."""
+    raise InvalidArgumentError("a batch does not collect touches: touch before its block or after")
+
+
 class Batch:
-    """`with store.batch() as batch`: the writes of `batch`, a view, happen when the block ends.
+    """`with store.batch()`: the writes of the block happen when it ends.
 
     Until then nobody sees them, the view included. If the block raises, none of them happens.
     """
@@ -87,9 +159,9 @@ class Batch:
         return self._view
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        writes = self._collector.end()
+        self._collector.end()
         if error is None:
-            self._collector.core.write(writes, self._timeout)
+            self._collector.commit(self._timeout)
 
 
 def _refuse(entry: object, value: object) -> bool:

@@ -6,6 +6,7 @@ from _weakref import ref
 
 from tierstore.errors import NoMatchingRuleError, OverloadedError, StoreClosedError
 from tierstore.policy.match import Matcher
+from tierstore.replica.bumping import Bumper
 from tierstore.replica.deadline import Deadline
 from tierstore.store.arguments import seconds
 from tierstore.store.outcomes import confirm, named, outcome
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tierstore.replica.operation import Stamped
     from tierstore.replica.write import Write
     from tierstore.runtime import Runtime
+    from tierstore.store.batching import Collector
     from tierstore.store.opened import Opened
     from tierstore.store.results import Outcome
 
@@ -47,9 +49,11 @@ class Core:
         self.matcher = matcher
         self._opened: Opened | None = None
         self._views: dict[int, ref[View]] = {}
-        self._turn = 0  # counts what changes the short ways of views
+        self._turn = object()  # another one with each change of the short ways of views
+        self._batches: set[Collector] = set()
+        """Those whose block has begun and not ended."""
         weak = ref(self)
-        replica.on_rebuilt = lambda: _rebind(weak)
+        replica.on_rebuilt = lambda: _begin_anew(weak)
 
     # Views
 
@@ -61,19 +65,25 @@ class Core:
 
     def rebind(self) -> None:
         """Give every view its short ways anew."""
-        self._turn += 1
         self._opened = None  # a forked child must not edit under the names of its parent
+        self._bind_all()
+
+    def _bind_all(self) -> None:
+        self._turn = object()
         for known in list(self._views.values()):
             if (view := known()) is not None:
                 self._bind(view)
 
     def _bind(self, view: View) -> None:
-        turn = -1
-        while turn != self._turn:  # no lock, which a forked child might find taken
+        turn = None
+        while turn is not self._turn:  # no lock, which a forked child might find taken
             turn = self._turn
             view._lookup = self._make_lookup(view._prefix)
-            view._rewrite = self.replica.writer.rewrite
-            view._bump = self.replica.bump
+            if self._batches:  # what is written may have to be collected
+                view._rewrite = view._bump = _refuse
+            else:
+                view._rewrite = self.replica.writer.rewrite
+                view._bump = Bumper(self.replica.state).bump
 
     def _make_lookup(self, prefix: str) -> Callable[[str], Entry | None]:
         replica = self.replica
@@ -92,6 +102,60 @@ class Core:
 
             self._opened = Opened(self.runtime)
         return self._opened
+
+    # Sessions, which have more to do here
+
+    def settle(self, deadline: Deadline) -> Deadline:
+        """Return, open, with the time that is left, once this replica may answer."""
+        self.ensure_open()
+        return deadline
+
+    def note(self, keys: list[str] | None) -> None:
+        """What was shown or written: `keys`, or anything if None."""
+
+    # Batches
+
+    @property
+    def root(self) -> Core:
+        """The core of the store, of all that stand before it."""
+        return self
+
+    def begin_batch(self, batch: Collector) -> None:
+        """Look for `batch` at each write from now on."""
+        self._batches.add(batch)
+        self._bind_all()
+
+    def end_batch(self, batch: Collector) -> None:
+        """Look for `batch` no longer."""
+        self._batches.discard(batch)
+        self._bind_all()
+
+    def forget_inherited(self) -> None:
+        """In a forked child: leave what was collected to the parent. Its other threads are gone."""
+        if self._batches:
+            from tierstore.store.batching import forget_inherited
+
+            self._batches = set(forget_inherited(self))
+        self.rebind()
+
+    def _collects(self, writes: Sequence[Write | ChangeWrite]) -> bool:
+        """Whether the batch in whose block this runs, if any, has taken `writes`."""
+        if not self._batches:
+            return False
+        from tierstore.store.batching import current
+
+        batch = current(self)
+        return batch is not None and batch.take(writes)
+
+    def afterwards(self, note: Callable[[list[str]], None], keys: list[str]) -> None:
+        """Call `note(keys)` once what was written is: now, or when the batch around this ends."""
+        if self._batches:
+            from tierstore.store.batching import current
+
+            if (batch := current(self)) is not None:
+                batch.afterwards(note, keys)
+                return
+        note(keys)
 
     # Opening and closing
 
@@ -179,6 +243,8 @@ class Core:
     def write_one(self, write: Write | ChangeWrite, timeout: float | None) -> None:
         """`write` of a single one."""
         timeout_s = None if timeout is None else seconds("timeout", timeout)
+        if self._batches and self._collects((write,)):
+            return
         if write.rule.durability == "regional":
             deadline = self._begin(timeout_s)
             stamp = self.replica.writer.write_one(write, lambda: deadline)
@@ -193,7 +259,7 @@ class Core:
         """
         deadline = self.deadline(timeout)
         self.refuse_closed()
-        if not writes:
+        if not writes or self._collects(writes):
             return
         stamps = self.replica.writer.write(writes, deadline)
         made = [(stamp, w.key, w.rule) for w, stamp in zip(writes, stamps, strict=True)]
@@ -204,6 +270,8 @@ class Core:
 
         False means that `write` would use the journal or the region, or wait for room.
         """
+        if self._collects(writes):
+            return True
         if not all(self.replica.writer.is_local(write.rule) for write in writes):
             return False
         try:
@@ -215,7 +283,15 @@ class Core:
     def touch(
         self, key: str, rule: Rule, target: Record, ttl_ms: int | None, timeout_s: float | None
     ) -> bool:
-        """Move the expiry of the version that `target` is; False if another came meanwhile."""
+        """Move the expiry of the version that `target` is; False if another came meanwhile.
+
+        Raises InvalidArgumentError in the block of a batch.
+        """
+        if self._batches:
+            from tierstore.store.batching import current, refuse_touch
+
+            if current(self) is not None:
+                refuse_touch()
         deadline = self.deadline(timeout_s)
         stamp = self.replica.writer.touch(key, rule, target, ttl_ms, deadline)
         if stamp is not None and rule.durability == "regional":
@@ -254,6 +330,10 @@ def _find_nothing(key: str) -> None:
     return None
 
 
-def _rebind(core: ref[Core]) -> None:
+def _refuse(entry: Entry, value: object) -> bool:
+    return False
+
+
+def _begin_anew(core: ref[Core]) -> None:
     if (alive := core()) is not None:
-        alive.rebind()
+        alive.forget_inherited()

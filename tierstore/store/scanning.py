@@ -88,17 +88,18 @@ class Scan:
         size = min(whole_number("size", size), PAGE_SIZE_MAX)
         if left == 0 or (high is not None and low.encode() >= high.encode()):
             return None, None
-        self._core.ensure_open()
+        deadline = self._core.settle(self._core.deadline(timeout_s))
         count = size if left is None else min(size, left)
         found, next_key = scan_page(
             self._core.replica.state,
             low,
             high,
             count,
-            self._core.deadline(timeout_s),
+            deadline,
             reverse=self._reverse,
             values=self._values,
         )
+        self._core.note(None)
         if len(found) > count:  # own writes came on top of a full page
             next_key = found[count - 1][0] if self._reverse else found[count][0]
             found = found[:count]

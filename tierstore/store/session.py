@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tierstore.errors import StaleReplicaError, UnavailableError
 from tierstore.keys import check_prefix
+from tierstore.policy.signing import session_keys
 from tierstore.replica.seen import Seen
 from tierstore.store.store import Store
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tierstore.replica.reads import Answer
     from tierstore.replica.write import Write
     from tierstore.store.core import Core, View
-    from tierstore.store.scanning import Scan
 
 
 class SessionCore:
@@ -57,13 +57,13 @@ class SessionCore:
         """Acknowledge a write, and let the session remember it."""
         self.settle(self.core.deadline(timeout))
         self.core.write_one(write, timeout)
-        self.note([write.key])
+        self.core.afterwards(self.note, [write.key])
 
     def write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
         """Acknowledge writes, and let the session remember them."""
         self.settle(self.core.deadline(timeout))
         self.core.write(writes, timeout)
-        self.note([write.key for write in writes])
+        self.core.afterwards(self.note, [write.key for write in writes])
 
     def write_now(self, writes: Sequence[Write | ChangeWrite]) -> bool:
         """False: to be noted, a write is put into a batch, which takes the journal."""
@@ -93,7 +93,10 @@ class Session(Store):
 
     @property
     def session_token(self) -> str:
-        """What to hand on to the replica at which the session goes on. Opaque, unsigned."""
+        """What to hand on to the replica at which the session goes on.
+
+        Opaque; signed if the policy declares `security.session_key`.
+        """
         self._context.seen.relieve(self._context.core.replica)
         return self._context.seen.token()
 
@@ -106,13 +109,6 @@ class Session(Store):
         check_prefix(prefix)
         self._core.refuse_closed()
         return Session(self._context, self._prefix + prefix)
-
-    def scan(self, prefix: str = "", **options: Any) -> Scan:
-        """See `Store.scan`. Each page is asked of the region, so it has what was seen."""
-        self._context.settle(self._core.deadline(options.get("timeout")))
-        found = super().scan(prefix, **options)
-        self._context.note(None)
-        return found
 
     def _answer(
         self, full: str, rule: Rule, max_age_s: float | None, deadline: Deadline, *, counts: bool
@@ -149,14 +145,14 @@ class Session(Store):
 
 
 def make_session(core: Core, prefix: str, token: str | None) -> Session:
-    """A session's view. Raises InvalidArgumentError unless `token` is one.
+    """A session's view. Raises InvalidArgumentError unless `token` is one, signed if keys are.
 
     Raises UnavailableError at an edge that workers share: there, what waits is in no batch.
     """
     core.refuse_closed()
     if core.replica.state.shared is not None:
         raise UnavailableError("sessions at an edge that workers share are not available yet")
-    return Session(SessionCore(core, Seen(token)), prefix)
+    return Session(SessionCore(core, Seen(token, session_keys(core.policy))), prefix)
 
 
 def _find_nothing(key: str) -> None:

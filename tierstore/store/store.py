@@ -217,13 +217,16 @@ class Store(Resolver):
         return False
 
     def batch(self, *, timeout: float | None = None) -> Batch:
-        """A block of writes that are one journal commit: `with store.batch() as batch: …`.
+        """A block of writes that are one journal commit: `with store.batch(): …`.
 
-        `batch` is a view: what is written through it, also by its handles, happens when the block
-        ends, all or nothing on this replica, and not at all if the block raises. Nobody sees it
-        before, not even the view. Writes of different durabilities are acknowledged together.
-        It is used once: afterwards the view and its handles raise StoreClosedError for writes, and
-        `touch`, which cannot wait, is refused within it.
+        What the block writes, through this store, its views and handles, happens when it ends, all
+        or nothing on this replica, and not at all if it raises. Nobody sees it before, not even
+        the block. Writes of different durabilities are acknowledged together. `touch`, which
+        cannot wait, is refused. A block within another adds to that when it ends.
+
+        The block is its thread, with the tasks that it starts and workers that run in a copy of
+        its context. Other threads write at once, unless they use the view that `as batch` gives:
+        it collects wherever it is used, and raises StoreClosedError after the block.
         """
         from tierstore.store.batching import Batch
 

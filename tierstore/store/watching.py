@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tierstore.errors import DecodingError, InvalidArgumentError, StoreClosedError
+from tierstore.errors import InvalidArgumentError, StoreClosedError
 from tierstore.keys import check_prefix
 from tierstore.replica.watching import here, look
 from tierstore.store.arguments import seconds
 from tierstore.store.pickling import refuse_pickling
 from tierstore.store.results import Change, Gap
-from tierstore.values.msgpack import pack, unpack
+from tierstore.values.opaque import Opaque
 
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Self
 
     from tierstore.replica.watching import Look
     from tierstore.store.core import Core
 
 CURSOR_FORMAT = 1
+CURSOR = Opaque("since", "a cursor of a watch", {CURSOR_FORMAT: (str, int, int, str)})
 NAP_S = 0.2
 """How long a wait lasts before it looks whether the watch was closed."""
 
@@ -98,6 +98,10 @@ class Watch:
         self._refuse_closed()
         return self._ready.popleft() if self._ready else None
 
+    def has_begun(self) -> bool:
+        """Whether `begin` has no more to do."""
+        return self._region is not None
+
     def has_ready(self) -> bool:
         """Whether a change is known that was not told yet."""
         return bool(self._ready)
@@ -141,8 +145,8 @@ class Watch:
 
     def _cursor(self, position: int, region: tuple[str, int] | None = None) -> str:
         name, incarnation = region or self._region or ("", 0)
-        fields: list[Any] = [CURSOR_FORMAT, name, incarnation, position, self._view + self._prefix]
-        return urlsafe_b64encode(pack(fields)).decode().rstrip("=")
+        prefix = self._view + self._prefix
+        return CURSOR.encode(CURSOR_FORMAT, name, incarnation, position, prefix)
 
     def close(self) -> None:
         """Let an iteration that waits end. Idempotent."""
@@ -178,15 +182,9 @@ def make_watch(core: Core, view: str, prefix: str, since: str | None) -> Watch:
 
 def _decode(cursor: str, prefix: str) -> tuple[str, int, int]:
     """Region, incarnation and position that a cursor names. Raises InvalidArgumentError."""
-    try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        format_, region, incarnation, position, of_prefix = unpack(raw)
-    except (DecodingError, ValueError, TypeError):
-        raise InvalidArgumentError("since: not a cursor of a watch") from None
-    if format_ != CURSOR_FORMAT:
-        raise InvalidArgumentError("since: of a format that this version does not know")
-    if (type(region), type(incarnation), type(position)) != (str, int, int) or position < 0:
-        raise InvalidArgumentError("since: not a cursor of a watch")
+    _, region, incarnation, position, of_prefix = CURSOR.decode(cursor)
+    if position < 0:
+        raise CURSOR.refusal()
     if of_prefix != prefix:
         raise InvalidArgumentError("since: a cursor of a watch of another prefix")
     return region, incarnation, position

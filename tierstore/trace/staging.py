@@ -35,9 +35,8 @@ class Stage:
     """Open stores for one replay; `close` also removes its temporary directory."""
 
     def __init__(self, policy: Policy, options: Options, survey: Survey) -> None:
-        self.is_timed = not _has_clock_of_its_own(policy)
-        """Whether time is virtual, and passes as the trace says."""
-        self.runtime: Runtime = ManualRuntime() if self.is_timed else Runtime()
+        has_real_time = _has_clock_of_its_own(policy)
+        self.runtime: Runtime = Runtime() if has_real_time else ManualRuntime()
         self.scale = scale_for(survey.size_bytes_max, options.value_cap)
         self.stores: list[Store] = []
         self.model = _make_model(options, self.runtime)

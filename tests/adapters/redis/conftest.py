@@ -11,6 +11,7 @@ from itertools import count
 import pytest
 import valkey_cluster
 import valkey_server as valkey
+from valkey_fixtures import running, started, starting
 
 from tierstore.errors import UnavailableError
 from tierstore.runtime import Runtime
@@ -36,19 +37,10 @@ def pytest_pycollect_makemodule(module_path, parent):
     return None
 
 
-def skip_or_fail(missing):
-    if os.environ.get("CI") == "true":
-        raise missing
-    pytest.skip(f"no Valkey to test with: {missing}")
-
-
 @pytest.fixture(scope="session")
 def edge_server():
     """A server for the session; where there is none tests are skipped, but with CI=true fail."""
-    try:
-        server = valkey.find_server()
-    except valkey.MissingError as missing:
-        skip_or_fail(missing)
+    server = started(valkey.find_server)
     yield server
     client = valkey.connect_url(server.url)
     for name in client.scan_iter(f"{OURS}*", count=1_000):  # it may be a server that goes on
@@ -57,49 +49,10 @@ def edge_server():
     server.close()
 
 
-@pytest.fixture
-def own_server():
-    """Makes servers of the test's own, with settings: `own_server(maxmemory="2mb")`."""
-    started = []
-
-    def start(**settings):
-        try:
-            started.append(valkey.Server(**settings))
-        except valkey.MissingError as missing:
-            skip_or_fail(missing)
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.close()
-
-
-@pytest.fixture(scope="session")
-def edge_cluster():
-    """A cluster for the session, which no test harms."""
-    try:
-        cluster = valkey_cluster.find_cluster()
-    except valkey.MissingError as missing:
-        skip_or_fail(missing)
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture
-def own_cluster():
-    """Makes clusters of the test's own, with settings: `own_cluster(replicas=1)`."""
-    started = []
-
-    def start(**settings):
-        try:
-            started.append(valkey_cluster.Cluster(**settings))
-        except valkey.MissingError as missing:
-            skip_or_fail(missing)
-        return started[-1]
-
-    yield start
-    for cluster in started:
-        cluster.close()
+own_server = starting(valkey.Server)
+edge_cluster = running(valkey_cluster.find_cluster, scope="session")
+"""Which no test harms."""
+own_cluster = starting(valkey_cluster.Cluster)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ After healing all workers show the same, and the region stored every version onc
 from __future__ import annotations
 
 import pytest
+from attempts import attempt
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from tests.replica.conftest import RecordingRegion
-from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.errors import UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.record import format_version
@@ -194,17 +195,11 @@ class Workers(RuleBasedStateMachine):
     # Verbs
 
     def _attempt(self, worker, work):
-        plan, replica = worker.plan, worker.store._core.replica
-        fired = plan.fired
+        replica = worker.store._core.replica
         links = replica.state.link, replica.shared.link
         is_kept_away = any(link.breaker.retry_in_s() is not None for link in links)
-        try:
-            return work(), None
-        except (UnavailableError, OutcomeUnknownError) as exc:
-            is_down = plan.is_region_down or plan.is_edge_down or is_kept_away
-            if not is_down and plan.fired == fired and not self.edges[worker.edge].is_away:
-                raise AssertionError(f"{exc!r} though nothing went wrong") from exc
-            return None, exc
+        is_edge_down = worker.plan.is_edge_down or self.edges[worker.edge].is_away
+        return attempt(work, worker.plan, is_excused=is_kept_away or is_edge_down)
 
     def _written(self, name, keys, work):
         worker = self.workers[name]

@@ -72,25 +72,29 @@ class Cluster:
         self.policy = policy or load(policy_of(options))
         self.families = families_of(self.policy, options.keys)
         self.objects = ColdDisk(self.scheduler, Chance(seed, "cold"))
-        self._errors = Errors(Chance(seed, "statements"), options.rates.statement)
+        self.server_clock = Clock(self.scheduler)
+        self._begin_region()
+        self.machines = [self._make_machine(f"m{n}", folder) for n in range(options.machines)]
+        self.nodes = [
+            Node(self, f"n{n}", self.machines[n % options.machines]) for n in range(options.nodes)
+        ]
+
+    def _begin_region(self) -> None:
+        replication, options = self.policy.replication, self.options
+        self._errors = Errors(Chance(self.seed, "statements"), options.rates.statement)
         self._limits = Limits(
-            int(self.policy.replication.max_drift_s * MS_PER_S),
-            int(self.policy.replication.horizon_s * MS_PER_S),
+            int(replication.max_drift_s * MS_PER_S),
+            int(replication.horizon_s * MS_PER_S),
             is_tiered=is_tiered(self.policy),
         )
-        self.server_clock = Clock(self.scheduler)
         self._server_runtime = self._make_server_runtime()
         self._shared = self._make_region()
-        self.site = SqliteSite(folder, self._limits) if options.region == "sqlite" else None
+        self.site = SqliteSite(self._folder, self._limits) if options.region == "sqlite" else None
         if self.site is not None:
             never = Errors(Chance("never"), 0.0)
             self._server_region = self.site.open(
                 self.scheduler, self.server, self._server_runtime, never
             )
-        self.machines = [self._make_machine(f"m{n}", folder) for n in range(options.machines)]
-        self.nodes = [
-            Node(self, f"n{n}", self.machines[n % options.machines]) for n in range(options.nodes)
-        ]
 
     def open_region(self, node: Node, runtime: Runtime) -> Any:
         """The region, as one process of `node` uses it."""
