@@ -53,6 +53,7 @@ class Ledger:
         """The last place in the feed that is taken, as far as this transaction is concerned."""
         self._is_sole = found[6] == 1
         """Whether nothing older is under way, so that what is written here shows at once."""
+        self._has_put = False
         self.time_ms: int = max(found[7], self.now_ms)
         """The clock, which never goes back even when `now_ms` was set back."""
         self.floor: int = found[8]
@@ -96,8 +97,16 @@ class Ledger:
             return
         self.dialect.put_rows(self.connection, rows, self._drawn + 1)
         self._drawn += len(rows)
+        self._has_put = True
         if self._is_sole:
             self.position = self._drawn
+
+    def reached(self) -> int:
+        """A position that no row written until now exceeds, and that the feed will get to."""
+        if self._has_put:
+            return self._drawn
+        (top,) = self.connection.execute(statements.TOP).fetchone()
+        return int(top or 0)
 
     def warm_rows(self, rows: Collection[Row], headers: Mapping[str, bytes]) -> None:
         """Write the heat of rows where they are, without a feed position.

@@ -104,7 +104,7 @@ class SqlRegion(Moves, Peering):
                 replica, acknowledged=ledger.position, registered_ms=ledger.time_ms
             )
         ledger.see(state)
-        return Registration(info, state, ledger.position, self.now_ms())
+        return Registration(info, state, ledger.position, self.now_ms(), reached=ledger.reached())
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once, in one transaction, however often it is sent."""
@@ -124,7 +124,7 @@ class SqlRegion(Moves, Peering):
             outcomes = state.answer if state is not None and verdict == "applied" else b""
             return BatchReply(
                 verdict, applied, ledger.position, ledger.incarnation, ledger.now_ms, outcomes,
-                reason, repeated,
+                reason, repeated, ledger.reached() if verdict == "applied" else 0,
             )  # fmt: skip
 
         return self._session.write(work, timeout_s, alone=False)

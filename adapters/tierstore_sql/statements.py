@@ -85,6 +85,7 @@ DEAD_ROWS = (
     " WHERE dead_at_ms IS NOT NULL AND dead_at_ms < ? AND position <= ?"
     " ORDER BY dead_at_ms LIMIT ?"
 )
+TOP = "SELECT MAX(position) FROM ts_directory"
 COUNT_DEAD = (
     "SELECT COUNT(*), coalesce(SUM(CASE WHEN dead_at_ms >= ? THEN 1 ELSE 0 END), 0),"
     " coalesce(SUM(CASE WHEN dead_at_ms < ? AND position > ? THEN 1 ELSE 0 END), 0)"

@@ -114,16 +114,22 @@ class Link:
         self._renew_at_s = self._runtime.monotonic() + RENEW_S
         return peer
 
-    def take(self, told: Sequence[Change], peer: Peer, after: Peer) -> Peer:
-        """Join what of `told` the target has not, and then let `peer` become `after`."""
+    def take(self, told: Sequence[Change], peer: Peer, after: Peer, *, is_due: bool = True) -> Peer:
+        """Join what of `told` the target has not, and with the last of it let `peer` be `after`.
+
+        If there is nothing, that can wait unless it `is_due`.
+        """
         self.corrupt.clear()
-        wanted = self._news(told)
-        for portion in self.source.portions(wanted, peer.replica):
+        waiting: list[Row] = []
+        for portion in self.source.portions(self._news(told), peer.replica):
             self.tally.corrupt += len(portion.corrupt)
             self.corrupt.update(portion.corrupt)
-            if portion.rows:
-                peer = self._save(peer, peer, portion.rows)
-        return peer if after == peer else self._save(peer, after)
+            if waiting:
+                peer = self._save(peer, peer, waiting)
+            waiting = portion.rows
+        if waiting or (is_due and after.progress != peer.progress):
+            return self._save(peer, after, waiting)
+        return peer
 
     def _connect(self, end: End) -> RegionInfo:
         return end.region.connect(end.timeout_s)
@@ -202,7 +208,7 @@ class Link:
         """Join the news of a page; move on, at once if there was any, else now and then."""
         moved = replace(peer, cursor=page.cursor)
         is_due = self._runtime.monotonic() >= self._save_at_s
-        self.peer = self.take(page.changes, peer, moved if is_due else peer)
+        self.peer = self.take(page.changes, peer, moved, is_due=is_due)
         self.cursor = page.cursor
         if is_due:
             self._save_at_s = self._runtime.monotonic() + SAVE_S

@@ -100,6 +100,8 @@ class BatchReply:
     reason: str = ""
     repeated: bool = False
     """It was applied earlier, and others may have written since: the rows need not show it."""
+    reached: int = 0
+    """No row that it wrote has a higher position; the feed will get there."""
 
 
 @dataclass(slots=True)
@@ -112,6 +114,8 @@ class Registration:
     now_ms: int
     forgotten: bool = False
     """The region has no such replica, which is not new, and entered none: it counts as retired."""
+    reached: int = 0
+    """A position that no row exceeded when it answered; the feed will get there."""
 
 
 @dataclass(slots=True)

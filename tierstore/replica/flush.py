@@ -214,6 +214,7 @@ class Flusher:
         if reply.verdict == "retired":
             self._renew(deadline)
             return
+        state.link.note_shown(max(reply.position, reply.reached))
         with state.lock:
             state.outbox.acknowledge(frozen, batch.digest)
             self._settle(frozen, reply, sent_at_s)

@@ -11,10 +11,11 @@ from tierstore.replica.breaker import PATIENT_S, Breaker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, Protocol, TypeVar
 
     from tierstore.region.protocol import ReadReply, Region, Registration
+    from tierstore.region.rows import Row
     from tierstore.replica.deadline import Deadline
     from tierstore.runtime import Runtime
 
@@ -53,6 +54,7 @@ class RegionLink:
         self.registration: Registration | None = None
         self.skew_ms = 0
         self.heard_ns = runtime.time_ns()  # when the last call that was answered was sent
+        self.shown = 0  # no row that this replica was shown, or wrote, has a higher position
         self.is_skewed = False  # too far off the region's clock to stamp writes
         self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
@@ -83,6 +85,7 @@ class RegionLink:
                 sent_ns = self._runtime.time_ns()
                 registration: Registration = self.observed(lambda: self._connect(deadline))
                 self._measure(registration.now_ms, sent_ns)
+                self.note_shown(max(registration.position, registration.reached))
                 self.on_registered(registration)
                 self.is_new = False
                 self.registration = registration
@@ -121,7 +124,19 @@ class RegionLink:
         except OutcomeUnknownError as exc:
             raise self._unanswered(exc) from exc
         self._hear(reply, sent_ns, registration)
+        self.note_shown(reply.position, reply.rows.values())
         return reply
+
+    def note_shown(self, position: int, rows: Iterable[Row] = ()) -> None:
+        """Note how far in the feed that is which the region has shown.
+
+        Rows can be seen that are ahead of the position that a reply tells.
+        """
+        for row in rows:
+            if row.position > position:
+                position = row.position
+        if position > self.shown:
+            self.shown = position
 
     def _hear(self, reply: Reply, sent_ns: int, registration: Registration) -> None:
         """Note what a reply says. Raises FencedError if another life of the region answered."""

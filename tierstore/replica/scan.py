@@ -50,6 +50,7 @@ def scan_page(
             ),
             deadline,
         )
+        state.link.note_shown(page.position, page.rows)
         is_inside = _bounds(page, start, end, reverse=reverse)
         merged = _merged(state, page, is_inside, deadline, sent_at_s if values else None)
     finally:

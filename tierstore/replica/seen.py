@@ -12,7 +12,7 @@ have seen. A *life* names a region and its incarnation in 64 bits, so that a sig
 regions stays below 256 characters. Format 1 was
 `[1, region, incarnation, position, replica, number]`.
 
-What was seen of other regions is carried along: it is for their replicas to judge.
+What was seen of other regions, the region has once it has taken over their feeds up to there.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from tierstore.values.opaque import Opaque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from tierstore.region.peers import Peer
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.engine import Replica
     from tierstore.values.opaque import Keyring
@@ -106,6 +107,7 @@ class Seen:
         """Forget a batch of this replica that the region has."""
         outbox = replica.state.outbox
         if self.replica == outbox.replica and self.number <= outbox.acknowledged:
+            self._rise(replica)
             self._drop_batch()
 
     def _drop_batch(self) -> None:
@@ -122,14 +124,19 @@ class Seen:
         state = replica.state
         with state.lock:
             waits = state.outbox.has_unflushed(keys)
-        life = 0
-        if (registration := state.link.registration) is not None:
-            life = self._life(registration.info)
-            seen = (self.positions.get(life, 0), registration.position, state.cursor)
-            self.positions[life] = max(seen)
+        life = self._rise(replica)
         if waits:
             self.replica, self.number = state.replica, replica.flusher.number()
             self.home = life
+
+    def _rise(self, replica: Replica) -> int:
+        """Note how far in its feed that is which the region has shown; its life, 0 if unknown."""
+        link = replica.state.link
+        if link.registration is None:
+            return 0
+        life = self._life(link.registration.info)
+        self.positions[life] = max(self.positions.get(life, 0), link.shown)
+        return life
 
     def _life(self, info: RegionInfo) -> int:
         """`life_of`, which every verb asks for."""
@@ -152,6 +159,8 @@ class Seen:
                 lambda left_s: region.read([], self.replica, left_s), deadline.again()
             )
             if reply.applied >= self.number:
+                self._reach(replica, deadline)
+                self._rise(replica)
                 self._drop_batch()
                 self._since_s = float("inf")
                 return
@@ -161,6 +170,12 @@ class Seen:
                     "what the session wrote at another replica is not in the region yet: try again"
                 )
             runtime.sleep(NAP_S)
+
+    def _reach(self, replica: Replica, deadline: Deadline) -> None:
+        """Note a position that the batch does not exceed, for replicas of other regions."""
+        link, left_s = replica.state.link, deadline.again().remaining_s()
+        standing = link.observed(lambda: link.region.register(link.replica, left_s, False))
+        link.note_shown(standing.reached)
 
     def _require_alive(self, replica: Replica, deadline: Deadline) -> None:
         region = replica.state.link.region
@@ -184,6 +199,48 @@ class Seen:
         here = self._life(info)
         if any(life != here and life >> 32 == here >> 32 for life in self.positions):
             raise _lost(f"it has seen another life of region {info.region}, which was restored")
+        elsewhere = {life: at for life, at in self.positions.items() if life != here}
+        if elsewhere:
+            self._await_regions(replica, elsewhere, deadline)
+
+    def _await_regions(
+        self, replica: Replica, elsewhere: dict[int, int], deadline: Deadline
+    ) -> None:
+        """Return once this region has taken over what the session may have seen in others."""
+        link, runtime = replica.state.link, replica.state.runtime
+        ask: Callable[[float], list[Peer]] = getattr(link.region, "peers", lambda _: [])
+        while True:
+            left_s = deadline.again().remaining_s()
+            peers = link.observed(lambda: ask(left_s))  # noqa: B023
+            if not any(_is_behind(peers, life, at) for life, at in elsewhere.items()):
+                return
+            if deadline.has_passed():
+                raise StaleReplicaError(
+                    "what the session has seen in another region is not in this one yet: try again"
+                )
+            runtime.sometimes("session waited for another region")
+            runtime.sleep(NAP_S)
+
+
+def _is_behind(peers: Sequence[Peer], life: int, position: int) -> bool:
+    """Whether the feed of a region was not taken over up to this position.
+
+    Raises StaleReplicaError if it never will be.
+    """
+    known = next((peer for peer in peers if life_of_peer(peer) >> 32 == life >> 32), None)
+    if known is None or known.progress is None:
+        raise StaleReplicaError(
+            "the session has been in a region from which this one takes nothing over:"
+            " name it in replication.peers, or session.forget() goes on without what it has seen"
+        )
+    if life_of_peer(known) != life:
+        raise _lost(f"it has seen another life of region {known.region}, which was restored")
+    return known.resumes_at is not None or known.cursor < position
+
+
+def life_of_peer(peer: Peer) -> int:
+    """The life of a region that another one has heard of last."""
+    return life_of(RegionInfo(peer.region, peer.incarnation))
 
 
 def _lost(why: str) -> StaleReplicaError:

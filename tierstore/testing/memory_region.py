@@ -97,7 +97,8 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
             state = ReplicaState(replica, acknowledged=self._position, registered_ms=now)
             self._replicas[replica] = state
         self._see(state)
-        return Registration(self._info, replace(state), self._position, now)
+        at, reached = self._position, self._reached()
+        return Registration(self._info, replace(state), at, now, reached=reached)
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once."""
@@ -327,7 +328,12 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
             state.answer if state is not None and verdict == "applied" else b"",
             reason,
             repeated,
+            self._reached(),
         )
+
+    def _reached(self) -> int:
+        """The highest position of any row."""
+        return self._position
 
     def _applied(self, replica: int) -> int:
         state = self._replicas.get(replica)

@@ -108,6 +108,9 @@ class ReadCommittedRegion(MemoryRegion):
         self._top = max(self._top, position)
         return replace(row, position=position)
 
+    def _reached(self) -> int:
+        return self._top
+
     def _begin(self, count: int) -> int:
         """Draw `count` positions; the number below the first of them."""
         with self._lock:
