@@ -27,8 +27,10 @@ from __future__ import annotations
 from _blake2 import blake2b
 from struct import Struct
 
+from tierstore import values
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.record import DIGEST_BYTES, REGISTER, Record, find_fault, from_fields
+from tierstore.stamp import STAMP_MAX
 from tierstore.values.msgpack import array_header, bin_header, pack, unpack
 
 TYPE_CHECKING = False
@@ -39,6 +41,8 @@ BATCH_FORMAT = 2
 CHANGES_FORMAT = 3
 _FORMATS = (1, BATCH_FORMAT, CHANGES_FORMAT)
 _HEAT_KINDS = ([str, int, int], [str, int, int, int])
+FAST_BYTES_MIN = 64 << 10
+"""What is larger is worth importing msgspec for."""
 FIRST_PREDECESSOR = b""  # of the batch with number 1
 
 PUT = 0
@@ -60,6 +64,7 @@ _DELTA_AND_KEY = [bytes((0x9A, 0xA0 + size)) for size in range(32)]
 _BEFORE_STAMP = bytes((PUT, REGISTER, 0, 0xCF))
 _AFTER_STAMP = b"\xc0\x00\xc0\xc0"
 _usual_fields = Struct(">4sQ4s").pack
+_USUAL = (PUT, REGISTER, 0, 0)
 
 
 class Delta:
@@ -169,8 +174,10 @@ def decode_batch(body: bytes) -> Batch:
     A delta that makes no sense comes back as `Poisoned`. Raises CorruptionError if the body as a
     whole is not a batch.
     """
+    if len(body) > FAST_BYTES_MIN:
+        values.use_msgspec()
     try:
-        fields = unpack(body)
+        fields = values.decode(body)
     except DecodingError as exc:
         raise CorruptionError("a batch is not readable", object="batch") from exc
     if not isinstance(fields, list) or len(fields) != 6 or not _is_one_of(fields[0], *_FORMATS):
@@ -249,6 +256,13 @@ def _decode_delta(fields: Any, batch_replica: int) -> Delta | Poisoned:
     if not isinstance(fields, list) or len(fields) != 10 or type(fields[0]) is not str:
         return Poisoned("", _repack(fields), "it is not a delta")
     key, op, type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload = fields
+    if (  # the usual delta, checked at once: twice as fast
+        type(stamp) is type(op) is type(type_) is type(generation) is type(touch) is int
+        and (op, type_, generation, touch) == _USUAL
+        and replica is None and expires_at_ms is None and metadata is None
+        and type(payload) is bytes and payload and 0 <= stamp <= STAMP_MAX
+    ):  # fmt: skip
+        return Delta(key, PUT, Record(stamp, batch_replica, payload))
     replica = batch_replica if replica is None else replica
     envelope = [type_, generation, stamp, replica, touch, expires_at_ms, metadata, payload]
     if (fault := find_fault(envelope)) is not None or not _is_one_of(op, PUT, TOUCH, CHANGE, RESET):
