@@ -31,6 +31,7 @@ VERBS = {
     "maintain": "tierstore.cli.inspection:maintain",
     "outcome": "tierstore.cli.inspection:outcome",
     "replicas": "tierstore.cli.replicas:replicas",
+    "unflushed": "tierstore.cli.unflushed:unflushed",
     "gc": "tierstore.cli.garbage:gc",
     "peers": "tierstore.cli.peers:peers",
     "link": "tierstore.cli.linking:link",

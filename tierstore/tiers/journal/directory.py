@@ -85,6 +85,10 @@ class JournalDirectory:
         if os.path.isdir(self.path):
             yield from self._free_files()
 
+    def open_file(self, path: str) -> JournalFile | None:
+        """The file at `path`, locked, which the caller closes; None if it is in use."""
+        return self._try_open(path)
+
     def _free_files(self) -> Iterator[JournalFile]:
         from tierstore.tiers.journal.errors import translated
 
