@@ -55,7 +55,7 @@ def lines(cli, *words):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_all_that_waits_is_told_and_stays(cli, left):
+def test_all_that_waits_is_told_and_stays(cli, policy, left):
     for _ in range(2):
         told = lines(cli)
         by_key = {write["key"]: write for write in told}
