@@ -280,6 +280,33 @@ async def test_an_async_session_does_so_too(tmp_path):
         assert await b.session(session.session_token).get("x") == 1
 
 
+class DroppedError(Exception):
+    """Ends a block."""
+
+
+def test_batches_of_many_threads_are_each_their_own(store):
+    """No write of a block that is dropped takes a short way while others end theirs."""
+    fast = store.counter("m/a")
+    fast.add(0)
+
+    def work():
+        view = store.prefixed("m/")
+        for turn in range(100):
+            with contextlib.suppress(DroppedError), store.batch():
+                fast.add(1)
+                view.counter("a").add(10)
+                if turn % 2:
+                    raise DroppedError
+            fast.add(100)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert fast.get() == 4 * (50 * 11 + 100 * 100)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")
 def test_a_forked_child_writes_what_it_collected_itself(tmp_path):
     with tierstore.open(POLICY, base_dir=tmp_path) as store:
@@ -298,10 +325,6 @@ def test_a_forked_child_writes_what_it_collected_itself(tmp_path):
         store.flush()
         store.maintain()
         assert counter.get() == 111
-
-
-class DroppedError(Exception):
-    """Ends a block."""
 
 
 writes = st.tuples(st.sampled_from(["mem/x", "m/a"]), st.integers(0, 99))

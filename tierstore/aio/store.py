@@ -231,7 +231,7 @@ class AsyncStore:
         return await self._run(lambda left_s: store.touch(key, ttl, timeout=left_s), timeout)
 
     def batch(self, *, timeout: float | None = None) -> AsyncBatch:
-        """Writes that are one journal commit: `async with astore.batch() as batch: …`.
+        """Writes that are one journal commit: `async with astore.batch(): …`.
 
         See `Store.batch`. No coroutine, entering and leaving the block is.
         """

@@ -65,25 +65,32 @@ class Core:
 
     def rebind(self) -> None:
         """Give every view its short ways anew."""
-        self._opened = None  # a forked child must not edit under the names of its parent
-        self._bind_all()
-
-    def _bind_all(self) -> None:
         self._turn = object()
-        for known in list(self._views.values()):
-            if (view := known()) is not None:
-                self._bind(view)
+        self._opened = None  # a forked child must not edit under the names of its parent
+        self._bind(*self._alive())
 
-    def _bind(self, view: View) -> None:
+    def _alive(self) -> list[View]:
+        found = [known() for known in list(self._views.values())]
+        return [view for view in found if view is not None]
+
+    def _bind(self, *views: View) -> None:
         turn = None
         while turn is not self._turn:  # no lock, which a forked child might find taken
             turn = self._turn
-            view._lookup = self._make_lookup(view._prefix)
-            if self._batches:  # what is written may have to be collected
-                view._rewrite = view._bump = _refuse
-            else:
-                view._rewrite = self.replica.writer.rewrite
-                view._bump = Bumper(self.replica.state).bump
+            for view in views:
+                view._lookup = self._make_lookup(view._prefix)
+            self._bind_writes(views)
+
+    def _bind_writes(self, views: Sequence[View]) -> None:
+        turn = None
+        while turn is not self._turn:
+            turn = self._turn
+            rewrite: Callable[[Entry, bytes], bool] = _refuse
+            bump: Callable[[Entry, int], bool] = _refuse
+            if not self._batches:  # else what is written may have to be collected
+                rewrite, bump = self.replica.writer.rewrite, Bumper(self.replica.state).bump
+            for view in views:
+                view._rewrite, view._bump = rewrite, bump
 
     def _make_lookup(self, prefix: str) -> Callable[[str], Entry | None]:
         replica = self.replica
@@ -123,12 +130,14 @@ class Core:
     def begin_batch(self, batch: Collector) -> None:
         """Look for `batch` at each write from now on."""
         self._batches.add(batch)
-        self._bind_all()
+        self._turn = object()
+        self._bind_writes(self._alive())
 
     def end_batch(self, batch: Collector) -> None:
         """Look for `batch` no longer."""
         self._batches.discard(batch)
-        self._bind_all()
+        self._turn = object()
+        self._bind_writes(self._alive())
 
     def forget_inherited(self) -> None:
         """In a forked child: leave what was collected to the parent. Its other threads are gone."""

@@ -268,8 +268,9 @@ class Store(Resolver):
         """A view for one client: read-your-writes and monotonic reads across replicas.
 
         `token` is the `session_token` that it had elsewhere; None begins a session. Raises
-        InvalidArgumentError. Its verbs wait for what was written at another replica, within
-        their timeout, and then raise StaleReplicaError.
+        InvalidArgumentError, also for a token that no `security.session_key` has signed, and
+        PolicyError if such a key cannot be had. Its verbs wait for what was written at another
+        replica, within their timeout, and then raise StaleReplicaError.
         """
         from tierstore.store.session import make_session
 
