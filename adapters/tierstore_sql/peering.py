@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.region.moves import is_lease_over
-from tierstore.region.peers import Fingerprint, JoinReply, Peer, VersionsReply
+from tierstore.region.peers import Fingerprint, JoinReply, Peer, VersionsReply, introduced
 from tierstore_sql import directory, joins
 from tierstore_sql.rows import decode_key, encode_bound
 
@@ -38,9 +38,10 @@ class Peering:
             ledger = self._ledger(connection)
             known = joins.lock_peer(connection, peer.region)
             now = known or Peer(peer.region, peer.incarnation, 0)
-            is_late = now.is_late or now.reader not in (0, reader)
-            joins.put_peer(connection, known, replace(now, reader=reader, is_late=is_late))
-            return self._enter(ledger, reader, now.reader != reader)
+            standing = self._enter(ledger, reader, now.reader != reader)
+            met = introduced(now, reader, is_retired=standing.state.retired)
+            joins.put_peer(connection, known, met)
+            return standing
 
         return self._session.write(work, timeout_s)
 

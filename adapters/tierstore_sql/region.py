@@ -284,6 +284,16 @@ class SqlRegion(Moves, Peering):
 
         return self._session.read(work, timeout_s)
 
+    def reincarnate(self, timeout_s: float) -> RegionInfo:
+        """Begin another life, after the region was restored from a backup; who it is now."""
+
+        def work(connection: Connection) -> RegionInfo:
+            ledger = self._ledger(connection)
+            upkeep.reincarnate(ledger)
+            return RegionInfo(ledger.region, ledger.incarnation)
+
+        return self._session.write(work, timeout_s)
+
     def close(self) -> None:
         """Release connections. Idempotent."""
         self._connections.close()

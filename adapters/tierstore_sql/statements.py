@@ -61,6 +61,7 @@ CREATE_REGION = (
 )
 SET_SCHEMA_VERSION = "UPDATE ts_region SET schema_version = ?"
 SET_REGION = "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, guard = ?"
+SET_INCARNATION = "UPDATE ts_region SET incarnation = ?"
 COUNT_NEW_ASIDE = "UPDATE ts_region SET aside_total = aside_total + ?"
 
 READ_MANY = f"SELECT key, {_CONTENT}, due_ms FROM ts_directory WHERE "
@@ -160,6 +161,7 @@ PUT_REPLICA = (
     + ", ".join(f"{name} = excluded.{name}" for name in _REPLICA.split(", ")[1:])
 )
 RETIRE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND seen_ms < ?"
+RETIRE_ALL = "UPDATE ts_replica SET retired = 1"
 RETIRE_ONE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND replica = ?"
 DISMISS = "UPDATE ts_replica SET retired = 1, seen_ms = 0 WHERE replica = ?"
 FORGET_REPLICAS = (
@@ -200,6 +202,9 @@ PEER = f"SELECT {_PEER} FROM ts_peer WHERE region = ?"
 ADD_PEER = (
     f"INSERT INTO ts_peer ({_PEER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (region) DO NOTHING"
+)
+FORGET_PEERS = (
+    "UPDATE ts_peer SET replica = 0, cursor = 0, resumes_at = ?, reader = 0, linker_until_ms = 0"
 )
 SET_PEER = (
     "UPDATE ts_peer SET incarnation = ?, replica = ?, cursor = ?, resumes_at = ?, reader = ?,"

@@ -66,6 +66,15 @@ def count_dead(connection: Connection, now: Standing, dead_ms: int) -> DeadRows:
     return DeadRows(now.incarnation, now.now_ms, floor, count, young, waiting)
 
 
+def reincarnate(ledger: Ledger) -> None:
+    """Begin another life: nobody goes on as who it was."""
+    ledger.incarnation = max(ledger.incarnation + 1, ledger.time_ms)
+    ledger.connection.execute(statements.SET_INCARNATION, (ledger.incarnation,))
+    ledger.save()
+    ledger.connection.execute(statements.RETIRE_ALL)
+    ledger.connection.execute(statements.FORGET_PEERS, (b"",))
+
+
 def leave(ledger: Ledger, replica: int) -> None:
     """Forget a replica, or retire it while something of it waits for an operator."""
     ledger.connection.execute(statements.DISMISS, (replica,))

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierstore.errors import InvalidArgumentError, PolicyError, StaleReplicaError
+from tierstore.linking.ends import End
+from tierstore.linking.link import Link
 from tierstore.record import REPLICA_MAX
 from tierstore.region.rows import RegionInfo
 from tierstore.replica.seen import LIFE_MAX, POSITION_MAX, TOKEN, Seen, life_of
@@ -127,12 +129,29 @@ def test_keys_come_from_the_environment_and_are_shown_nowhere(monkeypatch):
             store.session()
 
 
+def linked():
+    """Two regions, and what lets each take over the other's rows."""
+    runtime = ManualRuntime()
+    regions = [MemoryRegion(runtime), MemoryRegion(runtime)]
+    ends = [End("one", lambda: regions[0], 2.0), End("two", lambda: regions[1], 2.0)]
+    links = [Link(*ends, runtime, 60_000), Link(*reversed(ends), runtime, 60_000)]
+
+    def link():
+        for each in (*links, *links):
+            while each.step():
+                pass
+            each.finish()
+
+    return *regions, link
+
+
 def test_what_was_seen_of_other_regions_goes_along():
-    here, elsewhere = MemoryRegion(ManualRuntime(seed=1)), MemoryRegion(ManualRuntime(seed=2))
+    here, elsewhere, link = linked()
     with store_of(region=here) as a, store_of(region=elsewhere, seed=2) as b:
         for store in (a, b):
             store.put("x", 1)
             store.flush()
+        link()
         first = a.session()
         first.get("x")
         second = b.session(first.session_token)
@@ -144,7 +163,7 @@ def test_what_was_seen_of_other_regions_goes_along():
 
 
 def test_of_a_batch_that_waits_in_another_region_nothing_is_known():
-    here, elsewhere = MemoryRegion(ManualRuntime(seed=1)), MemoryRegion(ManualRuntime(seed=2))
+    here, elsewhere, link = linked()
     with store_of(region=here) as a, store_of(region=elsewhere, seed=2) as b:
         first = a.session()
         first.get("y")
@@ -154,9 +173,10 @@ def test_of_a_batch_that_waits_in_another_region_nothing_is_known():
             second.get("x")
         assert not caught.value.lost
         a.flush()
-        assert b.session(first.session_token).get("x") is None
         second.forget()
         assert second.get("x") is None
+        link()
+        assert b.session(first.session_token).get("x") == 1
 
 
 def test_another_life_of_a_region_is_told_apart():

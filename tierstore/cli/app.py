@@ -33,6 +33,7 @@ VERBS = {
     "replicas": "tierstore.cli.replicas:replicas",
     "unflushed": "tierstore.cli.unflushed:unflushed",
     "gc": "tierstore.cli.garbage:gc",
+    "region": "tierstore.cli.region:region",
     "peers": "tierstore.cli.peers:peers",
     "link": "tierstore.cli.linking:link",
     "policy": "tierstore.cli.policies:policy",

@@ -85,6 +85,25 @@ def advanced(known: Peer | None, page: PeerPage, *, is_late: bool, now_ms: int) 
     )  # fmt: skip
 
 
+def introduced(known: Peer, reader: int, *, is_retired: bool) -> Peer:
+    """What a region knows of a peer that waits here as `reader`, which may be retired.
+
+    Another reader than before belongs to one that lost its way. A retired one is none.
+    """
+    if is_retired and known.reader != reader:
+        return known
+    is_late = known.is_late or known.reader not in (0, reader)
+    return replace(known, reader=reader, is_late=is_late)
+
+
+def forgotten(peer: Peer) -> Peer:
+    """What a region knows of a peer once it has begun another life itself.
+
+    It takes another id there, by which that one can tell that it lost its way.
+    """
+    return replace(peer, replica=0, cursor=0, resumes_at="", reader=0)
+
+
 @dataclass(slots=True)
 class JoinReply:
     """What became of a page."""

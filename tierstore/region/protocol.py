@@ -250,5 +250,13 @@ class Region(Protocol):
     def replicas(self, timeout_s: float) -> list[ReplicaState]:
         """All replicas ever registered and not yet forgotten."""
 
+    def reincarnate(self, timeout_s: float) -> RegionInfo:
+        """Begin another life, after the region was restored from a backup; who it is now.
+
+        No number of the life before is used again: incarnations grow, and all replicas are retired,
+        so that each comes back under a new id. Peers are read anew from the start, under a new id,
+        as what they forgot since the backup is not known.
+        """
+
     def close(self) -> None:
         """Release connections. Idempotent."""

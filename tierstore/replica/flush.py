@@ -12,7 +12,7 @@ from tierstore.errors import FencedError, TierStoreError, UnavailableError
 from tierstore.region.batch import CHANGE, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.replica.notes import Notes
-from tierstore.runtime import mint_replica_id
+from tierstore.replica.renewal import Renewal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Flusher:
         self._ensure_journal = ensure_journal
         self.notes = Notes(state)
         self.fenced: str | None = None
+        self._renewal = Renewal(state)
 
     def flush(self, deadline: Deadline, *, patient: bool = False) -> None:
         """Everything written before this call is in the region when it returns.
@@ -131,14 +132,16 @@ class Flusher:
         state = self._state
         known = registration.state
         self.notes.bind(registration.info.region)
-        if registration.forgotten:
-            self._require_silence()
+        is_early = registration.forgotten and self._is_early(registration.info.incarnation)
         if known.retired:
+            is_told = is_early or not registration.forgotten
+            self._renewal.applied_there = known.applied if is_told else None
             return  # the next flush takes a new identity
         if known.applied < state.outbox.acknowledged:
             self._fence(
                 f"the region has batch {known.applied} of this replica but acknowledged"
-                f" {state.outbox.acknowledged}: it was restored from a backup"
+                f" {state.outbox.acknowledged}: it was restored from a backup. Run"
+                " `tierstore region reincarnate`, once for the region"
             )
         if not state.outbox.has_sent(known.applied, known.digest):
             self._fence(
@@ -304,55 +307,30 @@ class Flusher:
                 state.edge.admit(entry)
 
     def _renew(self, deadline: Deadline) -> None:
-        """Go on under a new identity: this one was silent for longer than the horizon.
+        """Go on under a new identity: this one is retired."""
+        self._renewal.renew(deadline, self._refuse_retired)
 
-        Its batches may be older than what the region has forgotten, so they are left with the
-        region's operator instead of merged, and so is every copy that was resident.
+    def _refuse_retired(self, delta: Delta) -> None:
+        """A write was left with the operator. Needs the lock."""
+        self._forget(delta)
+        self._quarantine(delta, "retired")
+
+    def _is_early(self, incarnation: int) -> bool:
+        """Whether a region forgot this replica before it can have retired it: it was restored.
+
+        Raises FencedError unless it has begun another life since, whose name is the time of that.
         """
-        state = self._state
-        while state.outbox.frozen:
-            self._set_aside(state.outbox.frozen[0], deadline)
-        with state.journal_lock:
-            replica = mint_replica_id(state.runtime)
-            if state.journal is not None:
-                state.journal.renew(replica)
-            with state.lock:
-                state.take_identity(replica)
-        state.runtime.sometimes("retired replica came back")
-        state.link.register(deadline)
-
-    def _set_aside(self, frozen: Frozen, deadline: Deadline) -> None:
-        """Leave a batch of this retired identity with the region, for its operator.
-
-        The journal drops it with the identity; until then it may be set aside once more.
-        """
-        state = self._state
-        batch = frozen.batch
-        if batch is None:  # its content was never on disk and died with its process
-            batch = freeze(state.replica, frozen.number, b"", [], [])
-        reason = "its replica was silent for longer than the horizon"
-        state.link.observed(
-            lambda: state.link.region.set_aside(batch, reason, deadline.remaining_s())
-        )
-        with state.lock:
-            state.outbox.acknowledge(frozen, batch.digest)
-            for delta in frozen.deltas.values():
-                self._forget(delta)
-                self._quarantine(delta, "retired")
-        if any(delta.op >= CHANGE for delta in frozen.deltas.values()):
-            state.runtime.sometimes("change of a retired replica set aside")
-        state.tally.set_aside += len(frozen.deltas)
-
-    def _require_silence(self) -> None:
-        """Refuse a region that forgot this replica too early to have retired it before."""
         state = self._state
         at_ms = self.notes.last_acknowledged_ms()
         lately_ms = state.now_ms() - int(state.policy.replication.horizon_s * MS_PER_S / 2)
-        if at_ms is not None and at_ms > lately_ms:
+        is_early = at_ms is not None and at_ms > lately_ms
+        if at_ms is not None and is_early and incarnation <= at_ms:
             self._fence(
                 "the region does not know this replica, of which it acknowledged batch"
-                f" {state.outbox.acknowledged} lately: it was restored from a backup"
+                f" {state.outbox.acknowledged} lately: it was restored from a backup. Run"
+                " `tierstore region reincarnate`, once for the region"
             )
+        return is_early
 
     def _fence(self, reason: str) -> None:
         if self.fenced != reason:

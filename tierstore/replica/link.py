@@ -6,7 +6,7 @@ its clock (and so this machine's skew) and whether it can be reached at all.
 
 from __future__ import annotations
 
-from tierstore.errors import FencedError, OutcomeUnknownError, TierStoreError, UnavailableError
+from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableError
 from tierstore.replica.breaker import PATIENT_S, Breaker
 
 TYPE_CHECKING = False
@@ -139,15 +139,16 @@ class RegionLink:
             self.shown = position
 
     def _hear(self, reply: Reply, sent_ns: int, registration: Registration) -> None:
-        """Note what a reply says. Raises FencedError if another life of the region answered."""
+        """Note what a reply says. Raises UnavailableError if the region lives another life."""
         if self.failure is not None or self.breaker.reason is not None:
             self._note(None)
         self._measure(reply.now_ms, sent_ns)
         if reply.incarnation != registration.info.incarnation:
-            raise FencedError(
-                f"region {registration.info.region} was restored from a backup (incarnation"
-                f" {reply.incarnation}, known here {registration.info.incarnation}): reopen"
-                " the store; its unflushed writes stay in the journal"
+            self.forget()
+            self._runtime.sometimes("region began another life")
+            raise UnavailableError(
+                f"region {registration.info.region} was restored from a backup and has begun"
+                " another life: try again"
             )
 
     def _measure(self, now_ms: int, sent_ns: int) -> None:

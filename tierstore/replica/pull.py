@@ -36,10 +36,17 @@ class Puller:
         self._state = state
         self._rule_for = rule_for
         self._lock = state.runtime.lock()
+        self._incarnation = 0  # of the region when this replica registered last
 
     def on_registered(self, registration: Registration) -> None:
-        """Start at the region's current position: nothing that is older can be resident."""
-        state = self._state
+        """Start at the region's current position: nothing that is older can be resident.
+
+        A region that has begun another life may lack what it has shown before.
+        """
+        state, incarnation = self._state, registration.info.incarnation
+        if self._incarnation not in (0, incarnation):
+            self._start_again(registration.position)
+        self._incarnation = incarnation
         with state.lock:
             if state.cursor == 0:
                 state.cursor = registration.position

@@ -110,6 +110,10 @@ class FaultyRegion(FaultyMoves, FaultyPeers):
         """One step of the region's upkeep."""
         return self._write("maintain", lambda: self._inner.maintain(limit, timeout_s))
 
+    def reincarnate(self, timeout_s: float) -> RegionInfo:
+        """Begin another life."""
+        return self._write("reincarnate", lambda: self._inner.reincarnate(timeout_s))
+
     def dead_rows(self, timeout_s: float) -> DeadRows:
         """What would be forgotten, and what may not be yet."""
         return self._read("dead_rows", lambda: self._inner.dead_rows(timeout_s))

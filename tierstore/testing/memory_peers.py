@@ -9,7 +9,7 @@ from tierstore.region.batch import Batch, Delta
 from tierstore.region.fingerprints import hash_version, version_bytes
 from tierstore.region.joining import plan_join
 from tierstore.region.moves import is_lease_over
-from tierstore.region.peers import Fingerprint, JoinReply, Peer, VersionsReply, advanced
+from tierstore.region.peers import Fingerprint, JoinReply, Peer, VersionsReply, advanced, introduced
 from tierstore.region.rows import EVENTUAL
 from tierstore.testing.memory_moves import bare
 
@@ -47,10 +47,10 @@ class MemoryPeers:
         """Enter the replica by which a peer waits, or say what is known of it."""
         with self._lock:
             known = self._peers.get(peer.region) or Peer(peer.region, peer.incarnation, 0)
-            is_other = known.reader not in (0, reader)
-            is_late = known.is_late or is_other
-            self._peers[peer.region] = replace(known, reader=reader, is_late=is_late)
-            return self._enter(reader, known.reader != reader)
+            standing = self._enter(reader, known.reader != reader)
+            is_retired = standing.state.retired
+            self._peers[peer.region] = introduced(known, reader, is_retired=is_retired)
+            return standing
 
     def peers(self, timeout_s: float) -> list[Peer]:
         """All regions that this one knows."""

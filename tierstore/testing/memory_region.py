@@ -18,6 +18,7 @@ from tierstore.region.apply import (
 )
 from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
+from tierstore.region.peers import forgotten
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import (
     AsideEntry,
@@ -267,6 +268,16 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
         """All replicas known."""
         with self._lock:
             return [replace(state) for state in self._replicas.values()]
+
+    def reincarnate(self, timeout_s: float) -> RegionInfo:
+        """Begin another life."""
+        with self._lock:
+            old = self._info
+            self._info = RegionInfo(old.region, max(old.incarnation + 1, self._now_ms()))
+            for state in self._replicas.values():
+                state.retired = True
+            self._peers = {name: forgotten(peer) for name, peer in self._peers.items()}
+            return self._info
 
     def close(self) -> None:
         """Count that a store let go; the rows stay for the others."""

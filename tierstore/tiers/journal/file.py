@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError
+from tierstore.region.batch import decode_batch
 from tierstore.tiers.journal.content import (
     DAMAGED,
     EMPTY_HEADER,
@@ -29,7 +30,7 @@ from tierstore.tiers.journal.errors import translated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tierstore.region.batch import Delta
+    from tierstore.region.batch import Batch, Delta
     from tierstore.tiers.journal.lock import FileLock
 
 JOURNAL_FORMAT = 1
@@ -61,6 +62,10 @@ _LAST_ACKNOWLEDGED = (
 _ACKNOWLEDGE = (  # what was acknowledged before is not looked at: it may be a day's batches
     "UPDATE batches SET acknowledged_ms = ? WHERE number <= ? AND number > ("
     "SELECT value FROM meta WHERE name = 'acknowledged')"
+)
+_RETAINED_BODIES = (
+    "SELECT body FROM batches WHERE number > ? AND acknowledged_ms IS NOT NULL"
+    " AND body IS NOT NULL ORDER BY number"
 )
 _FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
 
@@ -153,6 +158,12 @@ class JournalFile:
         with translated(self.path), self._synced() as connection:
             _set(connection, region=region)
         self.region = region
+
+    def retained(self, after: int) -> list[Batch]:
+        """The acknowledged batches above number `after` whose content is still here, in order."""
+        with translated(self.path):
+            found = self._connect().execute(_RETAINED_BODIES, (after,)).fetchall()
+        return [decode_batch(body) for (body,) in found]
 
     def renew(self, replica: int) -> None:
         """Belong to a new replica, which has sent nothing yet. Unflushed deltas stay."""

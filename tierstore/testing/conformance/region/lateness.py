@@ -96,6 +96,26 @@ class Lateness(PeeringBench):
         assert not link.target.introduce(FAR, SECOND, TIMEOUT_S).state.retired
         assert _far(link).is_late
 
+    def test_a_region_that_begins_another_life_is_read_anew_and_nobody_is_late(
+        self, link: Link, sender: Sender, clock: ManualRuntime
+    ) -> None:
+        """It forgets as whom it reads its peers, and whom they read it as; all replicas retire."""
+        link.target.introduce(FAR, FIRST, TIMEOUT_S)
+        link.join(cursor=7, resumes_at=None)
+        sender.write("k")
+        old = link.target.connect(TIMEOUT_S)
+        clock.advance(1)
+        new = link.target.reincarnate(TIMEOUT_S)
+        assert new == link.target.connect(TIMEOUT_S)
+        assert (new.region, new.incarnation > old.incarnation) == (old.region, True)
+        assert sender.read("k").incarnation == new.incarnation
+        assert sender.sent(sender.batch(sender.put("k", b"2"))).verdict == "retired"
+        assert (link.peer.progress, _far(link).reader) == (None, 0)
+        assert link.target.introduce(FAR, FIRST, TIMEOUT_S).state.retired
+        assert not link.target.introduce(FAR, SECOND, TIMEOUT_S).state.retired
+        assert (_far(link).reader, _far(link).is_late) == (SECOND, False)
+        assert sender.payloads("k") == {"k": b"k"}
+
     @pytest.mark.parametrize("how", ["retired", "forgotten"])
     def test_a_peer_that_is_not_waited_for_is_late_from_the_next_page_on(
         self, link: Link, sender: Sender, clock: ManualRuntime, how: str
