@@ -24,9 +24,11 @@ SILENT_WAITS = 3
 """How many times `wait_s` a server may be silent, although it is asked to answer in each."""
 DRAIN_S = 0.001
 """How long to wait for more of what may be in a buffer already."""
+HEAR_S = 0.005
+"""How long to take in what a server says before it is told on: busy servers never pause."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Source:
     """One server that is heard."""
 
@@ -91,6 +93,7 @@ class Listener:
     ) -> None:
         monotonic = self._runtime.monotonic
         ask_s = monotonic()
+        unheard: list[_Source] = []  # what they said may be in a buffer, which no poll sees
         for source in sources:
             source.heard_s = ask_s
         while not is_stopped():
@@ -101,21 +104,22 @@ class Listener:
                 for source in sources:
                     source.heard.link.send(source.heard.asks, wait_s)
                 ask_s = now_s + wait_s
-            for source in _ready(sources, max(ask_s - now_s, DRAIN_S)):
-                self._hear(source)
+            ready = _ready(sources, 0 if unheard else max(ask_s - now_s, DRAIN_S))
+            unheard = [one for one in dict.fromkeys([*unheard, *ready]) if not self._hear(one)]
             silent_s = monotonic() - min(source.heard_s for source in sources)
             if silent_s > SILENT_WAITS * wait_s and not _ready(sources, 0):
                 raise UnavailableError(f"{self._server.place}: it does not answer its listener")
 
-    def _hear(self, source: _Source) -> None:
-        """Take all that a server has said."""
-        answer: Any = True
-        while answer is not None:
+    def _hear(self, source: _Source) -> bool:
+        """Take what a server has said; whether that was all of it."""
+        ends_s = self._runtime.monotonic() + HEAR_S
+        while source.heard_s < ends_s:
             known = len(source.pushes)
             answer = source.heard.link.hear(DRAIN_S)
-            if answer is not None or len(source.pushes) > known:
-                source.heard_s = self._runtime.monotonic()
-                answer = True
+            if answer is None and len(source.pushes) == known:
+                return True
+            source.heard_s = self._runtime.monotonic()
+        return False
 
     def _tell(self, pushes: list[Any], on_gone: OnGone) -> None:
         told, pushes[:] = list(pushes), []
