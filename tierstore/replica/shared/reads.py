@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from tierstore.crdt import register
 from tierstore.edge.entry import GONE, fold, key_size
-from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.errors import (
+    OutcomeUnknownError,
+    OverloadedError,
+    TierStoreError,
+    UnavailableError,
+)
 from tierstore.region.shared import tag_of
 from tierstore.replica.cold import damage, fetch
 from tierstore.replica.reads import READ_KEYS_MAX, Answer, Reader, _wait
+from tierstore.replica.shared.asked import Asked
 from tierstore.replica.shared.near import install_near
 from tierstore.runtime import mint_replica_id
 
@@ -25,28 +31,8 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import ReadReply
     from tierstore.region.shared import Copy
     from tierstore.replica.deadline import Deadline
-    from tierstore.replica.fills import Flight
+    from tierstore.replica.shared.asked import Found
     from tierstore.replica.shared.state import SharedState
-
-
-class Asked:
-    """One read of several keys: what each may lag, who waits for it, what was found."""
-
-    __slots__ = ("answers", "bound_s", "counts", "deadline", "flights", "rules")
-
-    def __init__(
-        self, rules: dict[str, Rule], bound_s: float | None, deadline: Deadline, *, counts: bool
-    ) -> None:
-        self.rules = rules
-        self.bound_s = bound_s
-        self.deadline = deadline
-        self.counts = counts
-        self.answers: dict[str, Answer] = {}
-        self.flights: dict[str, Flight] = {}
-
-    def bound_of(self, key: str) -> float | None:
-        """How far an answer for `key` may lag, in seconds; None: no bound."""
-        return self.bound_s if self.bound_s is not None else self.rules[key].read.max_age_s
 
 
 class SharedReader:
@@ -114,8 +100,51 @@ class SharedReader:
         self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
     ) -> dict[str, Answer]:
         """`resolve` for several keys, with one request a thousand keys to each tier."""
+        return self._resolve_all(Asked(rules, max_age_s, deadline))
+
+    def resolve_each(
+        self, rules: dict[str, Rule], deadline: Deadline, tell: Callable[[Found], None]
+    ) -> None:
+        """Tell of several keys what `resolve` returns or raises, as soon as that is known.
+
+        They share requests, but neither the failure of a tier that one of them needs nor, where
+        the edge has them, the time that it takes.
+        """
+        keys = list(rules)
+        for start in range(0, len(keys), READ_KEYS_MAX):
+            some = {key: rules[key] for key in keys[start : start + READ_KEYS_MAX]}
+            with self._state.lock:
+                private = {k: r for k, r in some.items() if self._shared.is_private(k, r)}
+            shared = {key: rule for key, rule in some.items() if key not in private}
+            self._tell_each(Asked(shared, None, deadline.renewed(), tell=tell))
+            self._tell_each(Asked(private, None, deadline.renewed(), tell=tell))
+
+    def _tell_each(self, asked: Asked) -> None:
+        """Answer together, and what failed once more alone, unless its tier is away as a whole."""
+        try:
+            asked.tell({**self._resolve_all(asked)})
+        except TierStoreError as error:
+            asked.tell({**asked.answers})
+            again = asked.deadline.again()
+            for key in [key for key in asked.rules if key not in asked.answers]:
+                is_vain = self._is_away() or again.has_passed()
+                asked.tell({key: error if is_vain else self._resolve_alone(key, asked)})
+
+    def _resolve_alone(self, key: str, asked: Asked) -> Answer | TierStoreError:
+        try:
+            return self.resolve(key, asked.rules[key], asked.bound_s, asked.deadline.again())
+        except TierStoreError as error:
+            return error
+
+    def _is_away(self) -> bool:
+        """Whether all of the edge, or the region, did not answer when it was last asked."""
+        link = self._shared.link
+        is_edge_away = link.failure is not None and not link.has_lost_part
+        return is_edge_away or not self._state.link.reachable
+
+    def _resolve_all(self, asked: Asked) -> dict[str, Answer]:
         state, shared = self._state, self._shared
-        asked = Asked(rules, max_age_s, deadline, counts=True)
+        rules, deadline = asked.rules, asked.deadline
         private: dict[str, Rule] = {}
         with state.lock:
             for key, rule in rules.items():
@@ -127,10 +156,10 @@ class SharedReader:
                     asked.flights[key] = flight
         answers = self._lead(asked)
         if private:
-            answers.update(self._private.resolve_many(private, max_age_s, deadline.renewed()))
+            answers.update(self._private.resolve_many(private, asked.bound_s, deadline.renewed()))
         for key, rule in rules.items():
             if key not in answers:  # another reader's flight
-                answers[key] = self.resolve(key, rule, max_age_s, deadline.renewed())
+                answers[key] = self.resolve(key, rule, asked.bound_s, deadline.renewed())
         return answers
 
     def _lead(self, asked: Asked) -> dict[str, Answer]:
@@ -155,6 +184,7 @@ class SharedReader:
             copies.update(self._copies([key for key in missing if key in copies], asked))
             missing = [key for key in missing if key not in asked.answers]
         if missing:
+            asked.tell({**asked.answers})
             self._ask_region(missing, copies, asked)
 
     def _copies(self, keys: list[str], asked: Asked) -> dict[str, Copy]:
