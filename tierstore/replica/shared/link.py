@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.region.shared import ReplacedError
 from tierstore.replica.breaker import PATIENT_S, Breaker
 from tierstore.replica.shared.clock import EdgeClock
 
@@ -38,9 +39,10 @@ class EdgeLink:
         self._connecting = runtime.lock()
         self.made: SharedEdge | None = None
         self.info: EdgeInfo | None = None
-        self._run: str | None = None
+        self.run = ""
+        """The life of the server that was last connected to."""
         self.on_new_life: Callable[[], None] = lambda: None
-        """Called when another life of the server answers than before."""
+        """Called when another life of the server may answer than before."""
         self.clock = EdgeClock(runtime)
         self.failure: str | None = None
         self.breaker = Breaker(runtime, "the edge server")
@@ -66,13 +68,14 @@ class EdgeLink:
             raise UnavailableError("another thread is still connecting to the edge server")
         try:
             if self.info is None:
+                self.on_new_life()  # until it is known, others are answered by whoever is there
                 sent_at_s = self._runtime.monotonic()
                 info = self.edge.connect(deadline.remaining_s())
                 self.clock.heard(info.now_ms, sent_at_s)
                 self._require(info)
-                if self._run not in (None, info.run):
+                if self.run != info.run:
                     self.on_new_life()
-                self._run = info.run
+                self.run = info.run
                 self.info, self._is_spread = info, info.is_spread
             assert self.info is not None
             return self.info
@@ -97,14 +100,23 @@ class EdgeLink:
     ) -> R:
         self.breaker.admit(deadline.timeout_s)
         try:
-            self.connect(deadline)
-            answer = send(self.edge, min(timeout_s, deadline.remaining_s()))
+            try:
+                answer = self._sent(send, deadline, timeout_s)
+            except ReplacedError:
+                self.reconnect()
+                answer = self._sent(send, deadline, timeout_s)
         except (UnavailableError, OutcomeUnknownError) as exc:
             self._note(str(exc), deadline.timeout_s)
             raise
         if self.failure is not None:
             self._note(None)
         return answer
+
+    def _sent(
+        self, send: Callable[[SharedEdge, float], R], deadline: Deadline, timeout_s: float
+    ) -> R:
+        self.connect(deadline)
+        return send(self.edge, min(timeout_s, deadline.remaining_s()))
 
     @property
     def has_lost_part(self) -> bool:

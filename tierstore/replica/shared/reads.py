@@ -255,7 +255,8 @@ class SharedReader:
         state, shared = self._state, self._shared
         token, sent_at_s = mint_replica_id(state.runtime), state.runtime.monotonic()
         fetched_ms = self._lease(keys, token, asked)
-        shared.link.clock.heard(fetched_ms, sent_at_s)
+        if not shared.is_of_another(sent_at_s):
+            shared.link.clock.heard(fetched_ms, sent_at_s)
         try:
             reply = fetch(state, keys, asked.deadline.renewed())
         except UnavailableError as exc:

@@ -172,9 +172,8 @@ class SharedWriter:
 
     def _send(self, tag: int, deltas: list[Delta], deadline: Deadline) -> WriteReply:
         """The edge's verdict: "written" or "behind"."""
-        link = self._shared.link
         for _ in range(ATTEMPTS_MAX):
-            reply = self._try(deltas, link.connect(deadline).run, deadline)
+            reply = self._try(deltas, deadline)
             if reply.verdict == "unbound":
                 self._bind(tag, deadline)
             elif reply.verdict == "full":
@@ -185,10 +184,11 @@ class SharedWriter:
                 return reply
         raise UnavailableError("the edge server was replaced again and again: see whether it runs")
 
-    def _try(self, deltas: list[Delta], run: str, deadline: Deadline) -> WriteReply:
+    def _try(self, deltas: list[Delta], deadline: Deadline) -> WriteReply:
+        link = self._shared.link
         try:
-            return self._shared.link.call(
-                lambda edge, timeout_s: edge.write(deltas, run, self._bytes_max, timeout_s),
+            return link.call(
+                lambda edge, timeout_s: edge.write(deltas, link.run, self._bytes_max, timeout_s),
                 deadline,
             )
         except OutcomeUnknownError as exc:
@@ -199,9 +199,8 @@ class SharedWriter:
         """Give the tag an identity for the server's life, as it is now."""
         link = self._shared.link
         link.reconnect()
-        run = link.connect(deadline).run
         minted = mint_replica_id(self._state.runtime)
-        link.call(lambda edge, timeout_s: edge.bind(tag, run, minted, timeout_s), deadline)
+        link.call(lambda edge, timeout_s: edge.bind(tag, link.run, minted, timeout_s), deadline)
 
     def _relieve(self, tag: int, queued_bytes: int, deadline: Deadline) -> None:
         """Bring the tag's queue to the region in the caller's own time, or refuse the write."""
