@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableError
 from tierstore.region.shared import ReplacedError
 from tierstore.replica.breaker import PATIENT_S, Breaker
 from tierstore.replica.shared.clock import EdgeClock
@@ -108,8 +108,10 @@ class EdgeLink:
         except (UnavailableError, OutcomeUnknownError) as exc:
             self._note(str(exc), deadline.timeout_s)
             raise
-        if self.failure is not None:
-            self._note(None)
+        except TierStoreError:
+            self._note_answered()  # that it has no room, say
+            raise
+        self._note_answered()
         return answer
 
     def _sent(
@@ -132,13 +134,17 @@ class EdgeLink:
         if self.made is not None:
             self.made.close()
 
+    def _note_answered(self) -> None:
+        if self.failure is not None:
+            self._note(None)
+
     def _note(self, failure: str | None, patience_s: float = PATIENT_S) -> None:
         was, self.failure = self.failure, failure
         if failure is None:
             self.breaker.answered()
-        else:
+        elif not self._is_spread:  # else the others are what they were; a new life meets `unbound`
             self.info = None
-            if patience_s >= PATIENT_S and not self._is_spread:
+            if patience_s >= PATIENT_S:
                 self.breaker.unanswered(failure)
         if (was is None) is not (failure is None) and self._may_tell():
             from tierstore.replica.log import log_reach
