@@ -12,9 +12,10 @@ from tierstore.errors import (
     OverloadedError,
     TierStoreError,
     UnavailableError,
+    ValueTooLargeError,
 )
 from tierstore.record import Record
-from tierstore.region.batch import PUT, TOUCH, Delta
+from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
 from tierstore.region.shared import TAGS, tag_of
 from tierstore.replica.cold import fetch
 from tierstore.replica.operation import decode_operation, encode_operation
@@ -71,6 +72,7 @@ class SharedWriter:
         deadline = deadline or self._deadline()
         queued = [write for write in writes if shared.is_queued(write.rule)]
         others = [write for write in writes if not shared.is_queued(write.rule)]
+        self._refuse_too_large(queued)
         self._private._admit(sum(write.size + DELTA_OVERHEAD_BYTES for write in others), deadline)
         stamps: dict[str, int] = {}
         try:
@@ -172,23 +174,38 @@ class SharedWriter:
 
     def _send(self, tag: int, deltas: list[Delta], deadline: Deadline) -> WriteReply:
         """The edge's verdict: "written" or "behind"."""
+        bytes_max = self._bytes_max
         for _ in range(ATTEMPTS_MAX):
-            reply = self._try(deltas, deadline)
+            reply = self._try(deltas, bytes_max, deadline)
             if reply.verdict == "unbound":
                 self._bind(tag, deadline)
             elif reply.verdict == "full":
                 self._relieve(tag, reply.queued_bytes, deadline)
+                # What is more than a queue may hold may be all that it holds.
+                bytes_max = max(bytes_max, sum(len(encode_delta(one, 0)) for one in deltas))
             else:
                 if reply.verdict == "written":
                     self._note_waiting(tag)
                 return reply
+        if reply.verdict == "full":
+            raise OverloadedError("others filled this queue of the edge again and again: slow down")
         raise UnavailableError("the edge server was replaced again and again: see whether it runs")
 
-    def _try(self, deltas: list[Delta], deadline: Deadline) -> WriteReply:
+    def _refuse_too_large(self, writes: Sequence[Write]) -> None:
+        """Raise ValueTooLargeError for what can never wait, before anything happens."""
+        size_bytes = sum(write.size + DELTA_OVERHEAD_BYTES for write in writes)
+        bytes_max = self._state.policy.limits.unflushed_bytes
+        if size_bytes > bytes_max:
+            raise ValueTooLargeError(
+                f"{size_bytes} bytes are written at once, limits.unflushed is {bytes_max}: write"
+                " less at a time, or raise the limit"
+            )
+
+    def _try(self, deltas: list[Delta], bytes_max: int, deadline: Deadline) -> WriteReply:
         link = self._shared.link
         try:
             return link.call(
-                lambda edge, timeout_s: edge.write(deltas, link.run, self._bytes_max, timeout_s),
+                lambda edge, timeout_s: edge.write(deltas, link.run, bytes_max, timeout_s),
                 deadline,
             )
         except OutcomeUnknownError as exc:
