@@ -26,7 +26,7 @@ from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
@@ -111,10 +111,10 @@ class SharedWriter:
         """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
         deadline = deadline or self._deadline()
         if not self._shared.is_queued(rule):
-            with self._state.lock:
-                self._shared.owed.add(key)
+            self._private._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
+            self._owe([(key, rule)])
             return self._private.touch(key, rule, target, ttl_ms, deadline)
-        self._private._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
+        self._private._admit(0, deadline)  # refuses while this machine's clock is wrong
         self._bring(key, deadline)
         with self._state.lock:
             stamp = self._state.tick()
@@ -150,11 +150,14 @@ class SharedWriter:
             )
 
     def _write_privately(self, writes: list[Write]) -> list[int]:
-        with self._state.lock:
-            self._shared.owed.update(
-                write.key for write in writes if write.rule.index not in self._shared.barred
-            )
+        self._owe((write.key, write.rule) for write in writes)
         return self._private.write(writes, self._deadline())
+
+    def _owe(self, written: Iterable[tuple[str, Rule]]) -> None:
+        """Note that copies are owed of what will be written at the region, before it is."""
+        barred = self._shared.barred
+        with self._state.lock:
+            self._shared.owed.update(key for key, rule in written if rule.index not in barred)
 
     def _write_tag(self, tag: int, writes: list[Write], deadline: Deadline) -> dict[str, int]:
         """Write what is of one tag, stamped anew as long as something newer is met."""
