@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tierstore.errors import OverloadedError, UnavailableError
+from tierstore.errors import DeadlineExceededError, OverloadedError, UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.region.shared import tag_of
@@ -94,4 +94,20 @@ def test_a_server_that_is_full_has_answered(store, edge, runtime):
     for _ in range(2):
         with pytest.raises(OverloadedError):
             store.put(KEPT, 2)
+    assert store.stats()["shared_edge"]["reachable"]
+
+
+def test_time_that_the_region_took_is_not_held_against_the_edge(store, runtime, monkeypatch):
+    region = store._core.replica.region
+    apply = region.apply
+
+    def take_time(*arguments):
+        runtime.sleep(0.5)
+        return apply(*arguments)
+
+    store.put(KEPT, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "apply", take_time)
+        with pytest.raises(DeadlineExceededError):
+            store.flush(timeout=0.5)
     assert store.stats()["shared_edge"]["reachable"]

@@ -98,6 +98,7 @@ class EdgeLink:
     def _call(
         self, send: Callable[[SharedEdge, float], R], deadline: Deadline, timeout_s: float
     ) -> R:
+        deadline.remaining_s()  # raises where others took the time, which says nothing of the edge
         self.breaker.admit(deadline.timeout_s)
         try:
             try:
