@@ -17,13 +17,16 @@ FIRST, SECOND = "a", next(c for c in "bcdefgh" if tag_of(c) > tag_of("a"))
 
 
 class Spoilt(MemoryShared):
-    """One in which the queue of a tag cannot be understood."""
+    """One in which the queue of a tag cannot be understood, but for the first entries."""
 
     tag = None
+    good = 0
 
     def queue(self, tag, *rest):
         entries = super().queue(tag, *rest)
-        return [Queued(e.number, None, b"?") for e in entries] if tag == self.tag else entries
+        if tag != self.tag:
+            return entries
+        return [e if e.number <= self.good else Queued(e.number, None, b"?") for e in entries]
 
 
 @pytest.fixture
@@ -52,6 +55,10 @@ def make_worker(runtime, region, edge):
     yield make
     for store in made:
         store.close()
+
+
+def away(*_):
+    raise UnavailableError("the region is away")
 
 
 def row_of(region, key):
@@ -135,3 +142,34 @@ def test_a_worker_that_lives_keeps_idle_queues_alive(make_worker, runtime, regio
     (identity,) = edge.identities(tag_of("key"), 1.0)
     known = {state.replica for state in region.replicas(1.0)}
     assert identity.replica in known - retired(region)
+
+
+def test_what_waits_before_a_damaged_entry_gets_to_the_region(make_worker, region, edge):
+    worker = make_worker()
+    keys = [key for key in map(str, range(100)) if tag_of(key) == tag_of(FIRST)][:3]
+    for key in keys:
+        worker.put(key, 1)
+    edge.tag, edge.good = tag_of(FIRST), 2
+    with pytest.raises(CorruptionError, match="entry 3 of queue"):
+        worker.flush()
+    assert [row_of(region, key) is not None for key in keys] == [True, True, False]
+    edge.tag = None
+    worker.flush()
+    assert row_of(region, keys[2])
+
+
+def test_a_flush_takes_as_long_as_its_queue_is_while_the_region_answers(
+    make_worker, runtime, region, monkeypatch
+):
+    worker, apply = make_worker(), region.apply
+    for number in range(6):
+        worker.put(FIRST, "x" * 10_000 + str(number))
+
+    def take_time(*arguments):
+        runtime.sleep(worker._core.policy.timeouts.regional_s * 0.4)
+        return apply(*arguments)
+
+    monkeypatch.setattr(region, "apply", take_time)
+    monkeypatch.setattr("tierstore.replica.shared.draining.BATCH_BYTES_MAX", 10_000)
+    worker.flush()
+    assert worker._core.replica.shared.touched_tags == set()

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tierstore.replica.shared.state import SharedState
 
 LEASE_MS = 3000
-ROUNDS_MAX = 100_000
 BATCH_BYTES_MAX = 4 * 2**20
 
 
@@ -75,7 +74,7 @@ class Drainer:
             raise stopped
 
     def drain(self, tag: int, deadline: Deadline) -> None:
-        """Bring all that waits in a tag's queue to the region.
+        """Bring all that waits in a tag's queue now to the region.
 
         Raises UnavailableError if a tier does not answer (what waits stays queued), FencedError if
         the region refuses an identity, CorruptionError for an entry that cannot be understood.
@@ -122,8 +121,8 @@ class Drainer:
             applied, digest = known.applied, known.digest
             if not self._drain_as(tag, identity, link, applied, digest, deadline):
                 return
-            known = self._meet_other(link, applied, deadline).state
-        self._drain_retired(tag, identity, deadline)
+            known = self._meet_other(link, applied, deadline.renewed()).state
+        self._drain_retired(tag, identity, deadline.renewed())
 
     def _drain_as(
         self,
@@ -135,16 +134,18 @@ class Drainer:
         deadline: Deadline,
     ) -> bool:
         """Send what the region lacks; whether it turned out to have had something else since."""
-        for _ in range(ROUNDS_MAX):
-            entries = self._queue(tag, identity, deadline)
+        left = identity.waiting  # what others write meanwhile is theirs to drain
+        while left > 0:
+            entries = self._queue(tag, identity, deadline.renewed())
             self._forget_applied(tag, identity, entries, applied, deadline)
-            entries = _fitting([entry for entry in entries if entry.number > applied])
-            if not entries:
+            unsent = _fitting([entry for entry in entries if entry.number > applied])
+            if not unsent:
                 return False
-            batch = _batch(identity.replica, digest, entries)
-            if not self._send(tag, identity, link, batch, entries, deadline.renewed()):
+            batch = _batch(identity.replica, digest, unsent)
+            if not self._send(tag, identity, link, batch, unsent, deadline.renewed()):
                 return True
             applied, digest = batch.number, batch.digest
+            left -= sum(entry.number <= applied for entry in entries)
         return False
 
     def _keep_alive(self, identity: Identity, deadline: Deadline) -> None:
@@ -154,18 +155,19 @@ class Drainer:
             link.register(deadline)
 
     def _queue(self, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
+        """The first entries, up to one that cannot be understood. Raises CorruptionError for it."""
         limit = self._state.policy.replication.batch
         entries = self._shared.link.work(
             lambda edge, timeout_s: edge.queue(tag, identity.replica, limit, timeout_s), deadline
         )
-        for entry in entries:
-            if entry.delta is None:
-                raise CorruptionError(
-                    f"entry {entry.number} of queue {tag} of the edge cannot be understood; what"
-                    " was written after it waits behind it",
-                    tier="edge",
-                )
-        return entries
+        damaged = next((at for at, entry in enumerate(entries) if entry.delta is None), None)
+        if damaged == 0:
+            raise CorruptionError(
+                f"entry {entries[0].number} of queue {tag} of the edge cannot be understood; what"
+                " was written after it waits behind it",
+                tier="edge",
+            )
+        return entries[:damaged]
 
     def _standing_of(
         self, tag: int, identity: Identity, link: RegionLink, deadline: Deadline
