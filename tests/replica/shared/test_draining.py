@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count, islice
+
 import pytest
 
 from tierstore.errors import CorruptionError, UnavailableError
@@ -173,3 +175,12 @@ def test_a_flush_takes_as_long_as_its_queue_is_while_the_region_answers(
     monkeypatch.setattr("tierstore.replica.shared.draining.BATCH_BYTES_MAX", 10_000)
     worker.flush()
     assert worker._core.replica.shared.touched_tags == set()
+
+
+def test_a_scan_shows_all_that_waits_however_much(make_worker, monkeypatch, region):
+    worker, total = make_worker(), 10_010
+    keys = islice((f"key/{n}" for n in count() if tag_of(f"key/{n}") == 3), total)
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "apply", away)
+        worker.put_many(dict.fromkeys(keys, 1))
+        assert sum(1 for _ in worker.scan("key/", values=False)) == total
