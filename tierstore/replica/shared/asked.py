@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class Asked:
     """What each key may lag, who waits for it, what was found."""
 
-    __slots__ = ("answers", "bound_s", "counts", "deadline", "flights", "rules", "tell")
+    __slots__ = (
+        "answers", "bound_s", "counts", "deadline", "flights", "pulled_ms", "rules", "tell",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -38,6 +40,8 @@ class Asked:
         self.tell = tell
         self.answers: dict[str, Answer] = {}
         self.flights: dict[str, Flight] = {}
+        self.pulled_ms = 0
+        """The last pull that was known before the edge's copies were asked for."""
 
     def bound_of(self, key: str) -> float | None:
         """How far an answer for `key` may lag, in seconds; None: no bound."""

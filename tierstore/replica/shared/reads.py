@@ -193,14 +193,14 @@ class SharedReader:
         pulled_ms = shared.known_pulled_ms
         reply = shared.link.call(lambda edge, timeout_s: edge.read(keys, timeout_s), asked.deadline)
         # Unless another server answered, which may not have seen that pull.
-        pulled_ms = min(pulled_ms, shared.known_pulled_ms)
+        asked.pulled_ms = min(pulled_ms, shared.known_pulled_ms)
         self._start()
         if reply.damaged:
             self._clear_away(reply.damaged, asked.deadline)
         with state.lock:
             for key, copy in reply.copies.items():
                 state.clock.merge_admitted(max(copy.record.stamp, copy.record.touch))
-                self._answer_by(copy, key, pulled_ms, asked)
+                self._answer_by(copy, key, asked)
             state.edge.evict(state.now_ms())
         return reply.copies
 
@@ -217,11 +217,10 @@ class SharedReader:
             lambda edge, timeout_s: edge.withdraw(keys, timeout_s), deadline.renewed()
         )
 
-    def _answer_by(self, copy: Copy, key: str, pulled_ms: int, asked: Asked) -> None:
+    def _answer_by(self, copy: Copy, key: str, asked: Asked) -> None:
         """Let `copy` answer, if it is young enough, and keep it near. Needs the lock."""
         state, rule = self._state, asked.rules[key]
-        seen_ms = max(copy.fetched_ms, pulled_ms) if copy.fetched_ms else 0
-        seen_s = self._shared.link.clock.here_s(seen_ms) if seen_ms else float("-inf")
+        seen_s = self._seen_s(copy, asked)
         age_s, bound_s = state.runtime.monotonic() - seen_s, asked.bound_of(key)
         if bound_s is not None and age_s > bound_s:
             return
@@ -233,6 +232,12 @@ class SharedReader:
             install_near(state, key, rule, copy.record, seen_s)
         record = copy.record
         asked.answers[key] = Answer(record, fold(record.payload), "edge", age_s)
+
+    def _seen_s(self, copy: Copy, asked: Asked) -> float:
+        """When a copy was compared with the region last, by the clock here."""
+        if not copy.fetched_ms:
+            return float("-inf")
+        return self._shared.link.clock.here_s(max(copy.fetched_ms, asked.pulled_ms))
 
     def _look_up(self, asked: Asked) -> bool:
         """Learn of the latest pull; whether there is word of a later one than was known."""
@@ -380,9 +385,7 @@ class SharedReader:
                 if key not in copies or bound_s is None:
                     raise error
                 copy, rule = copies[key], asked.rules[key]
-                seen_ms = max(copy.fetched_ms, self._shared.known_pulled_ms)
-                seen_s = self._shared.link.clock.here_s(seen_ms if copy.fetched_ms else 0)
-                age_s = state.runtime.monotonic() - seen_s
+                age_s = state.runtime.monotonic() - self._seen_s(copy, asked)
                 if age_s > bound_s + (rule.read.stale_if_error_s or 0.0):
                     raise error
                 state.fills.land(asked.flights[key])
