@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import UnavailableError
+from tierstore.runtime import fork
 from tierstore_redis.errors import DRIVER_ERRORS, translate
 from tierstore_redis.probing import process_of
 
@@ -45,6 +46,8 @@ class Listener:
         self._names = names
         self._runtime = runtime
         self._on_gone: OnGone | None = None
+        self._sources: list[_Source] = []
+        fork.register(self)
         self._processes: frozenset[str] = frozenset()
 
     def listen(
@@ -55,7 +58,7 @@ class Listener:
         is_stopped: Callable[[], bool],
     ) -> None:
         """Tell until stopped. Raises UnavailableError when a server cannot be heard."""
-        sources = [_Source(one) for one in self._server.open(OPEN_S)]
+        sources = self._sources = [_Source(one) for one in self._server.open(OPEN_S)]
         try:
             for source in sources:
                 self._track(source)
@@ -66,7 +69,7 @@ class Listener:
         except DRIVER_ERRORS as error:
             raise translate(error, self._server.place, is_sent=True) from error
         finally:
-            self._on_gone = None
+            self._sources, self._on_gone = [], None
             for source in sources:
                 source.heard.link.close()
 
@@ -75,6 +78,18 @@ class Listener:
         on_gone = self._on_gone
         if on_gone is not None and process_of(life) not in self._processes:
             on_gone(keys)
+
+    def before_fork(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Forget what is the parent's: nobody listens here."""
+        for source in self._sources:
+            source.heard.link.abandon()
+        self._sources, self._on_gone = [], None
 
     def _track(self, source: _Source) -> None:
         """Have a server tell; what it tells while it begins to is kept."""
