@@ -86,20 +86,29 @@ class _Timed:
 
     allowance: Allowance
 
+    @property
+    def socket_connect_timeout(self) -> float:
+        """What is left for the next of a host's addresses; what the driver sets is ignored."""
+        return self.allowance.left_s()
+
+    @socket_connect_timeout.setter
+    def socket_connect_timeout(self, timeout_s: float | None) -> None:
+        return
+
     def _connect(self) -> TimedSocket:
         raw = super()._connect()  # type: ignore[misc]
         return TimedSocket(raw, self.allowance)
 
 
-class _TimedTcp(_Timed, Connection):
+class _TimedTcp(_Timed, Connection):  # type: ignore[misc]
     pass
 
 
-class _TimedTls(_Timed, SSLConnection):
+class _TimedTls(_Timed, SSLConnection):  # type: ignore[misc]
     pass
 
 
-class _TimedUnix(_Timed, UnixDomainSocketConnection):
+class _TimedUnix(_Timed, UnixDomainSocketConnection):  # type: ignore[misc]
     pass
 
 
