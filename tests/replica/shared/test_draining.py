@@ -184,3 +184,26 @@ def test_a_scan_shows_all_that_waits_however_much(make_worker, monkeypatch, regi
         patch.setattr(region, "apply", away)
         worker.put_many(dict.fromkeys(keys, 1))
         assert sum(1 for _ in worker.scan("key/", values=False)) == total
+
+
+def test_a_worker_does_not_wait_for_the_lease_of_one_that_is_done(make_worker, region):
+    first, second = (make_worker() for _ in range(2))
+    keys = [key for key in map(str, range(100)) if tag_of(key) == tag_of(FIRST)][:2]
+    for worker, key in zip((first, second), keys, strict=True):
+        worker.put(key, 1)
+        worker._core.replica._drain()
+        assert row_of(region, key)
+
+
+def test_what_one_worker_ended_the_others_forget(make_worker, edge):
+    first, second = (make_worker() for _ in range(2))
+    for at, worker in enumerate((first, second)):
+        worker.put(FIRST, at)
+        worker.flush()
+    edge.restart()
+    for worker in (first, second):
+        worker.put(FIRST, 2)
+        worker.flush()
+    (left,) = edge.identities(tag_of(FIRST), 1.0)
+    for worker in (first, second):
+        assert worker._core.replica.drainer.identities == [left.replica]
