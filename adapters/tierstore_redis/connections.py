@@ -6,6 +6,7 @@ bound each read of a socket, not the whole answer.
 
 from __future__ import annotations
 
+import os
 import select
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ Command = tuple[Argument, ...]
 
 FREED_POLL_S = 0.05  # between looks for a connection whose return went to somebody else
 _inherited: list[object] = []
-"""What a forked child must neither use nor close."""
+"""What a forked child must neither use nor let the driver close."""
 
 
 class Allowance:
@@ -85,20 +86,29 @@ class _Timed:
 
     allowance: Allowance
 
+    @property
+    def socket_connect_timeout(self) -> float:
+        """What is left for the next of a host's addresses; what the driver sets is ignored."""
+        return self.allowance.left_s()
+
+    @socket_connect_timeout.setter
+    def socket_connect_timeout(self, timeout_s: float | None) -> None:
+        return
+
     def _connect(self) -> TimedSocket:
         raw = super()._connect()  # type: ignore[misc]
         return TimedSocket(raw, self.allowance)
 
 
-class _TimedTcp(_Timed, Connection):
+class _TimedTcp(_Timed, Connection):  # type: ignore[misc]
     pass
 
 
-class _TimedTls(_Timed, SSLConnection):
+class _TimedTls(_Timed, SSLConnection):  # type: ignore[misc]
     pass
 
 
-class _TimedUnix(_Timed, UnixDomainSocketConnection):
+class _TimedUnix(_Timed, UnixDomainSocketConnection):  # type: ignore[misc]
     pass
 
 
@@ -176,6 +186,17 @@ class Link:
         try:
             self.driver.disconnect()
         except DRIVER_ERRORS:
+            return
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the socket, which goes on in the parent.
+
+        Else a server would not notice when that is killed, and keep what it was to tell it.
+        """
+        _inherited.append(self)
+        try:
+            os.close(self.driver._sock.detach())
+        except (AttributeError, OSError):
             return
 
     def _read(self) -> Any:
@@ -273,7 +294,8 @@ class Connections:
 
     def after_fork_in_child(self) -> None:
         """Forget what is the parent's."""
-        _inherited.extend((*self._held, *self.idle))
+        for link in {*self._held, *self.idle}:
+            link.abandon()
         self.idle, self._held, self._opening = [], set(), []
         self._lock = self._runtime.lock()
         self._freed = self._runtime.event()

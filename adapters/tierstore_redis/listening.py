@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import UnavailableError
+from tierstore.runtime import fork
 from tierstore_redis.errors import DRIVER_ERRORS, translate
 from tierstore_redis.probing import process_of
 
@@ -24,9 +25,11 @@ SILENT_WAITS = 3
 """How many times `wait_s` a server may be silent, although it is asked to answer in each."""
 DRAIN_S = 0.001
 """How long to wait for more of what may be in a buffer already."""
+HEAR_S = 0.005
+"""How long to take in what a server says before it is told on: busy servers never pause."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Source:
     """One server that is heard."""
 
@@ -43,6 +46,8 @@ class Listener:
         self._names = names
         self._runtime = runtime
         self._on_gone: OnGone | None = None
+        self._sources: list[_Source] = []
+        fork.register(self)
         self._processes: frozenset[str] = frozenset()
 
     def listen(
@@ -53,7 +58,7 @@ class Listener:
         is_stopped: Callable[[], bool],
     ) -> None:
         """Tell until stopped. Raises UnavailableError when a server cannot be heard."""
-        sources = [_Source(one) for one in self._server.open(OPEN_S)]
+        sources = self._sources = [_Source(one) for one in self._server.open(OPEN_S)]
         try:
             for source in sources:
                 self._track(source)
@@ -64,7 +69,7 @@ class Listener:
         except DRIVER_ERRORS as error:
             raise translate(error, self._server.place, is_sent=True) from error
         finally:
-            self._on_gone = None
+            self._sources, self._on_gone = [], None
             for source in sources:
                 source.heard.link.close()
 
@@ -73,6 +78,18 @@ class Listener:
         on_gone = self._on_gone
         if on_gone is not None and process_of(life) not in self._processes:
             on_gone(keys)
+
+    def before_fork(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Forget what is the parent's: nobody listens here."""
+        for source in self._sources:
+            source.heard.link.abandon()
+        self._sources, self._on_gone = [], None
 
     def _track(self, source: _Source) -> None:
         """Have a server tell; what it tells while it begins to is kept."""
@@ -91,6 +108,7 @@ class Listener:
     ) -> None:
         monotonic = self._runtime.monotonic
         ask_s = monotonic()
+        unheard: list[_Source] = []  # what they said may be in a buffer, which no poll sees
         for source in sources:
             source.heard_s = ask_s
         while not is_stopped():
@@ -101,21 +119,22 @@ class Listener:
                 for source in sources:
                     source.heard.link.send(source.heard.asks, wait_s)
                 ask_s = now_s + wait_s
-            for source in _ready(sources, max(ask_s - now_s, DRAIN_S)):
-                self._hear(source)
+            ready = _ready(sources, 0 if unheard else max(ask_s - now_s, DRAIN_S))
+            unheard = [one for one in dict.fromkeys([*unheard, *ready]) if not self._hear(one)]
             silent_s = monotonic() - min(source.heard_s for source in sources)
             if silent_s > SILENT_WAITS * wait_s and not _ready(sources, 0):
                 raise UnavailableError(f"{self._server.place}: it does not answer its listener")
 
-    def _hear(self, source: _Source) -> None:
-        """Take all that a server has said."""
-        answer: Any = True
-        while answer is not None:
+    def _hear(self, source: _Source) -> bool:
+        """Take what a server has said; whether that was all of it."""
+        ends_s = self._runtime.monotonic() + HEAR_S
+        while source.heard_s < ends_s:
             known = len(source.pushes)
             answer = source.heard.link.hear(DRAIN_S)
-            if answer is not None or len(source.pushes) > known:
-                source.heard_s = self._runtime.monotonic()
-                answer = True
+            if answer is None and len(source.pushes) == known:
+                return True
+            source.heard_s = self._runtime.monotonic()
+        return False
 
     def _tell(self, pushes: list[Any], on_gone: OnGone) -> None:
         told, pushes[:] = list(pushes), []

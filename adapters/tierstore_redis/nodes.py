@@ -156,6 +156,9 @@ class Nodes:
             self._admit(node)
             pool = self._pool(node)
             link = self._take(pool, deadline, manner.life)
+        except StaleRunError:
+            self._absent.pop(node, None)  # it answers, as another
+            raise
         except TierStoreError as error:
             _fail(requests, error)
             return

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tierstore.errors import DeadlineExceededError, TierStoreError
 from tierstore.region.deadline import Deadline
-from tierstore.region.shared import life_of
+from tierstore.region.shared import ReplacedError, life_of
 from tierstore_redis.connections import Connections, Link
 from tierstore_redis.copies import to_ms
 from tierstore_redis.errors import DRIVER_ERRORS, NOSCRIPT, STALE, said_code, translate
-from tierstore_redis.probing import SETTINGS, check_server, describe, parse_info, parse_settings
+from tierstore_redis.probing import (
+    SETTINGS,
+    check_server,
+    describe,
+    parse_info,
+    parse_settings,
+    run_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,15 +120,19 @@ class SingleServer:
         self._address = address
         self._runtime = runtime
         self._connections = Connections(self._open, address.pool, runtime)
+        self._life = ""
+        """What was probed; empty before, and while it is."""
 
     def probe(self, timeout_s: float) -> EdgeInfo:
         """What the server is."""
         deadline = Deadline(self._runtime, timeout_s)
+        self._life = ""
         self.renew()
         probes = [(b"INFO",), (b"CONFIG", b"GET", *SETTINGS), (b"TIME",)]
         answers = self.ask([(0, probe) for probe in probes], deadline.remaining_s())
         info = parse_info(self.checked(answers[0]))
         check_server(info, self.place)
+        self._life = run_of(info)
         return describe(info, parse_settings(answers[1]), to_ms(self.checked(answers[2])))
 
     def open(self, timeout_s: float) -> list[Heard]:
@@ -137,8 +148,9 @@ class SingleServer:
 
     def ask(self, commands: Sequence[tuple[int, Command]], timeout_s: float) -> list[Any]:
         """The answers to commands that change nothing, each with the tag that it is about."""
+        asked = [one for _, one in commands]
         return self._with_link(
-            timeout_s, lambda link, left_s: link.ask([one for _, one in commands], left_s)
+            timeout_s, lambda link, left_s: self._in_life(link).ask(asked, left_s)
         )
 
     def call(
@@ -155,7 +167,7 @@ class SingleServer:
         first = [command for _, command in before]
         return self._with_link(
             timeout_s,
-            lambda link, left_s: self._run(link, calls, left_s, first),
+            lambda link, left_s: self._run(self._in_life(link), calls, left_s, first),
             is_change=True,
         )
 
@@ -191,6 +203,12 @@ class SingleServer:
     def _open(self, timeout_s: float) -> Link:
         return Link(self._address, self._runtime, timeout_s)
 
+    def _in_life(self, link: Link) -> Link:
+        """The link, if it is to what was probed. What was not may lack what callers rely on."""
+        if self._life not in ("", link.run):
+            raise ReplacedError(f"{self.place}: it was restarted, or another took over; try again")
+        return link
+
     def _in_run(self, call: Call, run: str, timeout_s: float, *, is_write: bool) -> Any:
         def send(link: Link, left_s: float) -> list[Any]:
             if link.run != life_of(run, call.home):
@@ -213,7 +231,7 @@ class SingleServer:
         except DRIVER_ERRORS as error:
             self._connections.discard(link)
             raise translate(error, self.place, is_sent=is_change, is_write=is_write) from error
-        except StaleRunError:
+        except (StaleRunError, ReplacedError):
             self._connections.give(link)
             raise
         except BaseException:

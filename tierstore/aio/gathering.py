@@ -5,31 +5,42 @@ Each request of its server costs more than the keys in it, and handlers of one p
 
 from __future__ import annotations
 
-from asyncio import get_running_loop, shield
+from asyncio import CancelledError, get_running_loop
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from tierstore.errors import TierStoreError, UnavailableError
+from tierstore.errors import TierStoreError
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Task
+    from asyncio import AbstractEventLoop, Future, Task
+    from collections.abc import Mapping
 
     from tierstore.aio.workers import Workers
     from tierstore.policy.model import Rule
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.reads import Answer
+    from tierstore.replica.shared.reads import SharedReader
     from tierstore.store.core import Core
-
-    Answers = dict[str, Answer | TierStoreError]
 
 
 class Turn:
-    """What is asked for in one turn of a loop, until it departs."""
+    """What is asked for in one turn of a loop, and who waits for it."""
 
     def __init__(self) -> None:
         self.rules: dict[str, Rule] = {}
-        self.is_open = True
-        self.task: Task[Answers]
+        self.waiting: dict[str, list[Future[Answer | BaseException]]] = {}
+        self.task: Task[None]
+
+    def settle(self, found: Mapping[str, Answer | BaseException]) -> None:
+        """Tell those who wait. Called in the loop; later calls about a key do nothing."""
+        for key, answer in found.items():
+            for waiter in self.waiting.pop(key, ()):
+                if not waiter.done():
+                    waiter.set_result(answer)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell all who still wait that there will be no answer."""
+        self.settle(dict.fromkeys(self.waiting, error))
 
 
 class Gatherer:
@@ -39,6 +50,7 @@ class Gatherer:
         self._core = core
         self._workers = workers
         self._turns: WeakKeyDictionary[AbstractEventLoop, Turn] = WeakKeyDictionary()
+        """Those that did not depart. A turn refers to its loop, so it must not stay."""
 
     async def answer(self, key: str, rule: Rule) -> Answer:
         """The state of `key`. Raises what `Reader.resolve` raises for it.
@@ -47,39 +59,45 @@ class Gatherer:
         """
         loop = get_running_loop()
         turn = self._turns.get(loop)
-        if turn is None or not turn.is_open:
+        if turn is None:
             turn = self._turns[loop] = Turn()
-            turn.task = loop.create_task(self._depart(turn))
-            turn.task.add_done_callback(_look)
+            turn.task = loop.create_task(self._depart(turn, loop))
+            turn.task.add_done_callback(lambda task: self._end(turn, loop, task))
         turn.rules[key] = rule
-        answer = (await shield(turn.task))[key]
-        if isinstance(answer, TierStoreError):
-            raise answer
-        return answer
+        waiter: Future[Answer | BaseException] = loop.create_future()
+        turn.waiting.setdefault(key, []).append(waiter)
+        found = await waiter
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
-    async def _depart(self, turn: Turn) -> Answers:
-        turn.is_open = False
-        deadline = self._core.deadline(None)
-        return await self._workers.run(lambda: self._read(turn.rules, deadline), deadline)
-
-    def _read(self, rules: dict[str, Rule], deadline: Deadline) -> Answers:
-        """All of `rules` at once; one by one if something is wrong with one of them."""
-        reader = self._core.replica.reader
+    async def _depart(self, turn: Turn, loop: AbstractEventLoop) -> None:
+        self._forget(turn, loop)
         try:
-            return dict(reader.resolve_many(rules, None, deadline))
-        except UnavailableError:
-            raise
-        except TierStoreError:
-            return {key: self._read_one(key, rule) for key, rule in rules.items()}
+            deadline = self._core.deadline(None)
+            await self._workers.run(lambda: self._read(turn, loop, deadline), deadline)
+        except BaseException as error:
+            loop.call_soon(turn.fail, error)  # after what it was told before
+            if not isinstance(error, Exception):
+                raise
 
-    def _read_one(self, key: str, rule: Rule) -> Answer | TierStoreError:
-        try:
-            return self._core.replica.reader.resolve(key, rule, None, self._core.deadline(None))
-        except TierStoreError as error:
-            return error
+    def _end(self, turn: Turn, loop: AbstractEventLoop, task: Task[None]) -> None:
+        """However it ended: a task that is cancelled before it begins never departs."""
+        self._forget(turn, loop)
+        if task.cancelled():
+            turn.fail(CancelledError())
 
+    def _forget(self, turn: Turn, loop: AbstractEventLoop) -> None:
+        if self._turns.get(loop) is turn:
+            del self._turns[loop]
 
-def _look(task: Task[Answers]) -> None:
-    """Take note of an error that everybody stopped waiting for."""
-    if not task.cancelled():
-        task.exception()
+    def _read(self, turn: Turn, loop: AbstractEventLoop, deadline: Deadline) -> None:
+        reader: SharedReader = self._core.replica.reader  # type: ignore[assignment]
+
+        def tell(found: Mapping[str, Answer | TierStoreError]) -> None:
+            try:
+                loop.call_soon_threadsafe(turn.settle, found)
+            except RuntimeError:
+                return  # the loop was closed: nobody waits any more
+
+        reader.resolve_each(turn.rules, deadline, tell)

@@ -25,6 +25,10 @@ Every call takes `timeout_s`. An adapter raises `UnavailableError` when nothing 
 `DeadlineExceededError` when the time was up before anything happened, `OutcomeUnknownError` when
 a call that changes something may have happened, and `OverloadedError` when the server has no room.
 Driver exceptions never leave it. All calls but `write` may simply be sent again.
+
+What is believed of a server (how far it was pulled, what it may lose) holds for one life of it. So
+where one server has all tags, no other life of it than the one last connected to is asked anything:
+`ReplacedError`. Where there are several, see `life_of` and `EdgeInfo`.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from zlib import crc32
+
+from tierstore.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +59,10 @@ def life_of(run: str, tag: int) -> str:
     """The life of the server that a tag lies on, of the `run` of an edge."""
     lives = run.split(",")
     return lives[tag] if len(lives) == TAGS else run
+
+
+class ReplacedError(UnavailableError):
+    """Another life of the server answers than was connected to. Nothing happened: `connect`."""
 
 
 @dataclass(slots=True)

@@ -112,3 +112,19 @@ def test_a_host_that_cannot_be_found_is_unavailable(host):
     with pytest.raises(UnavailableError) as raised:
         edge.connect(1.0)
     assert "secret" not in str(raised.value)
+
+
+def test_all_addresses_of_a_host_have_one_timeout(monkeypatch):
+    """Such as IPv6 and IPv4, where neither lets anybody in."""
+    with socket.socket() as deaf, socket.socket() as first:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        first.connect(deaf.getsockname())  # nobody accepts it, so there is no room for another
+        found = socket.getaddrinfo(*deaf.getsockname(), 0, socket.SOCK_STREAM)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found * 5)
+        edge = RedisEdge(f"redis://deaf:{deaf.getsockname()[1]}", runtime=Runtime())
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceededError):
+            edge.connect(0.3)
+        assert time.monotonic() - began < 0.9
+        edge.close()

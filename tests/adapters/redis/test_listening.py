@@ -12,6 +12,7 @@ from tierstore.errors import UnavailableError
 from tierstore.record import Record
 from tierstore.region.batch import PUT, Delta
 from tierstore.region.shared import tag_of
+from tierstore_redis.connections import Link
 
 T = 10.0
 WAIT_S = 0.05
@@ -74,6 +75,22 @@ def test_it_stops_in_time_while_much_is_told(edge, other, hear):
     assert hearer.stop() < 2
     ends.set()
     thread.join(T)
+
+
+def test_what_a_server_says_that_never_pauses_is_told_while_it_goes_on(
+    edge, other, hear, monkeypatch
+):
+    heard = Link.hear
+
+    def hear_more(link, timeout_s):
+        answer = heard(link, timeout_s)
+        return b"and more" if answer is None else answer
+
+    monkeypatch.setattr(Link, "hear", hear_more)
+    hearer = hear(edge)
+    other.lease(["k"], 1, T)
+    assert hearer.hears("k")
+    assert hearer.stop() < 2
 
 
 def test_a_server_that_is_stalled_is_noticed(own_server, open_edge, hear):

@@ -13,7 +13,7 @@ from tierstore.errors import (
 )
 from tierstore.record import Record
 from tierstore.region.batch import PUT, Delta
-from tierstore.region.shared import Settled, Standing, tag_of
+from tierstore.region.shared import ReplacedError, Settled, Standing, tag_of
 from tierstore.testing.conformance.telling import told
 from tierstore_redis.errors import NEEDED
 from tierstore_redis.probing import check_server, find_faults
@@ -256,6 +256,9 @@ def test_a_killed_server_keeps_what_it_acknowledged_in_another_life(own_server, 
     with pytest.raises(UnavailableError):
         edge.read(keys, T)
     server.start()
+    for ask in (lambda: edge.read(keys, T), lambda: edge.lease(keys, 1, T)):
+        with pytest.raises(ReplacedError):
+            ask()
     assert edge.write([put(keys[2], 1)], run, BYTES_MAX, T).verdict == "unbound"
     with pytest.raises(UnavailableError, match="connect to it again"):
         edge.bind(3, run, 78, T)

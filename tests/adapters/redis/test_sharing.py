@@ -146,6 +146,34 @@ def test_a_forked_child_has_connections_of_its_own(edge):
     assert set(edge.read(keys, T).copies) == set(keys)
 
 
+def test_a_forked_child_does_not_keep_the_connections_of_a_parent_that_ends(
+    own_server, open_edge, hear, connect_raw
+):
+    """A listener that nobody reads would be told on, at the expense of the server's memory."""
+    server = own_server()
+    edge, client = open_edge(server.url), connect_raw(server)
+    edge.connect(T)
+    hearer = hear(edge)
+    numbers = [one.heard.link.fileno() for one in edge._made[0].listener._sources]
+    numbers += [link.fileno() for link in edge._made[0].server._connections.idle]
+    assert len(numbers) == 2
+    child = os.fork()
+    if child == 0:
+        os._exit(sum(is_open(number) for number in numbers))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    edge.lease(["k"], 1, T)
+    assert hearer.hears("k")
+    assert len(client.client_list()) == 3
+
+
+def is_open(number):
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
 # How it is reached
 
 

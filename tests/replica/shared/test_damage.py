@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tierstore.errors import CorruptionError, OverloadedError, PolicyError
+from tierstore.errors import CorruptionError, OverloadedError, PolicyError, ValueTooLargeError
 from tierstore.opening import wire
 from tierstore.policy import load
-from tierstore.region.shared import CopiesReply, Queued
+from tierstore.region.shared import CopiesReply, Queued, tag_of
 from tierstore.testing import ManualRuntime, MemoryRegion, MemoryShared
 
 
@@ -134,3 +134,22 @@ def test_it_is_refused_while_the_region_is_away(make_store, region, monkeypatch)
             fill_up(store, taken)
         assert taken
         assert store.get("key") == taken[-1]
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_what_is_more_than_a_queue_may_hold_is_written_once_nothing_else_waits(make_store, count):
+    """A value, or a call, that is larger than a queue's share of what may wait."""
+    store = make_store({"version": 1, "limits": {"value": "16KiB", "unflushed": "32KiB"}})
+    size = 10_000 // count
+    written = {f"key/{number}": "x" * size for number in range(count)}
+    store.put_many(dict.fromkeys(written, "before"))
+    store.put_many(written)
+    assert store.get_many(written) == written
+
+
+def test_what_can_never_wait_is_refused_in_words(make_store):
+    store = make_store({"version": 1, "limits": {"value": "1KiB", "unflushed": "1KiB"}})
+    keys = [key for key in map(str, range(100)) if tag_of(key) == tag_of("0")]
+    with pytest.raises(ValueTooLargeError, match=r"limits\.unflushed"):
+        store.put_many(dict.fromkeys(keys[:5], "x" * 300))
+    assert store.get("0") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count, islice
+
 import pytest
 
 from tierstore.errors import CorruptionError, UnavailableError
@@ -17,13 +19,16 @@ FIRST, SECOND = "a", next(c for c in "bcdefgh" if tag_of(c) > tag_of("a"))
 
 
 class Spoilt(MemoryShared):
-    """One in which the queue of a tag cannot be understood."""
+    """One in which the queue of a tag cannot be understood, but for the first entries."""
 
     tag = None
+    good = 0
 
     def queue(self, tag, *rest):
         entries = super().queue(tag, *rest)
-        return [Queued(e.number, None, b"?") for e in entries] if tag == self.tag else entries
+        if tag != self.tag:
+            return entries
+        return [e if e.number <= self.good else Queued(e.number, None, b"?") for e in entries]
 
 
 @pytest.fixture
@@ -52,6 +57,10 @@ def make_worker(runtime, region, edge):
     yield make
     for store in made:
         store.close()
+
+
+def away(*_):
+    raise UnavailableError("the region is away")
 
 
 def row_of(region, key):
@@ -135,3 +144,66 @@ def test_a_worker_that_lives_keeps_idle_queues_alive(make_worker, runtime, regio
     (identity,) = edge.identities(tag_of("key"), 1.0)
     known = {state.replica for state in region.replicas(1.0)}
     assert identity.replica in known - retired(region)
+
+
+def test_what_waits_before_a_damaged_entry_gets_to_the_region(make_worker, region, edge):
+    worker = make_worker()
+    keys = [key for key in map(str, range(100)) if tag_of(key) == tag_of(FIRST)][:3]
+    for key in keys:
+        worker.put(key, 1)
+    edge.tag, edge.good = tag_of(FIRST), 2
+    with pytest.raises(CorruptionError, match="entry 3 of queue"):
+        worker.flush()
+    assert [row_of(region, key) is not None for key in keys] == [True, True, False]
+    edge.tag = None
+    worker.flush()
+    assert row_of(region, keys[2])
+
+
+def test_a_flush_takes_as_long_as_its_queue_is_while_the_region_answers(
+    make_worker, runtime, region, monkeypatch
+):
+    worker, apply = make_worker(), region.apply
+    for number in range(6):
+        worker.put(FIRST, "x" * 10_000 + str(number))
+
+    def take_time(*arguments):
+        runtime.sleep(worker._core.policy.timeouts.regional_s * 0.4)
+        return apply(*arguments)
+
+    monkeypatch.setattr(region, "apply", take_time)
+    monkeypatch.setattr("tierstore.replica.shared.draining.BATCH_BYTES_MAX", 10_000)
+    worker.flush()
+    assert worker._core.replica.shared.touched_tags == set()
+
+
+def test_a_scan_shows_all_that_waits_however_much(make_worker, monkeypatch, region):
+    worker, total = make_worker(), 10_010
+    keys = islice((f"key/{n}" for n in count() if tag_of(f"key/{n}") == 3), total)
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "apply", away)
+        worker.put_many(dict.fromkeys(keys, 1))
+        assert sum(1 for _ in worker.scan("key/", values=False)) == total
+
+
+def test_a_worker_does_not_wait_for_the_lease_of_one_that_is_done(make_worker, region):
+    first, second = (make_worker() for _ in range(2))
+    keys = [key for key in map(str, range(100)) if tag_of(key) == tag_of(FIRST)][:2]
+    for worker, key in zip((first, second), keys, strict=True):
+        worker.put(key, 1)
+        worker._core.replica._drain()
+        assert row_of(region, key)
+
+
+def test_what_one_worker_ended_the_others_forget(make_worker, edge):
+    first, second = (make_worker() for _ in range(2))
+    for at, worker in enumerate((first, second)):
+        worker.put(FIRST, at)
+        worker.flush()
+    edge.restart()
+    for worker in (first, second):
+        worker.put(FIRST, 2)
+        worker.flush()
+    (left,) = edge.identities(tag_of(FIRST), 1.0)
+    for worker in (first, second):
+        assert worker._core.replica.drainer.identities == [left.replica]

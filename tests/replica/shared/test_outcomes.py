@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.testing import FaultPlan, FaultyShared, ManualRuntime, MemoryRegion, MemoryShared
@@ -141,3 +141,56 @@ def test_what_the_private_replica_refuses_after_the_edge_took_its_part_is_unknow
     store.flush()
     assert store.outcome(caught.value.operation_id) == "unknown"
     store.close()
+
+
+REGIONAL = {"match": "reg/*", "durability": "regional"}
+APART = {"match": "apart/*", "durability": "regional", "place": {"never": ["edge"]}}
+
+
+def away(*_):
+    raise UnavailableError("the region is away")
+
+
+@pytest.fixture
+def region(runtime):
+    return MemoryRegion(runtime)
+
+
+@pytest.fixture
+def full_worker(runtime, region, edge, monkeypatch):
+    """A worker whose own outbox is full: `reg/full` waits in it for a region that is away."""
+    limits = {"value": "1024B", "unflushed": "1070B"}
+    policy = load({"version": 1, "limits": limits, "rules": [REGIONAL, APART]})
+    store = wire(policy, runtime, region=region, edge=edge)
+    store.put_many({"key": 0, "reg/1": 0, "apart/1": 0})
+    store.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "apply", away)
+        with pytest.raises((UnavailableError, OutcomeUnknownError)):
+            store.put("reg/full", b"x" * 1_000)
+        yield store
+    store.close()
+
+
+@pytest.mark.parametrize("verb", ["put", "touch"])
+def test_a_write_that_was_refused_is_not_owed(full_worker, verb):
+    write = getattr(full_worker, verb)
+    with pytest.raises(OverloadedError):
+        write("reg/1", 60)
+    assert full_worker._core.replica.shared.owed == {"reg/full"}
+
+
+def test_a_touch_of_what_may_not_be_at_the_edge_tells_that_nothing(
+    runtime, region, edge, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(edge, "withdraw", lambda keys, _: told.extend(keys))
+    policy = load({"version": 1, "rules": [APART], "replication": {"flush": "1h"}})
+    with wire(policy, runtime, region=region, edge=edge) as store:
+        store.put("apart/1", 0)
+        assert store.touch("apart/1", 60)
+    assert told == []
+
+
+def test_a_touch_that_goes_to_the_edge_needs_no_room_elsewhere(full_worker):
+    assert full_worker.touch("key", 60)

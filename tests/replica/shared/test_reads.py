@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierstore.errors import OutcomeUnknownError
+from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, MemoryShared
@@ -14,6 +14,7 @@ POLICY = {
     "rules": [
         {"match": "reg/*", "durability": "regional"},
         {"match": "big/*", "edge": {"max_value": "16B"}},
+        {"match": "age/*", "read": {"max_age": "2s", "stale_if_error": "5s"}},
     ],
 }
 BIG = "x" * 30
@@ -178,3 +179,28 @@ def test_a_scan_leaves_what_waits_dirty(make_worker, runtime):
     assert edge.copies["key"].number == 1
     store.flush()
     assert edge.copies["key"].number == 0
+
+
+def test_a_pull_that_ends_meanwhile_makes_no_stale_answer_younger(
+    make_worker, runtime, region, monkeypatch
+):
+    """It may have replaced the copy that was read before."""
+    edge = MemoryShared(runtime)
+    worker, other = make_worker(edge), make_worker(edge)
+    worker.put("age/k", 1)
+    worker.flush()
+    assert worker.get("age/k") == 1
+    runtime.sleep(60)
+    read = region.read
+
+    def pull_and_fail(*arguments):
+        monkeypatch.setattr(region, "read", read)
+        other._core.replica.pull()
+        shared = worker._core.replica.shared
+        with worker._core.replica.state.lock:
+            shared.heard(edge.standing(1.0), runtime.monotonic())
+        raise UnavailableError("the region is away")
+
+    monkeypatch.setattr(region, "read", pull_and_fail)
+    with pytest.raises(UnavailableError):
+        worker.get("age/k")

@@ -8,6 +8,7 @@ import pytest
 
 from tierstore.opening import wire
 from tierstore.policy import load
+from tierstore.region.shared import ReplacedError
 from tierstore.testing import ManualRuntime, MemoryRegion, MemoryShared, memory_store
 
 POLICY = {
@@ -17,12 +18,28 @@ POLICY = {
 }
 
 
+class Wary(MemoryShared):
+    """One that refuses to be asked in another life than it was connected to in."""
+
+    met = ""
+
+    def connect(self, timeout_s):
+        info = super().connect(timeout_s)
+        self.met = info.run
+        return info
+
+    def read(self, keys, timeout_s):
+        if self.met != self.run:
+            raise ReplacedError("another took over")
+        return super().read(keys, timeout_s)
+
+
 class World:
     """A worker of an edge, and another replica of the region."""
 
     def __init__(self):
         self.runtime = ManualRuntime()
-        self.region, self.edge = MemoryRegion(self.runtime), MemoryShared(self.runtime)
+        self.region, self.edge = MemoryRegion(self.runtime), Wary(self.runtime)
         self.worker = wire(load(POLICY), self.runtime, region=self.region, edge=self.edge)
         self.other = memory_store(POLICY, region=self.region, runtime=self.runtime)
         self.pull()  # so that the edge has met the region, and keeps copies
@@ -33,6 +50,24 @@ class World:
 
     def pull(self):
         self.worker._core.replica.pull()
+
+    @property
+    def link(self):
+        return self.worker._core.replica.shared.link
+
+    def lag(self):
+        """Change `age/k` and pull that; what brings a server that lacks both in its place."""
+        self.put("age/k", 1)
+        assert self.worker.get("age/k") == 1
+        lagging = deepcopy(self.edge.copies), deepcopy(self.edge._standing)
+        self.put("age/k", 2)
+        self.runtime.sleep(10)
+
+        def take_over():
+            self.edge.copies, self.edge._standing = lagging
+            self.edge.restart()
+
+        return take_over
 
     def close(self):
         self.worker.close()
@@ -48,16 +83,37 @@ def world():
 
 def test_a_server_that_took_over_shows_no_copy_from_before_the_last_pull(world):
     """Its copies and its note of the last pull are older than what the worker remembers."""
-    world.put("age/k", 1)
-    assert world.worker.get("age/k") == 1
-    lagging = deepcopy(world.edge.copies), deepcopy(world.edge._standing)
-    world.put("age/k", 2)
-    world.runtime.sleep(10)
+    take_over = world.lag()
     world.pull()
     assert world.worker.get("age/k") == 2
-    world.edge.copies, world.edge._standing = lagging
-    world.edge.restart()
-    world.worker._core.replica.shared.link.reconnect()  # as the end of the listener makes it
+    take_over()
+    world.link.reconnect()  # as the end of the listener makes it
+    assert world.worker.get("age/k") == 2
+
+
+def test_who_meets_another_server_unawares_believes_nothing_of_the_first(world):
+    take_over = world.lag()
+    world.pull()
+    take_over()
+    assert world.worker.get("age/k") == 2
+
+
+def test_a_late_answer_of_the_first_server_says_nothing_of_the_second(world, monkeypatch):
+    take_over, standing, calls = world.lag(), world.edge.standing, []
+
+    def answer_late(timeout_s):
+        answer = standing(timeout_s)
+        calls.append(answer.pulled_ms)
+        if len(calls) == 2:  # after the pull has ended
+            world.runtime.sleep(0.01)
+            take_over()
+            world.link.reconnect()
+            world.link.connect(world.worker._core.deadline(None))
+        return answer
+
+    monkeypatch.setattr(world.edge, "standing", answer_late)
+    world.pull()
+    assert calls[1] > calls[0]
     assert world.worker.get("age/k") == 2
 
 

@@ -8,7 +8,13 @@ failure of the other, and nothing is applied twice. The lease only spares them t
 from __future__ import annotations
 
 from tierstore.edge.entry import key_size
-from tierstore.errors import CorruptionError, FencedError, TierStoreError, UnavailableError
+from tierstore.errors import (
+    CorruptionError,
+    FencedError,
+    OutcomeUnknownError,
+    TierStoreError,
+    UnavailableError,
+)
 from tierstore.region.batch import Delta, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.region.shared import TAGS, Settled
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
     from tierstore.replica.shared.state import SharedState
 
 LEASE_MS = 3000
-ROUNDS_MAX = 100_000
 BATCH_BYTES_MAX = 4 * 2**20
 
 
@@ -43,17 +48,24 @@ class Drainer:
         self._state = shared.state
         self._source = source
         self._rule_for = rule_for
-        self._links: dict[int, RegionLink] = {}
+        self._links: dict[tuple[int, int], RegionLink] = {}
+        """By tag and replica, of the identities that a tag has."""
 
     @property
     def identities(self) -> list[int]:
         """The replicas as which this worker has registered with the region."""
-        return [replica for replica, link in self._links.items() if link.registration is not None]
+        links = list(self._links.items())
+        return [replica for (_, replica), link in links if link.registration is not None]
 
     def drain_known(self, deadline: Deadline) -> None:
         """Drain the tags that this worker wrote to, but for those that another is draining."""
         tags = sorted(self._shared.touched_tags)
-        self._drain_each([tag for tag in tags if self._lead(tag, deadline.renewed())], deadline)
+        led = [tag for tag in tags if self._lead(tag, LEASE_MS, deadline.renewed())]
+        try:
+            self._drain_each(led, deadline)
+        finally:  # what others wrote meanwhile need not wait for the lease to end
+            for tag in led:
+                self._give_up(tag, deadline.renewed())
 
     def drain_all(self, deadline: Deadline) -> None:
         """Drain every tag, whoever wrote to it: the queues of workers that died, too."""
@@ -75,7 +87,7 @@ class Drainer:
             raise stopped
 
     def drain(self, tag: int, deadline: Deadline) -> None:
-        """Bring all that waits in a tag's queue to the region.
+        """Bring all that waits in a tag's queue now to the region.
 
         Raises UnavailableError if a tier does not answer (what waits stays queued), FencedError if
         the region refuses an identity, CorruptionError for an entry that cannot be understood.
@@ -87,6 +99,7 @@ class Drainer:
             identities = shared.link.work(
                 lambda edge, timeout_s: edge.identities(tag, timeout_s), deadline
             )
+            self._forget_ended(tag, identities)
             for identity in identities:
                 self._drain_identity(tag, identity, deadline.renewed())
             for identity in identities[:-1]:
@@ -99,12 +112,25 @@ class Drainer:
             raise
         shared.stopped.pop(tag, None)
 
-    def _lead(self, tag: int, deadline: Deadline) -> bool:
+    def _give_up(self, tag: int, deadline: Deadline) -> None:
+        try:
+            self._lead(tag, 0, deadline)
+        except (UnavailableError, OutcomeUnknownError):
+            self._state.runtime.sometimes("a lease was left to end by itself")
+
+    def _forget_ended(self, tag: int, identities: Iterable[Identity]) -> None:
+        """Speak no more for identities that another worker has ended."""
+        known = {one.replica for one in identities}
+        for at in list(self._links):
+            if at[0] == tag and at[1] not in known:
+                self._links.pop(at, None)
+
+    def _lead(self, tag: int, ttl_ms: int, deadline: Deadline) -> bool:
         """Whether to drain a tag: also where nobody can say who does."""
         holder = self._state.replica
         try:
             return self._shared.link.work(
-                lambda edge, timeout_s: edge.lead(f"drain-{tag}", holder, LEASE_MS, timeout_s),
+                lambda edge, timeout_s: edge.lead(f"drain-{tag}", holder, ttl_ms, timeout_s),
                 deadline,
             )
         except UnavailableError:
@@ -114,16 +140,16 @@ class Drainer:
 
     def _drain_identity(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         if not identity.waiting:
-            self._keep_alive(identity, deadline)
+            self._keep_alive(tag, identity, deadline)
             return
-        link = self._link(identity)
+        link = self._link(tag, identity)
         known = self._standing_of(tag, identity, link, deadline).state
         while not known.retired:
             applied, digest = known.applied, known.digest
             if not self._drain_as(tag, identity, link, applied, digest, deadline):
                 return
-            known = self._meet_other(link, applied, deadline).state
-        self._drain_retired(tag, identity, deadline)
+            known = self._meet_other(link, applied, deadline.renewed()).state
+        self._drain_retired(tag, identity, deadline.renewed())
 
     def _drain_as(
         self,
@@ -135,37 +161,40 @@ class Drainer:
         deadline: Deadline,
     ) -> bool:
         """Send what the region lacks; whether it turned out to have had something else since."""
-        for _ in range(ROUNDS_MAX):
-            entries = self._queue(tag, identity, deadline)
+        left = identity.waiting  # what others write meanwhile is theirs to drain
+        while left > 0:
+            entries = self._queue(tag, identity, deadline.renewed())
             self._forget_applied(tag, identity, entries, applied, deadline)
-            entries = _fitting([entry for entry in entries if entry.number > applied])
-            if not entries:
+            unsent = _fitting([entry for entry in entries if entry.number > applied])
+            if not unsent:
                 return False
-            batch = _batch(identity.replica, digest, entries)
-            if not self._send(tag, identity, link, batch, entries, deadline.renewed()):
+            batch = _batch(identity.replica, digest, unsent)
+            if not self._send(tag, identity, link, batch, unsent, deadline.renewed()):
                 return True
             applied, digest = batch.number, batch.digest
+            left -= sum(entry.number <= applied for entry in entries)
         return False
 
-    def _keep_alive(self, identity: Identity, deadline: Deadline) -> None:
+    def _keep_alive(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         """Speak for an identity under which nothing waits, so that it is not retired meanwhile."""
-        link = self._link(identity)
+        link = self._link(tag, identity)
         if not identity.is_new and link.registration is None:
             link.register(deadline)
 
     def _queue(self, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
+        """The first entries, up to one that cannot be understood. Raises CorruptionError for it."""
         limit = self._state.policy.replication.batch
         entries = self._shared.link.work(
             lambda edge, timeout_s: edge.queue(tag, identity.replica, limit, timeout_s), deadline
         )
-        for entry in entries:
-            if entry.delta is None:
-                raise CorruptionError(
-                    f"entry {entry.number} of queue {tag} of the edge cannot be understood; what"
-                    " was written after it waits behind it",
-                    tier="edge",
-                )
-        return entries
+        damaged = next((at for at, entry in enumerate(entries) if entry.delta is None), None)
+        if damaged == 0:
+            raise CorruptionError(
+                f"entry {entries[0].number} of queue {tag} of the edge cannot be understood; what"
+                " was written after it waits behind it",
+                tier="edge",
+            )
+        return entries[:damaged]
 
     def _standing_of(
         self, tag: int, identity: Identity, link: RegionLink, deadline: Deadline
@@ -299,7 +328,7 @@ class Drainer:
         link.leave(deadline.renewed())
 
     def _forget(self, tag: int, identity: Identity, deadline: Deadline) -> None:
-        self._links.pop(identity.replica, None)
+        self._links.pop((tag, identity.replica), None)
         self._shared.link.work(
             lambda edge, timeout_s: edge.dismiss(tag, identity.replica, timeout_s), deadline
         )
@@ -310,16 +339,16 @@ class Drainer:
         left = edge.work(lambda edge_, timeout_s: edge_.identities(tag, timeout_s), deadline)
         if any(one.replica == identity.replica and one.waiting for one in left):
             return
-        link = self._link(identity)
+        link = self._link(tag, identity)
         if not identity.is_new or link.registration is not None:
             link.register(deadline)
             link.leave(deadline)
         self._forget(tag, identity, deadline)
 
-    def _link(self, identity: Identity) -> RegionLink:
-        link = self._links.get(identity.replica)
+    def _link(self, tag: int, identity: Identity) -> RegionLink:
+        link = self._links.get((tag, identity.replica))
         if link is None:
-            link = self._links[identity.replica] = self._new_link(identity.replica)
+            link = self._links[tag, identity.replica] = self._new_link(identity.replica)
         link.is_new = identity.is_new
         return link
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableError
+from tierstore.region.deadline import Deadline
 from tierstore.replica.engine import ACKNOWLEDGE_INTERVAL_S, ADOPT_INTERVAL_S, Replica
 from tierstore.replica.flush import Flusher
 from tierstore.replica.schedule import Step
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from tierstore.policy.model import Policy, Rule
     from tierstore.replica.cold import ColdLink
-    from tierstore.replica.deadline import Deadline
     from tierstore.replica.link import RegionSource
     from tierstore.replica.shared.link import EdgeLink
     from tierstore.replica.state import ReplicaState
@@ -115,10 +115,10 @@ class SharedReplica(Replica):
         ]
 
     def _drain(self) -> None:
-        self.drainer.drain_known(self.deadline())
+        self.drainer.drain_known(self._deadline_each())
 
     def _drain_orphans(self) -> None:
-        self.drainer.drain_all(self.deadline())
+        self.drainer.drain_all(self._deadline_each())
 
     def _pay(self) -> None:
         self.flusher.flush(self.deadline())
@@ -129,7 +129,13 @@ class SharedReplica(Replica):
     def flush(self, timeout_s: float | None = None) -> None:
         """Bring every write made so far to the region, of whichever worker of this edge."""
         super().flush(timeout_s)
-        self.drainer.drain_all(self.deadline(timeout_s))
+        self.drainer.drain_all(self._deadline_each(timeout_s))
+
+    def _deadline_each(self, timeout_s: float | None = None) -> Deadline:
+        """`deadline`, but of each request alone where nobody named a time: queues may be long."""
+        if timeout_s is not None:
+            return self.deadline(timeout_s)
+        return Deadline(self.runtime, self.policy.timeouts.regional_s, is_default=True)
 
     def pull(self, timeout_s: float | None = None) -> int:
         """Bring the region's changes to the edge, unless another worker does."""

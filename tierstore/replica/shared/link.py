@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableError
+from tierstore.region.shared import ReplacedError
 from tierstore.replica.breaker import PATIENT_S, Breaker
 from tierstore.replica.shared.clock import EdgeClock
 
@@ -38,9 +39,10 @@ class EdgeLink:
         self._connecting = runtime.lock()
         self.made: SharedEdge | None = None
         self.info: EdgeInfo | None = None
-        self._run: str | None = None
+        self.run = ""
+        """The life of the server that was last connected to."""
         self.on_new_life: Callable[[], None] = lambda: None
-        """Called when another life of the server answers than before."""
+        """Called when another life of the server may answer than before."""
         self.clock = EdgeClock(runtime)
         self.failure: str | None = None
         self.breaker = Breaker(runtime, "the edge server")
@@ -66,13 +68,14 @@ class EdgeLink:
             raise UnavailableError("another thread is still connecting to the edge server")
         try:
             if self.info is None:
+                self.on_new_life()  # until it is known, others are answered by whoever is there
                 sent_at_s = self._runtime.monotonic()
                 info = self.edge.connect(deadline.remaining_s())
                 self.clock.heard(info.now_ms, sent_at_s)
                 self._require(info)
-                if self._run not in (None, info.run):
+                if self.run != info.run:
                     self.on_new_life()
-                self._run = info.run
+                self.run = info.run
                 self.info, self._is_spread = info, info.is_spread
             assert self.info is not None
             return self.info
@@ -95,16 +98,28 @@ class EdgeLink:
     def _call(
         self, send: Callable[[SharedEdge, float], R], deadline: Deadline, timeout_s: float
     ) -> R:
+        deadline.remaining_s()  # raises where others took the time, which says nothing of the edge
         self.breaker.admit(deadline.timeout_s)
         try:
-            self.connect(deadline)
-            answer = send(self.edge, min(timeout_s, deadline.remaining_s()))
+            try:
+                answer = self._sent(send, deadline, timeout_s)
+            except ReplacedError:
+                self.reconnect()
+                answer = self._sent(send, deadline, timeout_s)
         except (UnavailableError, OutcomeUnknownError) as exc:
             self._note(str(exc), deadline.timeout_s)
             raise
-        if self.failure is not None:
-            self._note(None)
+        except TierStoreError:
+            self._note_answered()  # that it has no room, say
+            raise
+        self._note_answered()
         return answer
+
+    def _sent(
+        self, send: Callable[[SharedEdge, float], R], deadline: Deadline, timeout_s: float
+    ) -> R:
+        self.connect(deadline)
+        return send(self.edge, min(timeout_s, deadline.remaining_s()))
 
     @property
     def has_lost_part(self) -> bool:
@@ -120,13 +135,17 @@ class EdgeLink:
         if self.made is not None:
             self.made.close()
 
+    def _note_answered(self) -> None:
+        if self.failure is not None:
+            self._note(None)
+
     def _note(self, failure: str | None, patience_s: float = PATIENT_S) -> None:
         was, self.failure = self.failure, failure
         if failure is None:
             self.breaker.answered()
-        else:
+        elif not self._is_spread:  # else the others are what they were; a new life meets `unbound`
             self.info = None
-            if patience_s >= PATIENT_S and not self._is_spread:
+            if patience_s >= PATIENT_S:
                 self.breaker.unanswered(failure)
         if (was is None) is not (failure is None) and self._may_tell():
             from tierstore.replica.log import log_reach

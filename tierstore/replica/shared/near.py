@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import Entry, key_size
 from tierstore.errors import TierStoreError
+from tierstore.region.deadline import Deadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class Ear:
         """Hear until that fails. Whatever goes wrong, no near copy outlives it."""
         shared = self._shared
         try:
-            shared.link.edge.connect(shared.state.policy.timeouts.regional_s)
+            shared.link.reconnect()  # another server may have taken over
+            shared.link.connect(Deadline(self._runtime, shared.state.policy.timeouts.regional_s))
             shared.link.edge.listen(
                 self._on_ready, shared.forget_near, WAIT_S, lambda: self._is_stopped
             )
@@ -107,7 +109,7 @@ class Ear:
         with self._shared.state.lock:
             self._shared.is_listening = False
         self._shared.forget_near(None)
-        self._shared.link.reconnect()  # another server may have taken over
+        self._shared.link.reconnect()
 
     def _rest(self) -> None:
         until_s = self._runtime.monotonic() + DEAF_S

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from tierstore.crdt import register
 from tierstore.edge.entry import GONE, fold, key_size
-from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.errors import (
+    OutcomeUnknownError,
+    OverloadedError,
+    TierStoreError,
+    UnavailableError,
+)
 from tierstore.region.shared import tag_of
 from tierstore.replica.cold import damage, fetch
 from tierstore.replica.reads import READ_KEYS_MAX, Answer, Reader, _wait
+from tierstore.replica.shared.asked import Asked
 from tierstore.replica.shared.near import install_near
 from tierstore.runtime import mint_replica_id
 
@@ -25,28 +31,8 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import ReadReply
     from tierstore.region.shared import Copy
     from tierstore.replica.deadline import Deadline
-    from tierstore.replica.fills import Flight
+    from tierstore.replica.shared.asked import Found
     from tierstore.replica.shared.state import SharedState
-
-
-class Asked:
-    """One read of several keys: what each may lag, who waits for it, what was found."""
-
-    __slots__ = ("answers", "bound_s", "counts", "deadline", "flights", "rules")
-
-    def __init__(
-        self, rules: dict[str, Rule], bound_s: float | None, deadline: Deadline, *, counts: bool
-    ) -> None:
-        self.rules = rules
-        self.bound_s = bound_s
-        self.deadline = deadline
-        self.counts = counts
-        self.answers: dict[str, Answer] = {}
-        self.flights: dict[str, Flight] = {}
-
-    def bound_of(self, key: str) -> float | None:
-        """How far an answer for `key` may lag, in seconds; None: no bound."""
-        return self.bound_s if self.bound_s is not None else self.rules[key].read.max_age_s
 
 
 class SharedReader:
@@ -114,8 +100,51 @@ class SharedReader:
         self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
     ) -> dict[str, Answer]:
         """`resolve` for several keys, with one request a thousand keys to each tier."""
+        return self._resolve_all(Asked(rules, max_age_s, deadline))
+
+    def resolve_each(
+        self, rules: dict[str, Rule], deadline: Deadline, tell: Callable[[Found], None]
+    ) -> None:
+        """Tell of several keys what `resolve` returns or raises, as soon as that is known.
+
+        They share requests, but neither the failure of a tier that one of them needs nor, where
+        the edge has them, the time that it takes.
+        """
+        keys = list(rules)
+        for start in range(0, len(keys), READ_KEYS_MAX):
+            some = {key: rules[key] for key in keys[start : start + READ_KEYS_MAX]}
+            with self._state.lock:
+                private = {k: r for k, r in some.items() if self._shared.is_private(k, r)}
+            shared = {key: rule for key, rule in some.items() if key not in private}
+            self._tell_each(Asked(shared, None, deadline.renewed(), tell=tell))
+            self._tell_each(Asked(private, None, deadline.renewed(), tell=tell))
+
+    def _tell_each(self, asked: Asked) -> None:
+        """Answer together, and what failed once more alone, unless its tier is away as a whole."""
+        try:
+            asked.tell({**self._resolve_all(asked)})
+        except TierStoreError as error:
+            asked.tell({**asked.answers})
+            again = asked.deadline.again()
+            for key in [key for key in asked.rules if key not in asked.answers]:
+                is_vain = self._is_away() or again.has_passed()
+                asked.tell({key: error if is_vain else self._resolve_alone(key, asked)})
+
+    def _resolve_alone(self, key: str, asked: Asked) -> Answer | TierStoreError:
+        try:
+            return self.resolve(key, asked.rules[key], asked.bound_s, asked.deadline.again())
+        except TierStoreError as error:
+            return error
+
+    def _is_away(self) -> bool:
+        """Whether all of the edge, or the region, did not answer when it was last asked."""
+        link = self._shared.link
+        is_edge_away = link.failure is not None and not link.has_lost_part
+        return is_edge_away or not self._state.link.reachable
+
+    def _resolve_all(self, asked: Asked) -> dict[str, Answer]:
         state, shared = self._state, self._shared
-        asked = Asked(rules, max_age_s, deadline, counts=True)
+        rules, deadline = asked.rules, asked.deadline
         private: dict[str, Rule] = {}
         with state.lock:
             for key, rule in rules.items():
@@ -127,10 +156,10 @@ class SharedReader:
                     asked.flights[key] = flight
         answers = self._lead(asked)
         if private:
-            answers.update(self._private.resolve_many(private, max_age_s, deadline.renewed()))
+            answers.update(self._private.resolve_many(private, asked.bound_s, deadline.renewed()))
         for key, rule in rules.items():
             if key not in answers:  # another reader's flight
-                answers[key] = self.resolve(key, rule, max_age_s, deadline.renewed())
+                answers[key] = self.resolve(key, rule, asked.bound_s, deadline.renewed())
         return answers
 
     def _lead(self, asked: Asked) -> dict[str, Answer]:
@@ -155,6 +184,7 @@ class SharedReader:
             copies.update(self._copies([key for key in missing if key in copies], asked))
             missing = [key for key in missing if key not in asked.answers]
         if missing:
+            asked.tell({**asked.answers})
             self._ask_region(missing, copies, asked)
 
     def _copies(self, keys: list[str], asked: Asked) -> dict[str, Copy]:
@@ -163,14 +193,14 @@ class SharedReader:
         pulled_ms = shared.known_pulled_ms
         reply = shared.link.call(lambda edge, timeout_s: edge.read(keys, timeout_s), asked.deadline)
         # Unless another server answered, which may not have seen that pull.
-        pulled_ms = min(pulled_ms, shared.known_pulled_ms)
+        asked.pulled_ms = min(pulled_ms, shared.known_pulled_ms)
         self._start()
         if reply.damaged:
             self._clear_away(reply.damaged, asked.deadline)
         with state.lock:
             for key, copy in reply.copies.items():
                 state.clock.merge_admitted(max(copy.record.stamp, copy.record.touch))
-                self._answer_by(copy, key, pulled_ms, asked)
+                self._answer_by(copy, key, asked)
             state.edge.evict(state.now_ms())
         return reply.copies
 
@@ -187,11 +217,10 @@ class SharedReader:
             lambda edge, timeout_s: edge.withdraw(keys, timeout_s), deadline.renewed()
         )
 
-    def _answer_by(self, copy: Copy, key: str, pulled_ms: int, asked: Asked) -> None:
+    def _answer_by(self, copy: Copy, key: str, asked: Asked) -> None:
         """Let `copy` answer, if it is young enough, and keep it near. Needs the lock."""
         state, rule = self._state, asked.rules[key]
-        seen_ms = max(copy.fetched_ms, pulled_ms) if copy.fetched_ms else 0
-        seen_s = self._shared.link.clock.here_s(seen_ms) if seen_ms else float("-inf")
+        seen_s = self._seen_s(copy, asked)
         age_s, bound_s = state.runtime.monotonic() - seen_s, asked.bound_of(key)
         if bound_s is not None and age_s > bound_s:
             return
@@ -203,6 +232,12 @@ class SharedReader:
             install_near(state, key, rule, copy.record, seen_s)
         record = copy.record
         asked.answers[key] = Answer(record, fold(record.payload), "edge", age_s)
+
+    def _seen_s(self, copy: Copy, asked: Asked) -> float:
+        """When a copy was compared with the region last, by the clock here."""
+        if not copy.fetched_ms:
+            return float("-inf")
+        return self._shared.link.clock.here_s(max(copy.fetched_ms, asked.pulled_ms))
 
     def _look_up(self, asked: Asked) -> bool:
         """Learn of the latest pull; whether there is word of a later one than was known."""
@@ -225,7 +260,8 @@ class SharedReader:
         state, shared = self._state, self._shared
         token, sent_at_s = mint_replica_id(state.runtime), state.runtime.monotonic()
         fetched_ms = self._lease(keys, token, asked)
-        shared.link.clock.heard(fetched_ms, sent_at_s)
+        if not shared.is_of_another(sent_at_s):
+            shared.link.clock.heard(fetched_ms, sent_at_s)
         try:
             reply = fetch(state, keys, asked.deadline.renewed())
         except UnavailableError as exc:
@@ -349,9 +385,7 @@ class SharedReader:
                 if key not in copies or bound_s is None:
                     raise error
                 copy, rule = copies[key], asked.rules[key]
-                seen_ms = max(copy.fetched_ms, self._shared.known_pulled_ms)
-                seen_s = self._shared.link.clock.here_s(seen_ms if copy.fetched_ms else 0)
-                age_s = state.runtime.monotonic() - seen_s
+                age_s = state.runtime.monotonic() - self._seen_s(copy, asked)
                 if age_s > bound_s + (rule.read.stale_if_error_s or 0.0):
                     raise error
                 state.fills.land(asked.flights[key])

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.shared.state import SharedState
 
-PAGE = 10_000
-
 
 def waiting(shared: SharedState, deadline: Deadline) -> list[Delta]:
     """Everything that waits in the edge's queues, in the order of each queue.
@@ -59,6 +57,7 @@ def _identities(shared: SharedState, tag: int, deadline: Deadline) -> list[Ident
 
 
 def _entries(shared: SharedState, tag: int, identity: Identity, deadline: Deadline) -> list[Queued]:
+    limit = identity.waiting  # all that was acknowledged by then: what comes later may be missed
     return shared.link.work(
-        lambda edge, timeout_s: edge.queue(tag, identity.replica, PAGE, timeout_s), deadline
+        lambda edge, timeout_s: edge.queue(tag, identity.replica, limit, timeout_s), deadline
     )

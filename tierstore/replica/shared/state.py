@@ -42,6 +42,8 @@ class SharedState:
         self.stopped: dict[int, str] = {}
         """Tags whose queue cannot be drained until somebody mends it, and why."""
         self.known_pulled_ms = 0
+        self._life_since_s = float("-inf")
+        """When the server's present life was met. Answers to earlier requests may be another's."""
         link.on_new_life = self._know_no_pull
         self.cursor = 0
         self.is_listening = False
@@ -49,7 +51,9 @@ class SharedState:
 
     def _know_no_pull(self) -> None:
         """Forget the last pull: who took over may have copies from before it."""
-        self.known_pulled_ms = 0
+        with self.state.lock:
+            self._life_since_s = self.state.runtime.monotonic()
+            self.known_pulled_ms = 0
 
     def is_queued(self, rule: Rule) -> bool:
         """Whether writes under `rule` go to the edge's queues."""
@@ -67,8 +71,15 @@ class SharedState:
             return False
         return key in self.owed or self.state.outbox.may_overlay(key)
 
+    def is_of_another(self, sent_at_s: float) -> bool:
+        """Whether an answer to what was sent then may be another life's than the present one's."""
+        return sent_at_s < self._life_since_s
+
     def heard(self, standing: Standing, sent_at_s: float) -> None:
-        """Learn what the workers know together."""
+        """Learn what the workers know together. Needs the lock."""
+        if self.is_of_another(sent_at_s):
+            self.state.runtime.sometimes("late answer of an earlier life of the edge")
+            return
         self.link.clock.heard(standing.now_ms, sent_at_s)
         self.known_pulled_ms = max(self.known_pulled_ms, standing.pulled_ms)
         self.cursor = standing.cursor

@@ -12,9 +12,10 @@ from tierstore.errors import (
     OverloadedError,
     TierStoreError,
     UnavailableError,
+    ValueTooLargeError,
 )
 from tierstore.record import Record
-from tierstore.region.batch import PUT, TOUCH, Delta
+from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
 from tierstore.region.shared import TAGS, tag_of
 from tierstore.replica.cold import fetch
 from tierstore.replica.operation import decode_operation, encode_operation
@@ -25,7 +26,7 @@ from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
@@ -71,6 +72,7 @@ class SharedWriter:
         deadline = deadline or self._deadline()
         queued = [write for write in writes if shared.is_queued(write.rule)]
         others = [write for write in writes if not shared.is_queued(write.rule)]
+        self._refuse_too_large(queued)
         self._private._admit(sum(write.size + DELTA_OVERHEAD_BYTES for write in others), deadline)
         stamps: dict[str, int] = {}
         try:
@@ -109,10 +111,10 @@ class SharedWriter:
         """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
         deadline = deadline or self._deadline()
         if not self._shared.is_queued(rule):
-            with self._state.lock:
-                self._shared.owed.add(key)
+            self._private._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
+            self._owe([(key, rule)])
             return self._private.touch(key, rule, target, ttl_ms, deadline)
-        self._private._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
+        self._private._admit(0, deadline)  # refuses while this machine's clock is wrong
         self._bring(key, deadline)
         with self._state.lock:
             stamp = self._state.tick()
@@ -148,11 +150,14 @@ class SharedWriter:
             )
 
     def _write_privately(self, writes: list[Write]) -> list[int]:
-        with self._state.lock:
-            self._shared.owed.update(
-                write.key for write in writes if write.rule.index not in self._shared.barred
-            )
+        self._owe((write.key, write.rule) for write in writes)
         return self._private.write(writes, self._deadline())
+
+    def _owe(self, written: Iterable[tuple[str, Rule]]) -> None:
+        """Note that copies are owed of what will be written at the region, before it is."""
+        barred = self._shared.barred
+        with self._state.lock:
+            self._shared.owed.update(key for key, rule in written if rule.index not in barred)
 
     def _write_tag(self, tag: int, writes: list[Write], deadline: Deadline) -> dict[str, int]:
         """Write what is of one tag, stamped anew as long as something newer is met."""
@@ -172,23 +177,38 @@ class SharedWriter:
 
     def _send(self, tag: int, deltas: list[Delta], deadline: Deadline) -> WriteReply:
         """The edge's verdict: "written" or "behind"."""
-        link = self._shared.link
+        bytes_max = self._bytes_max
         for _ in range(ATTEMPTS_MAX):
-            reply = self._try(deltas, link.connect(deadline).run, deadline)
+            reply = self._try(deltas, bytes_max, deadline)
             if reply.verdict == "unbound":
                 self._bind(tag, deadline)
             elif reply.verdict == "full":
                 self._relieve(tag, reply.queued_bytes, deadline)
+                # What is more than a queue may hold may be all that it holds.
+                bytes_max = max(bytes_max, sum(len(encode_delta(one, 0)) for one in deltas))
             else:
                 if reply.verdict == "written":
                     self._note_waiting(tag)
                 return reply
+        if reply.verdict == "full":
+            raise OverloadedError("others filled this queue of the edge again and again: slow down")
         raise UnavailableError("the edge server was replaced again and again: see whether it runs")
 
-    def _try(self, deltas: list[Delta], run: str, deadline: Deadline) -> WriteReply:
+    def _refuse_too_large(self, writes: Sequence[Write]) -> None:
+        """Raise ValueTooLargeError for what can never wait, before anything happens."""
+        size_bytes = sum(write.size + DELTA_OVERHEAD_BYTES for write in writes)
+        bytes_max = self._state.policy.limits.unflushed_bytes
+        if size_bytes > bytes_max:
+            raise ValueTooLargeError(
+                f"{size_bytes} bytes are written at once, limits.unflushed is {bytes_max}: write"
+                " less at a time, or raise the limit"
+            )
+
+    def _try(self, deltas: list[Delta], bytes_max: int, deadline: Deadline) -> WriteReply:
+        link = self._shared.link
         try:
-            return self._shared.link.call(
-                lambda edge, timeout_s: edge.write(deltas, run, self._bytes_max, timeout_s),
+            return link.call(
+                lambda edge, timeout_s: edge.write(deltas, link.run, bytes_max, timeout_s),
                 deadline,
             )
         except OutcomeUnknownError as exc:
@@ -199,9 +219,8 @@ class SharedWriter:
         """Give the tag an identity for the server's life, as it is now."""
         link = self._shared.link
         link.reconnect()
-        run = link.connect(deadline).run
         minted = mint_replica_id(self._state.runtime)
-        link.call(lambda edge, timeout_s: edge.bind(tag, run, minted, timeout_s), deadline)
+        link.call(lambda edge, timeout_s: edge.bind(tag, link.run, minted, timeout_s), deadline)
 
     def _relieve(self, tag: int, queued_bytes: int, deadline: Deadline) -> None:
         """Bring the tag's queue to the region in the caller's own time, or refuse the write."""
