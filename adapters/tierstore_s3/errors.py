@@ -9,7 +9,7 @@ words may quote what is secret.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -25,7 +25,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableError
+from tierstore.region.requests import Failure
 
 DRIVER_ERRORS = (BotoCoreError, ClientError, HTTPError, OSError)
 TAKEN = "PreconditionFailed"
@@ -82,37 +82,26 @@ _CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 _STATUS_CODES = {412: TAKEN, 416: BEYOND_END, 501: NOT_MADE}
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What went wrong with one request."""
-
-    code: str
-    meaning: str
-    is_retried: bool
-    """Whether asking again may help."""
-    is_in_doubt: bool
-    """Whether the request may have been carried out."""
-
-
 def failure_of(error: BaseException) -> Failure:
     """What an error of the driver says."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
-        return refusal_of(str(error.response.get("Error", {}).get("Code", "")), int(status))
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        return replace(refusal_of(code, int(status)), cause=error)
     if isinstance(error, FlexibleChecksumError):
-        return Failure(DAMAGED, "what came fails its checksum", False, False)
+        return Failure(DAMAGED, "what came fails its checksum", False, False, error)
     kind = type(error).__name__
     if kind in _UNSENT:  # first, since some of them are errors of connections, too
-        return Failure(kind, _UNSENT[kind], False, False)
+        return Failure(kind, _UNSENT[kind], False, False, error)
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
-        return Failure("Unreachable", _UNREACHABLE, True, False)
+        return Failure("Unreachable", _UNREACHABLE, True, False, error)
     broken = (
         ConnectionClosedError, ReadTimeoutError, IncompleteReadError, ResponseStreamingError,
         HTTPClientError, HTTPError, OSError, EOFError,
     )  # fmt: skip
     if isinstance(error, broken):
-        return Failure("Silent", _SILENT, True, True)
-    return Failure(kind, "the driver could not send the request", False, False)
+        return Failure("Silent", _SILENT, True, True, error)
+    return Failure(kind, "the driver could not send the request", False, False, error)
 
 
 def refusal_of(code: str, status: int = 0) -> Failure:
@@ -125,11 +114,3 @@ def refusal_of(code: str, status: int = 0) -> Failure:
     if meaning is None:
         meaning = _BUSY if is_retried else TABLE["AccessDenied"] if status == DENIED else _REFUSED
     return Failure(code, meaning, is_retried, is_fault and code not in _NOT_DONE)
-
-
-def translate(failure: Failure, place: str, *, is_in_doubt: bool) -> TierStoreError:
-    """The error of tierstore for a failure at `place`; `is_in_doubt`: it may have happened."""
-    text = f"{place}: {failure.meaning} ({failure.code})"
-    if is_in_doubt:
-        return OutcomeUnknownError(f"{text}; what was asked may have happened")
-    return UnavailableError(text)

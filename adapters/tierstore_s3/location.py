@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tierstore.errors import PolicyError
-from tierstore_s3.endpoints import is_refused_address
+from tierstore.region.endpoints import is_refused_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

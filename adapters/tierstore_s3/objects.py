@@ -8,12 +8,13 @@ from tierstore.errors import InvalidArgumentError
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.deadline import Deadline
 from tierstore.region.objects import check_name, check_prefix
+from tierstore.region.requests import Refusal
 from tierstore_s3.errors import NO_UPLOAD, refusal_of
 from tierstore_s3.listing import list_page, parse_leftover
 from tierstore_s3.location import parse_location
 from tierstore_s3.probing import Probing
 from tierstore_s3.reading import Reader
-from tierstore_s3.session import Refusal, Session
+from tierstore_s3.session import Session
 from tierstore_s3.uploads import Upload
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import OutcomeUnknownError, TierStoreError, UnavailableError
 from tierstore.region.objects import VALUE, mint_name
+from tierstore.region.requests import Refusal
 from tierstore_s3.checksums import crc_of
 from tierstore_s3.errors import NOT_MADE, TAKEN
-from tierstore_s3.session import Refusal
 
 if TYPE_CHECKING:
     from tierstore.region.deadline import Deadline

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.region.deadline import Deadline
 from tierstore.region.objects import ObjectExistsError, check_name
+from tierstore.region.requests import Refusal
 from tierstore_s3.checksums import PART_BYTES, crc_of
 from tierstore_s3.errors import BEYOND_END, MISSING, NO_UPLOAD, TAKEN
-from tierstore_s3.session import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
