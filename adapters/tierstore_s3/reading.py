@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
 from tierstore.region.objects import CHUNK_BYTES_MAX, ObjectMissingError
+from tierstore.region.refusals import BEYOND_END, MISSING, TAKEN
 from tierstore.region.requests import ATTEMPTS_MAX, Refusal
 from tierstore.region.spans import cut_apart, join_near
 from tierstore.region.together import run_together
 from tierstore_s3.checksums import PartsCheck
-from tierstore_s3.errors import BEYOND_END, DAMAGED, DRIVER_ERRORS, MISSING, TAKEN, failure_of
+from tierstore_s3.errors import DAMAGED, DRIVER_ERRORS, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.region.deadline import Deadline
 from tierstore.region.objects import ObjectExistsError, check_name
+from tierstore.region.refusals import BEYOND_END, MISSING, TAKEN
 from tierstore.region.requests import Refusal
 from tierstore_s3.checksums import PART_BYTES, crc_of
-from tierstore_s3.errors import BEYOND_END, MISSING, NO_UPLOAD, TAKEN
+from tierstore_s3.errors import NO_UPLOAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tierstore_s3.probing import Probing
+    from tierstore.region.probing import Probing
     from tierstore_s3.session import Session
 
 ABORT_S = 1.0
@@ -28,6 +29,7 @@ ABORT_S = 1.0
 MARK = "tierstore-put"
 """Under which the token of a put stands in the metadata of its object."""
 TOKEN_BYTES = 8
+IF_ABSENT = {"IfNoneMatch": "*"}
 
 
 class Upload:
@@ -119,10 +121,10 @@ class Upload:
             self._require_own(refusal)
 
     def _condition(self) -> dict[str, str]:
-        condition = self._probing.condition(self._parsed, self._deadline)
-        if not condition:
-            self._require_absent()
-        return condition
+        if self._probing.is_honoured(self._parsed, self._deadline):
+            return IF_ABSENT
+        self._require_absent()
+        return {}
 
     def _require_absent(self) -> None:
         """Refuse a name that is taken where the server does not: not by two puts at once."""

@@ -9,10 +9,11 @@ import pytest
 from botocore import exceptions as driver
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.region.refusals import TABLE, refusal_of
 from tierstore.region.requests import Requests
 from tierstore.runtime import Runtime
 from tierstore.tiers.registry import load_objects
-from tierstore_s3.errors import DRIVER_ERRORS, TABLE, failure_of, refusal_of
+from tierstore_s3.errors import DRIVER_ERRORS, failure_of
 
 SECRET = "http://inner:9/c4n4ry"
 
