@@ -147,7 +147,7 @@ def object_source(policy: Policy, runtime: Runtime) -> Callable[[], ObjectTier]:
         from tierstore.tiers.registry import load_objects
 
         url = policy.cold.url.reveal()
-        adapter = load_objects(Url(url).scheme)
+        adapter = load_objects(Url(url).scheme, policy.cold.client)
         objects: ObjectTier = adapter(url, runtime=runtime, base_dir=policy.base_dir)
         require_able(policy, "cold", objects.capabilities)
         return objects

@@ -101,9 +101,13 @@ class RegionalTier:
 
 @frozen
 class ColdTier:
-    """The object store. Objects no longer referred to are kept for `retain_s`."""
+    """The object store. Objects no longer referred to are kept for `retain_s`.
+
+    `client` None: the default one of the url's scheme.
+    """
 
     url: Url = Url("file:tierstore-data/cold")
+    client: str | None = None
     location: str | None = None
     retain_s: float = 7 * DAY_S
 
