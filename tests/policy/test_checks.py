@@ -86,6 +86,7 @@ def reads_of(check):
                 rules=(rule, model.default_rule(1)),
                 edge=model.EdgeTier(journal=journal),
                 regional=model.RegionalTier(location=location),
+                cold=model.ColdTier(client="obstore" if location else None),
             )
             watched = Watched(rule, ("rule",), seen), Watched(policy, ("policy",), seen)
             list(check.run(Subject(*watched, dict.fromkeys(model.TIERS, Able()))))

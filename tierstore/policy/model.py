@@ -107,9 +107,9 @@ class ColdTier:
     """
 
     url: Url = Url("file:tierstore-data/cold")
-    client: str | None = None
     location: str | None = None
     retain_s: float = 7 * DAY_S
+    client: str | None = None
 
 
 @frozen

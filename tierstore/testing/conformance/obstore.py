@@ -83,10 +83,10 @@ class ObstoreHarness(ObjectHarness):
             try:
                 if self.is_away:
                     raise UnavailableError("made unreachable")
-                return self.plan.run("obstore", lambda: attempt(asking, request), _Lost)
+                return self.plan.run("obstore", lambda: attempt(asking, request), _LostError)
             except UnavailableError as error:
                 raise errors.RequestFailed(errors.UNREACHABLE) from error
-            except _Lost as error:
+            except _LostError as error:
                 raise errors.RequestFailed(errors.SILENT) from error
 
         with mock.patch.object(session, "attempt", fail_or_attempt), super().entered():
@@ -164,5 +164,5 @@ class ObstoreHarness(ObjectHarness):
         return [each["path"] for page in pages for each in page]
 
 
-class _Lost(OutcomeUnknownError):
+class _LostError(OutcomeUnknownError):
     """The reply of a request was lost."""
