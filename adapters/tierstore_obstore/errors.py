@@ -25,7 +25,10 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _DELETE_FAILED = re.compile(r'DeleteFailed \{\s+path: "[^"]*",\s+code: "([A-Za-z0-9.]{1,64})"')
 _BEFORE_SENDING = (
     (
-        re.compile(r"[Cc]redential|TokenRequest|token request|169\.254\.16?[97]0?\.|\bsts\."),
+        re.compile(
+            r"token request|TokenRequest|://169\.254\.1(?:69|70)\.|://metadata\.google"
+            r"|://sts\.|login\.microsoftonline|[Cc]redentials? (?:not|missing)|MissingCredential"
+        ),
         Failure(
             "NoCredentials",
             "no credentials were found: name them in the url, or see how obstore looks for them",

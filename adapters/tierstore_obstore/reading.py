@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 from tierstore.errors import CorruptionError
+from tierstore.region.labels import CHECKSUM, checksum_of
 from tierstore.region.objects import CHUNK_BYTES_MAX, ObjectMissingError
 from tierstore.region.refusals import BEYOND_END, MISSING, NOT_FOUND, TAKEN
 from tierstore.region.requests import ATTEMPTS_MAX, Refusal
 from tierstore.region.spans import cut_apart, join_near
 from tierstore.region.together import run_together
 from tierstore_obstore.errors import SILENT, RequestFailed
-from tierstore_obstore.uploads import CHECKSUM, checksum_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

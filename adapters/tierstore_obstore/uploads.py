@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError, ValueTooLargeError
+from tierstore.region.labels import CHECKSUM, checksum_of
 from tierstore.region.objects import ObjectExistsError, check_name
 from tierstore.region.refusals import MISSING, NOT_FOUND, TAKEN
 from tierstore.region.requests import Refusal
@@ -27,9 +28,8 @@ VALUE_BYTES_MAX = 256 << 20
 """An object is in memory as a whole while it is put."""
 OBJECT_BYTES_MAX = VALUE_BYTES_MAX + (8 << 20)
 """What an object has besides the value in it is far less than that."""
-MARK, CHECKSUM = "tierstoreput", "tierstorecrc32"
-"""Under which the token of a put and the CRC-32 of its bytes stand in the metadata of its object:
-as words that every store takes for a name."""
+MARK = "tierstoreput"
+"""Under which the token of a put stands with its object."""
 TOKEN_BYTES = 8
 
 
@@ -50,11 +50,6 @@ def put_request(
         )
 
     return put
-
-
-def checksum_of(crc: int) -> str:
-    """A CRC-32 as it stands in metadata."""
-    return f"{crc:08x}"
 
 
 class Upload:
@@ -117,7 +112,7 @@ class Upload:
             ) from error
         if token != self._token:
             raise self._taken() from refusal
-        self._session.runtime.sometimes("obstore put recognised after a lost answer")
+        self._session.runtime.sometimes("put recognised after a lost answer")
 
     def _look(self) -> str:
         """The token of the object. Raises Refusal if there is none."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.region.deadline import Deadline
+from tierstore.region.labels import CHECKSUM, checksum_of
 from tierstore.region.objects import ObjectExistsError, check_name
 from tierstore.region.refusals import BEYOND_END, MISSING, TAKEN
 from tierstore.region.requests import Refusal
@@ -19,7 +21,7 @@ from tierstore_s3.checksums import PART_BYTES, crc_of
 from tierstore_s3.errors import NO_UPLOAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tierstore.region.probing import Probing
     from tierstore_s3.session import Session
@@ -30,6 +32,7 @@ MARK = "tierstore-put"
 """Under which the token of a put stands in the metadata of its object."""
 TOKEN_BYTES = 8
 IF_ABSENT = {"IfNoneMatch": "*"}
+EMPTY: Mapping[str, str] = {}
 
 
 class Upload:
@@ -64,7 +67,7 @@ class Upload:
                 Body=body,
                 ChecksumCRC32=crc_of(body),
                 **condition,
-                **self._labels(),
+                **self._labels({CHECKSUM: checksum_of(crc32(body))}),
             )
         except Refusal as refusal:
             self._require_own(refusal)
@@ -155,10 +158,10 @@ class Upload:
             ) from error
         if found.get("Metadata", {}).get(MARK) != self._token:
             raise self._taken() from refusal
-        self._session.runtime.sometimes("s3 put recognised after a lost answer")
+        self._session.runtime.sometimes("put recognised after a lost answer")
 
-    def _labels(self) -> dict[str, Any]:
-        return {"Metadata": {MARK: self._token}, **self._session.location.encryption}
+    def _labels(self, others: Mapping[str, str] = EMPTY) -> dict[str, Any]:
+        return {"Metadata": {MARK: self._token, **others}, **self._session.location.encryption}
 
     def _taken(self) -> ObjectExistsError:
         return ObjectExistsError(f"there is an object {self._name} already")

@@ -167,12 +167,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, told, content, is_cut=fault.then == "cut")
 
     def _delete_many(self, key, body, fault):
-        refused = "".join(
-            f"<Error><Key>{escape(name)}</Key><Code>AccessDenied</Code></Error>"
-            for name in re.findall("<Key>(.*?)</Key>", body.decode())
-            if fault.then == "refuse each"
-        )
-        self._answer(200, {}, f"<DeleteResult>{refused}</DeleteResult>".encode())
+        text = body.decode()
+        told = ""
+        for name in re.findall("<Key>(.*?)</Key>", text):
+            if fault.then == "refuse each":
+                of_it = f"<Key>{escape(name)}</Key><Code>AccessDenied</Code><Message>m</Message>"
+                told += f"<Error>{of_it}</Error>"
+            elif "<Quiet>true</Quiet>" not in text:
+                told += f"<Deleted><Key>{escape(name)}</Key></Deleted>"
+        self._answer(200, {}, f"<DeleteResult>{told}</DeleteResult>".encode())
 
     def _refuse(self, status, code):
         quoted = f"<Error><Code>{code}</Code><Message>of {self.path} by c4n4ry</Message></Error>"

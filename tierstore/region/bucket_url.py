@@ -105,8 +105,10 @@ def _with_userinfo(options: dict[str, str], userinfo: str, form: Form) -> dict[s
     if form.userinfo is None:
         raise url_fault(f"nothing may stand before the bucket; write {form.example}")
     sides = [unquote(side) for side in userinfo.split(":")]
-    if len(sides) != _SIDES_MAX or not all(map(TOKEN.fullmatch, sides)):
-        raise url_fault("what stands before the bucket has to be key:secret@, each percent-encoded")
+    patterns = [form.options[name] for name in form.userinfo]
+    if len(sides) != _SIDES_MAX or not all(map(re.Pattern.fullmatch, patterns, sides)):
+        named = ":".join(form.userinfo)
+        raise url_fault(f"what stands before the bucket has to be {named}@, each percent-encoded")
     if any(name in options for name in form.userinfo):
         raise url_fault("it has credentials both before the bucket and among its options")
     return options | dict(zip(form.userinfo, sides, strict=True))
