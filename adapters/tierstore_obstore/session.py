@@ -61,8 +61,7 @@ class Session:
         except BaseException as error:
             if not _is_of_obstore(error):
                 raise
-            failure = failure_of(error)
-        raise RequestFailed(failure)
+            raise RequestFailed(failure_of(error)) from None
 
     def close(self) -> None:
         """Close every connection. Idempotent."""

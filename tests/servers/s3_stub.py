@@ -24,7 +24,8 @@ class Fault:
     """Answered at once, with nothing done; 0: see `then`."""
     code: str = ""
     then: str = ""
-    """`hang up` before or after (`do and hang up`) doing it, `cut` the body in the middle, `say
+    """`hang up` before or after (`do and hang up`) doing it, `cut` the body in the middle, send
+    half of it as if that were all (`shorten`), `say
     nothing` until the client goes, `refuse each` name of a delete."""
     times: int = 1
 
@@ -162,7 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
             if not content:
                 self._refuse(416, "InvalidRange")
                 return
-            told["Content-Range"] = f"bytes {start}-{start + len(content) - 1}/{len(whole)}"
+            announced = len(content)
+            if fault.then == "shorten":
+                content = content[: len(content) // 2]
+            told["Content-Range"] = f"bytes {start}-{start + announced - 1}/{len(whole)}"
             status = 206
         self._answer(status, told, content, is_cut=fault.then == "cut")
 

@@ -131,7 +131,7 @@ def test_a_panic_of_obstore_ends_no_thread(open_objects, stub, mint, monkeypatch
     objects = open_objects(stub.url())
     monkeypatch.setattr(obstore, "get", get)
     with pytest.raises(UnavailableError, match="Panic") as caught:
-        objects.read(mint(), [ByteRange(0, 1)], TIMEOUT_S)
+        next(objects.stream(mint(), TIMEOUT_S))
     assert CANARY not in str(told(caught.value))
 
 

@@ -146,6 +146,23 @@ def test_a_large_object_is_one_request_whether_it_may_overwrite_or_not(open_obje
         assert [(one["method"], one["content-length"]) for one in sent] == [("PUT", str(12 << 20))]
 
 
+def test_one_name_that_is_gone_hides_no_other(objects, mint, google, monkeypatch):
+    """obstore tells only of the first name that it could not delete."""
+    names = [mint() for _ in range(25)]
+    for name in names:
+        objects.put(name, [b"x"], TIMEOUT_S)
+    real = obstore.delete
+
+    def delete(store, paths):
+        if len(paths) > 1:
+            raise FileNotFoundError("status: 404,\n body: <Code>NoSuchKey</Code>")
+        real(store, paths)
+
+    monkeypatch.setattr(obstore, "delete", delete)
+    objects.delete([*names, mint()], TIMEOUT_S)
+    assert google.objects == {}
+
+
 # Streams
 
 

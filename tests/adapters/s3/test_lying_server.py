@@ -148,6 +148,14 @@ def test_a_put_without_any_answer_is_unknown(objects, mint, stub):
         put(objects, mint)
 
 
+def test_a_refusal_does_not_tell_what_became_of_an_earlier_attempt(objects, mint, stub):
+    put(objects, mint)
+    stub.fail("PUT", then="hang up")
+    stub.fail("PUT", 503, "SlowDown", times=ALWAYS)  # which says that nothing happened, this time
+    with pytest.raises(OutcomeUnknownError):
+        put(objects, mint)
+
+
 def test_a_put_that_nobody_can_tell_of_is_unknown(objects, mint, stub):
     put(objects, mint)
     stub.fail("PUT", then="do and hang up")
@@ -199,6 +207,15 @@ def test_a_body_that_was_cut_is_read_again(objects, mint, stub, size_bytes):
     assert objects.read(name, [ByteRange(0, size_bytes)], TIMEOUT_S) == [whole]
     stub.fail("GET", then="cut", times=2)
     assert b"".join(objects.stream(name, TIMEOUT_S)) == whole
+
+
+def test_a_body_that_is_shorter_than_it_says_is_read_again(objects, mint, stub):
+    name = put(objects, mint)
+    stub.fail("GET", then="shorten", times=2)
+    assert objects.read(name, [ByteRange(0, 8)], TIMEOUT_S) == [b"abcdefgh"]
+    stub.fail("GET", then="shorten", times=ALWAYS)
+    with pytest.raises(UnavailableError):
+        objects.read(name, [ByteRange(0, 8)], TIMEOUT_S)
 
 
 def test_a_body_that_is_always_cut_is_unavailable(objects, mint, stub):
