@@ -13,6 +13,7 @@ from tierstore.region.refusals import BEYOND_END, MISSING, NOT_FOUND, TAKEN
 from tierstore.region.requests import ATTEMPTS_MAX, Refusal
 from tierstore.region.spans import cut_apart, join_near
 from tierstore_obstore.errors import SILENT, RequestFailed
+from tierstore_obstore.library import leave_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,10 +56,10 @@ class Reader:
         total_bytes, passed_bytes, crc = opened.meta["size"], 0, 0
         expected = opened.attributes.get(CHECKSUM)
         same = {"if_match": opened.meta["e_tag"]} if opened.meta["e_tag"] else {}
-        failures = 0
+        failures, process_id = 0, self._session.runtime.process_id()
         while True:
             try:
-                for chunk in self._chunks(opened):
+                for chunk in self._chunks(opened, process_id):
                     passed_bytes += len(chunk)
                     crc = crc32(chunk, crc)
                     yield chunk
@@ -72,12 +73,20 @@ class Reader:
                 raise self._session.requests.translated(failed)
             self._session.requests.pause(failures - 1, self._deadline)
             opened = self._open(range={"offset": passed_bytes}, **same)
+            process_id = self._session.runtime.process_id()
         if expected not in (None, checksum_of(crc)):
             raise self._damaged()
 
-    def _chunks(self, opened: Any) -> Iterator[bytes]:
+    def _chunks(self, opened: Any, process_id: int) -> Iterator[bytes]:
+        """What `opened` brings, in the process that opened it."""
         pieces = iter(opened.stream(min_chunk_size=CHUNK_BYTES_MAX))
-        while (piece := self._session.attempt(lambda: next(pieces, None))) is not None:
+        while True:
+            if self._session.runtime.process_id() != process_id:
+                leave_alone(pieces)
+                raise RequestFailed(SILENT)
+            piece = self._session.attempt(lambda: next(pieces, None))
+            if piece is None:
+                return
             view = memoryview(piece)
             for start in range(0, len(view), CHUNK_BYTES_MAX):
                 self._deadline.remaining_s()

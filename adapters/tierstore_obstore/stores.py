@@ -54,11 +54,11 @@ class Stores:
         if self._address.asks_for_credentials:  # perhaps by a request before the one asked for
             remaining_s /= 2
         wait_s = max((wait for wait in WAITS_S if wait <= remaining_s), default=WAITS_S[0])
+        library = LIBRARY.module()  # before the lock, in the order in which a fork takes both
         with self._lock:
             if self._closed:
                 raise UnavailableError("the cold tier was closed")
             if wait_s not in self._clients:
-                library = LIBRARY.module()
                 self._clients[wait_s] = Client(library, self._make(library, wait_s), wait_s)
             return self._clients[wait_s]
 
@@ -95,7 +95,7 @@ class Stores:
             return kind(
                 address.bucket,
                 config=dict(address.settings),
-                client_options=_client_options(wait_s, allow_http=endpoint_url.startswith("http:")),
+                client_options=_client_options(wait_s, endpoint_url),
                 retry_config={"max_retries": 0},  # retried within the deadline here
             )
         except (library.exceptions.BaseError, OSError, ValueError):
@@ -106,12 +106,13 @@ class Stores:
         )
 
 
-def _client_options(wait_s: float, *, allow_http: bool) -> dict[str, Any]:
+def _client_options(wait_s: float, endpoint_url: str) -> dict[str, Any]:
     wait = timedelta(seconds=wait_s)
+    allowed = {"allow_http": True} if endpoint_url.startswith("http:") else {}
     return {
         "timeout": wait,
         "connect_timeout": wait,
-        "allow_http": allow_http,
         "pool_max_idle_per_host": IDLE_CONNECTIONS_MAX,
         "user_agent": "tierstore",
+        **allowed,
     }

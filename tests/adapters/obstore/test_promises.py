@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import obstore
@@ -203,6 +205,42 @@ def test_a_child_of_a_child_goes_on(objects, mint, google):
     in_child(lambda: grow(2))
     assert objects.read(name, [ByteRange(0, 3)], TIMEOUT_S) == [b"abc"]
     assert library.LIBRARY.module() is obstore
+
+
+def test_a_stream_goes_on_in_a_child(objects, mint):
+    """And in the parent, each for itself."""
+    name, whole = mint(), bytes(number % 251 for number in range(5 * CHUNK_BYTES_MAX))
+    objects.put(name, [whole], TIMEOUT_S)
+    stream = objects.stream(name, 60.0)
+    found = next(stream)
+
+    def go_on():
+        assert found + b"".join(stream) == whole
+
+    in_child(go_on)
+    go_on()
+
+
+def test_forking_waits_for_nobody_who_waits_for_it(monkeypatch):
+    """While another thread makes clients, each of which asks for the library."""
+    monkeypatch.setattr(Stores, "_make", lambda stores, library, wait_s: None)
+    stores, is_over = Stores(parse_address("gs://bucket?token=t", "/"), Runtime()), []
+
+    def make():
+        while not is_over:
+            stores.client(10.0)
+            stores._clients.clear()
+
+    threads = [threading.Thread(target=make, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    faulthandler.dump_traceback_later(30, exit=True)  # a deadlock holds the whole process
+    for _ in range(60):
+        in_child(lambda: None)
+    faulthandler.cancel_dump_traceback_later()
+    is_over.append(True)
+    for thread in threads:
+        thread.join()
 
 
 def test_a_child_finds_a_copy_where_there_is_no_memory_file(objects, mint, monkeypatch):
