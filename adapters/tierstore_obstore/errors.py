@@ -45,6 +45,15 @@ _BEFORE_SENDING = (
             False,
         ),
     ),
+    (
+        re.compile(r"reqwest::Error \{\s+kind: Builder,"),
+        Failure(
+            "NotSent",
+            "obstore cannot send the request: check the url, and what the environment says of it",
+            False,
+            False,
+        ),
+    ),
     (re.compile(r"HttpError \{\s+kind: Connect,|legacy::Error\(\s+Connect,"), UNREACHABLE),
 )
 """What tells, in the part of a text that is no answer, that a request never was sent."""

@@ -95,6 +95,13 @@ def test_nobody_there_is_not_in_doubt():
         assert failure(lambda store=store: put(store)) == UNREACHABLE
 
 
+def test_an_address_that_obstore_does_not_take_is_told():
+    """As one without TLS that only the environment names."""
+    store = S3Store("b", endpoint="http://127.0.0.1:1", access_key_id="k", secret_access_key="s")
+    found = failure(lambda: put(store))
+    assert (found.code, found.is_retried, found.is_in_doubt) == ("NotSent", False, False)
+
+
 def test_deletes_that_were_refused_tell_their_code(stub, store):
     stub.fail("POST", then="refuse each")
     assert failure(lambda: obstore.delete(store, ["a", "b"])).code == "AccessDenied"
