@@ -28,9 +28,9 @@ from s3_server import running_server
 
 from tierstore.record import encode
 from tierstore.region.objects import SEGMENT, ByteRange, mint_name
+from tierstore.region.spans import GAP_BYTES_MAX
 from tierstore.runtime import Runtime
 from tierstore_s3.objects import S3Objects
-from tierstore_s3.reading import GAP_BYTES_MAX
 
 LARGE_BYTES = 8 << 20
 LARGE_ROUNDS = 30  # of one object each: a server is busy with the last one for a while

@@ -7,12 +7,13 @@ runtime. A property compares with a plain `dict`.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 import postgres
 import pytest
 from hypothesis import HealthCheck, settings
-from s3_server import has_driver, running_server
+from s3_server import running_server
 
 # Deadlines and `too_slow` judge the machine, not the code.
 _COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
@@ -27,13 +28,24 @@ class WithoutDriver(pytest.Module):
     """A module of tests that cannot be imported, because it needs a driver that is missing."""
 
     def collect(self):
-        pytest.skip("no driver of S3: pip install boto3", allow_module_level=True)
+        pytest.skip("no driver: pip install boto3 obstore", allow_module_level=True)
+
+
+NEEDS = {
+    "s3": ["boto3"],
+    "test_s3_objects.py": ["boto3"],
+    "obstore": ["boto3", "obstore"],
+    "test_obstore_s3_objects.py": ["boto3", "obstore"],
+    "test_obstore_elsewhere.py": ["obstore"],
+}
+"""Drivers that modules of tests import, by their folder or their own name."""
 
 
 def pytest_pycollect_makemodule(module_path, parent):
-    """Skip what needs boto3 where it is missing, and let it fail where `CI` is set."""
-    needs_driver = module_path.parent.name == "s3" or module_path.name == "test_s3_objects.py"
-    if needs_driver and not has_driver() and os.environ.get("CI") != "true":
+    """Skip what needs a driver where it is missing, and let it fail where `CI` is set."""
+    needed = NEEDS.get(module_path.parent.name, []) + NEEDS.get(module_path.name, [])
+    is_missing = any(importlib.util.find_spec(name) is None for name in needed)
+    if is_missing and os.environ.get("CI") != "true":
         return WithoutDriver.from_parent(parent, path=module_path)
     return None
 

@@ -164,7 +164,8 @@ def make_objects(policy: Policy, url: Url, runtime: Runtime) -> ObjectTier:
     from tierstore.tiers.registry import load_objects
 
     revealed = url.reveal()
-    adapter = load_objects(type(url)(revealed).scheme)
+    client = policy.cold.client if url.scheme == policy.cold.url.scheme else None
+    adapter = load_objects(type(url)(revealed).scheme, client)
     objects: ObjectTier = adapter(revealed, runtime=runtime, base_dir=policy.base_dir)
     return objects
 

@@ -14,8 +14,8 @@ import botocore.session
 from botocore.config import Config
 
 from tierstore.errors import PolicyError, UnavailableError
+from tierstore.region.endpoints import resolves_to_refused
 from tierstore.runtime import fork
-from tierstore_s3.endpoints import resolves_to_refused
 
 if TYPE_CHECKING:
     from tierstore.runtime import Runtime

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from tierstore.region.objects import Leftover, Listing, ObjectInfo, parse_name
-from tierstore_s3.errors import NOT_MADE
-from tierstore_s3.session import Refusal
+from tierstore.region.refusals import NOT_MADE
+from tierstore.region.requests import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

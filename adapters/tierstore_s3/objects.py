@@ -8,13 +8,16 @@ from tierstore.errors import InvalidArgumentError
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.deadline import Deadline
 from tierstore.region.objects import check_name, check_prefix
-from tierstore_s3.errors import NO_UPLOAD, refusal_of
+from tierstore.region.probing import KNOWN, PROBE, Probing
+from tierstore.region.refusals import refusal_of
+from tierstore.region.requests import Refusal
+from tierstore_s3.checksums import crc_of
+from tierstore_s3.errors import NO_UPLOAD
 from tierstore_s3.listing import list_page, parse_leftover
 from tierstore_s3.location import parse_location
-from tierstore_s3.probing import Probing
 from tierstore_s3.reading import Reader
-from tierstore_s3.session import Refusal, Session
-from tierstore_s3.uploads import Upload
+from tierstore_s3.session import Session
+from tierstore_s3.uploads import IF_ABSENT, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,18 +41,14 @@ class S3Objects:
     def __init__(self, url: str, *, runtime: Runtime, base_dir: str) -> None:
         self._runtime = runtime
         self._session = Session(parse_location(url), runtime)
-        self._probing = Probing(self._session)
+        self._probing = Probing(runtime, self._put_probe, self._delete_probe)
 
     def __repr__(self) -> str:
         return f"S3Objects({str(self._session.location)!r})"
 
     def told(self) -> str:
         """What was found out about the server, in words; empty before the first put."""
-        if self._probing.is_conditional is None:
-            return ""
-        if self._probing.is_conditional:
-            return "its server refuses to overwrite what is there"
-        return "its server overwrites what is there: that names are never used twice has to do"
+        return self._probing.told()
 
     def put(self, name: str, parts: Iterable[bytes], timeout_s: float) -> None:
         """Write a new object of these parts, whole and durable when this returns."""
@@ -107,3 +106,19 @@ class S3Objects:
             )
         except Refusal:
             return  # it is gone already
+
+    def _put_probe(self, name: str, deadline: Deadline) -> None:
+        session = self._session
+        session.ask(
+            "put_object",
+            deadline,
+            KNOWN,
+            Key=session.key(name),
+            Body=PROBE,
+            ChecksumCRC32=crc_of(PROBE),
+            **IF_ABSENT,
+            **session.location.encryption,
+        )
+
+    def _delete_probe(self, name: str, deadline: Deadline) -> None:
+        self._session.ask("delete_object", deadline, Key=self._session.key(name))

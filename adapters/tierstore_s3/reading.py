@@ -4,66 +4,32 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tierstore.errors import CorruptionError, InvalidArgumentError, TierStoreError, UnavailableError
+from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
 from tierstore.region.objects import CHUNK_BYTES_MAX, ObjectMissingError
+from tierstore.region.refusals import BEYOND_END, MISSING, TAKEN
+from tierstore.region.requests import ATTEMPTS_MAX, Refusal
+from tierstore.region.spans import cut_apart, join_near
+from tierstore.region.together import run_together
 from tierstore_s3.checksums import PartsCheck
-from tierstore_s3.errors import BEYOND_END, DAMAGED, DRIVER_ERRORS, MISSING, TAKEN, failure_of
-from tierstore_s3.session import ATTEMPTS_MAX, Refusal
-from tierstore_s3.together import run_together
+from tierstore_s3.errors import DAMAGED, DRIVER_ERRORS, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tierstore.region.deadline import Deadline
     from tierstore.region.objects import ByteRange
+    from tierstore.region.spans import Span
     from tierstore_s3.session import Session
 
-GAP_BYTES_MAX = 64 << 10
-"""Bytes between two ranges that are cheaper to read than another request is to make."""
-SPAN_BYTES_MAX = 8 << 20
-"""Ranges are not joined beyond this."""
 PIECE_BYTES = 16 << 10
 """Between two looks at the clock."""
 REQUESTS_MAX = 8
 """Requests of one read that are under way at once."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
-
-
-@dataclass(slots=True)
-class Span:
-    """The bytes [start, end) of an object, and which of the ranges asked for lie in them."""
-
-    start: int
-    end: int
-    indices: list[int] = field(default_factory=list)
-
-
-def join_near(ranges: Sequence[ByteRange]) -> list[Span]:
-    """Spans that have all bytes of `ranges`; the empty ones are in none."""
-    spans: list[Span] = []
-    for index in sorted(range(len(ranges)), key=lambda index: ranges[index].start):
-        asked = ranges[index]
-        if not asked.length:
-            continue
-        last = spans[-1] if spans else None
-        if last is not None and _is_near(last, asked):
-            last.end = max(last.end, asked.end)
-        else:
-            last = Span(asked.start, asked.end)
-            spans.append(last)
-        last.indices.append(index)
-    return spans
-
-
-def _is_near(span: Span, asked: ByteRange) -> bool:
-    if asked.end <= span.end:
-        return True
-    return asked.start - span.end <= GAP_BYTES_MAX and asked.end - span.start <= SPAN_BYTES_MAX
 
 
 class Reader:
@@ -77,19 +43,12 @@ class Reader:
 
     def read(self, ranges: Sequence[ByteRange]) -> list[bytes]:
         """The bytes of each range. Raises what `ObjectTier.read` does."""
-        if any(asked.start < 0 or asked.length < 0 for asked in ranges):
-            raise InvalidArgumentError("a range begins before the object or ends before itself")
         spans = join_near(ranges)
         if any(not asked.length for asked in ranges) or not spans:
             self._require_bytes(max((asked.end for asked in ranges), default=0))
         jobs = [partial(self._fetch, span) for span in spans]
         fetched = run_together(jobs, self._session.runtime, REQUESTS_MAX, self._deadline)
-        found = [b""] * len(ranges)
-        for span, content in zip(spans, fetched, strict=True):
-            for index in span.indices:
-                asked = ranges[index]
-                found[index] = content[asked.start - span.start : asked.end - span.start]
-        return found
+        return cut_apart(ranges, spans, fetched)
 
     def stream(self) -> Iterator[bytes]:
         """The object in chunks. Raises what `ObjectTier.stream` does."""

@@ -9,18 +9,21 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
 from tierstore.region.deadline import Deadline
+from tierstore.region.labels import CHECKSUM, checksum_of
 from tierstore.region.objects import ObjectExistsError, check_name
+from tierstore.region.refusals import BEYOND_END, MISSING, TAKEN
+from tierstore.region.requests import Refusal
 from tierstore_s3.checksums import PART_BYTES, crc_of
-from tierstore_s3.errors import BEYOND_END, MISSING, NO_UPLOAD, TAKEN
-from tierstore_s3.session import Refusal
+from tierstore_s3.errors import NO_UPLOAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from tierstore_s3.probing import Probing
+    from tierstore.region.probing import Probing
     from tierstore_s3.session import Session
 
 ABORT_S = 1.0
@@ -28,6 +31,8 @@ ABORT_S = 1.0
 MARK = "tierstore-put"
 """Under which the token of a put stands in the metadata of its object."""
 TOKEN_BYTES = 8
+IF_ABSENT = {"IfNoneMatch": "*"}
+EMPTY: Mapping[str, str] = {}
 
 
 class Upload:
@@ -62,7 +67,7 @@ class Upload:
                 Body=body,
                 ChecksumCRC32=crc_of(body),
                 **condition,
-                **self._labels(),
+                **self._labels({CHECKSUM: checksum_of(crc32(body))}),
             )
         except Refusal as refusal:
             self._require_own(refusal)
@@ -119,10 +124,10 @@ class Upload:
             self._require_own(refusal)
 
     def _condition(self) -> dict[str, str]:
-        condition = self._probing.condition(self._parsed, self._deadline)
-        if not condition:
-            self._require_absent()
-        return condition
+        if self._probing.is_honoured(self._parsed, self._deadline):
+            return IF_ABSENT
+        self._require_absent()
+        return {}
 
     def _require_absent(self) -> None:
         """Refuse a name that is taken where the server does not: not by two puts at once."""
@@ -153,10 +158,10 @@ class Upload:
             ) from error
         if found.get("Metadata", {}).get(MARK) != self._token:
             raise self._taken() from refusal
-        self._session.runtime.sometimes("s3 put recognised after a lost answer")
+        self._session.runtime.sometimes("put recognised after a lost answer")
 
-    def _labels(self) -> dict[str, Any]:
-        return {"Metadata": {MARK: self._token}, **self._session.location.encryption}
+    def _labels(self, others: Mapping[str, str] = EMPTY) -> dict[str, Any]:
+        return {"Metadata": {MARK: self._token, **others}, **self._session.location.encryption}
 
     def _taken(self) -> ObjectExistsError:
         return ObjectExistsError(f"there is an object {self._name} already")

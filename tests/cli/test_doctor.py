@@ -24,15 +24,19 @@ rules:
 def forget_drivers(monkeypatch):
     """Modules of adapters are imported anew, and find no driver."""
     for name in [
-        name for name in sys.modules if name.startswith(("tierstore_sql", "tierstore_s3"))
+        name
+        for name in sys.modules
+        if name.startswith(("tierstore_sql", "tierstore_s3", "tierstore_obstore"))
     ]:
         monkeypatch.delitem(sys.modules, name)
-    for driver in ("psycopg", "boto3"):
+    for driver in ("psycopg", "boto3", "obstore"):
         monkeypatch.setitem(sys.modules, driver, None)
 
 
 def by_scheme(document):
-    return {(one["tier"], one["scheme"]): one for one in document["adapters"]}
+    """Those that a policy gets without naming a client."""
+    every = document["adapters"]
+    return {(one["tier"], one["scheme"]): one for one in every if one["client"] is None}
 
 
 def test_every_scheme_that_ships_is_listed(cli, cli_json):
@@ -54,6 +58,9 @@ def test_a_missing_driver_is_told_with_what_installs_it(cli, cli_json):
     assert found["cold", "s3"]["capabilities"] is None
     assert "pip install 'tierstore[s3]'" in found["cold", "s3"]["missing"]
     assert "pip install 'tierstore[postgres]'" in cli("adapters").stdout
+    by_client = {one["client"]: one for one in document["adapters"] if one["scheme"] == "s3"}
+    for missing in (found["cold", "gs"], found["cold", "az"], by_client["obstore"]):
+        assert missing["missing"] == "obstore is not installed: pip install 'tierstore[obstore]'"
     assert found["regional", "sqlite"]["installed"]
 
 

@@ -74,8 +74,8 @@ class DyingHarness(MemoryObjectsHarness):
         os._exit(7)
 """
 TIER_FIELDS = {
-    "tier", "scheme", "journal", "status", "reason", "behaviours", "passed", "failed", "skipped",
-    "skips", "failures",
+    "tier", "scheme", "client", "journal", "status", "reason", "behaviours", "passed", "failed",
+    "skipped", "skips", "failures",
 }  # fmt: skip
 SIMULATION_FIELDS = {
     "first_seed", "seeds", "operations", "operations_per_s", "virtual_s", "real_s", "faults",

@@ -125,8 +125,19 @@ def test_other_urls_are_refused(url):
 
 
 def test_an_unknown_scheme_is_refused():
-    with pytest.raises(PolicyError, match=r"serves tape: as a cold tier \(known: file, s3\)"):
+    with pytest.raises(
+        PolicyError, match=r"serves tape: as a cold tier \(known: az, file, gs, s3\)"
+    ):
         load_objects("tape")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "client"), [("file", "boto3"), ("gs", "boto3"), ("", "obstore")]
+)
+def test_a_client_that_does_not_serve_the_scheme_is_refused(scheme, client):
+    """Also where only the environment knew the url, and no verifier could tell."""
+    with pytest.raises(PolicyError, match=r"tiers\.cold\.client: .*; remove the line"):
+        load_objects(scheme, client)
 
 
 def test_only_the_owner_gets_in(files):

@@ -88,6 +88,7 @@ def reads_of(check):
                 edge=model.EdgeTier(journal=journal),
                 regional=model.RegionalTier(location=location),
                 replication=model.Replication(peers={"us": model.Peer(Url("sqlite:///us.db"))}),
+                cold=model.ColdTier(client="obstore" if location else None),
             )
             watched = Watched(rule, ("rule",), seen), Watched(policy, ("policy",), seen)
             list(check.run(Subject(*watched, dict.fromkeys(model.TIERS, Able()))))

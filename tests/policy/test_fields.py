@@ -19,7 +19,7 @@ version: 1
 tiers:
   edge: {url: "memory://", capacity: 1MiB, journal: j, journal_sync: full, location: eu}
   regional: {url: "sqlite:///r.db", location: eu}
-  cold: {url: "file:data/objects", location: us}
+  cold: {url: "s3://bucket/objects", client: obstore, location: us}
 cold: {retain: 1d}
 rules:
   - name: all fields
@@ -70,7 +70,7 @@ POLICY_ATTRIBUTES = {
     "version": 1,
     "edge": model.EdgeTier(Url("memory://"), 2**20, "j", "full", "eu"),
     "regional": model.RegionalTier(Url("sqlite:///r.db"), "eu"),
-    "cold": model.ColdTier(Url("file:data/objects"), "us", 86400.0),
+    "cold": model.ColdTier(Url("s3://bucket/objects"), "us", 86400.0, "obstore"),
     "replication": model.Replication(
         0.1,
         2.0,
@@ -135,7 +135,7 @@ def test_defaults_are_the_documented_ones():
         1,
         model.EdgeTier(Url("memory://"), 64 * 2**20, "tierstore-data/journal", "normal", None),
         model.RegionalTier(Url("sqlite:///tierstore-data/region.db"), None),
-        model.ColdTier(Url("file:tierstore-data/cold"), None, 604800.0),
+        model.ColdTier(Url("file:tierstore-data/cold"), None, 604800.0, None),
         (model.default_rule(0),),
         model.Replication(0.2, 1.0, 1000, 604800.0, 60.0),
         model.Movement(30.0, 500.0, 32.0 * 2**20, "apply"),

@@ -6,7 +6,6 @@ bucket has to exist. Without the wheel what needs a server is skipped, or fails 
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -159,11 +158,6 @@ def running_server():
         return
     with running_seaweed() as seaweed:
         yield seaweed.server
-
-
-def has_driver():
-    """Whether boto3 is installed."""
-    return importlib.util.find_spec("boto3") is not None
 
 
 def _need():

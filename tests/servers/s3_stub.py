@@ -24,7 +24,8 @@ class Fault:
     """Answered at once, with nothing done; 0: see `then`."""
     code: str = ""
     then: str = ""
-    """`hang up` before or after (`do and hang up`) doing it, `cut` the body in the middle, `say
+    """`hang up` before or after (`do and hang up`) doing it, `cut` the body in the middle, send
+    half of it as if that were all (`shorten`), `say
     nothing` until the client goes, `refuse each` name of a delete."""
     times: int = 1
 
@@ -162,17 +163,23 @@ class _Handler(BaseHTTPRequestHandler):
             if not content:
                 self._refuse(416, "InvalidRange")
                 return
-            told["Content-Range"] = f"bytes {start}-{start + len(content) - 1}/{len(whole)}"
+            announced = len(content)
+            if fault.then == "shorten":
+                content = content[: len(content) // 2]
+            told["Content-Range"] = f"bytes {start}-{start + announced - 1}/{len(whole)}"
             status = 206
         self._answer(status, told, content, is_cut=fault.then == "cut")
 
     def _delete_many(self, key, body, fault):
-        refused = "".join(
-            f"<Error><Key>{escape(name)}</Key><Code>AccessDenied</Code></Error>"
-            for name in re.findall("<Key>(.*?)</Key>", body.decode())
-            if fault.then == "refuse each"
-        )
-        self._answer(200, {}, f"<DeleteResult>{refused}</DeleteResult>".encode())
+        text = body.decode()
+        told = ""
+        for name in re.findall("<Key>(.*?)</Key>", text):
+            if fault.then == "refuse each":
+                of_it = f"<Key>{escape(name)}</Key><Code>AccessDenied</Code><Message>m</Message>"
+                told += f"<Error>{of_it}</Error>"
+            elif "<Quiet>true</Quiet>" not in text:
+                told += f"<Deleted><Key>{escape(name)}</Key></Deleted>"
+        self._answer(200, {}, f"<DeleteResult>{told}</DeleteResult>".encode())
 
     def _refuse(self, status, code):
         quoted = f"<Error><Code>{code}</Code><Message>of {self.path} by c4n4ry</Message></Error>"

@@ -14,6 +14,7 @@ from tierstore.region.apply import Limits
 from tierstore.region.objects import VALUE, ByteRange, mint_name
 from tierstore.runtime import Runtime
 from tierstore.testing.conformance.region.sender import Sender
+from tierstore.tiers.registry import load_objects
 
 pytestmark = pytest.mark.slow
 
@@ -136,13 +137,16 @@ def s3_proxy(s3_server):
     proxy.close()
 
 
-@pytest.fixture
-def objects(s3_server, s3_proxy):
-    pytest.importorskip("boto3")
-    from tierstore_s3.objects import S3Objects
+@pytest.fixture(params=["boto3", "obstore"])
+def client(request):
+    return request.param
 
+
+@pytest.fixture
+def objects(s3_server, s3_proxy, client):
+    pytest.importorskip(client)
     url = s3_server.url("deadlines", s3_proxy.endpoint_url)
-    objects = S3Objects(url, runtime=Runtime(), base_dir="/")
+    objects = load_objects("s3", client)(url, runtime=Runtime(), base_dir="/")
     yield objects
     objects.close()
 

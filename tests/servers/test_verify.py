@@ -18,9 +18,10 @@ def servers(postgres_server, s3_server):
     return postgres_server, s3_server
 
 
-def write_policy(folder, region, cold):
+def write_policy(folder, region, cold, **client):
     path = folder / "policy.yaml"
-    tiers = {"edge": {"journal": "journal"}, "regional": {"url": region}, "cold": {"url": cold}}
+    cold = {"url": cold, **client}
+    tiers = {"edge": {"journal": "journal"}, "regional": {"url": region}, "cold": cold}
     rules = [{"match": "idle/**", "hotness": {"cold": "1/d"}}]
     path.write_text(json.dumps({"version": 1, "tiers": tiers, "rules": rules}))
     return str(path)
@@ -53,6 +54,19 @@ def test_servers_are_checked_in_a_place_of_their_own(servers, tmp_path):
     assert leftovers(*servers) == before
     for secret in (CANARY, s3.secret):
         assert secret not in result.output
+
+
+def test_the_client_that_is_checked_is_the_one_that_the_policy_names(s3_server, tmp_path):
+    pytest.importorskip("obstore")
+    path = write_policy(tmp_path, "sqlite:///region.db", s3_server.url("verify"), client="obstore")
+    result, tiers = verify(path, "secret")
+    assert (tiers["cold"]["client"], tiers["cold"]["status"]) == ("obstore", "ok"), result.stdout
+    assert tiers["cold"]["behaviours"] == 1
+    assert s3_server.secret not in result.output
+    client = s3_server.client()
+    where = {"Bucket": s3_server.bucket, "Prefix": "verify/"}
+    assert "Contents" not in client.list_objects_v2(**where)
+    client.close()
 
 
 def test_servers_that_are_not_there_count_as_not_checked(tmp_path):

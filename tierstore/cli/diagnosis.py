@@ -145,7 +145,8 @@ def _examine(
     """What a tier says of itself, and the median time of a few requests."""
     adapter = None
     try:
-        adapter = describe(tier, url.scheme or Url(url.reveal()).scheme)
+        client = core.policy.cold.client if tier == "cold" else None
+        adapter = describe(tier, url.scheme or Url(url.reveal()).scheme, client)
         server = look()
         times_s = sorted(_timed(core, ask) for _ in range(PROBES))
     except TierStoreError as error:

@@ -31,7 +31,7 @@ def adapters(settings: Settings) -> int:
         emit({"adapters": [_adapter_as_json(adapter) for adapter in found]})
         return OK
     for adapter in found:
-        url = f"{adapter.scheme}:"
+        url = f"{adapter.scheme}:" + (f" ({adapter.client})" if adapter.client else "")
         emit_text(f"{adapter.tier:15} {url:22} {adapter.missing or _abilities(adapter)}\n")
     return OK
 
@@ -69,6 +69,7 @@ def _adapter_as_json(adapter: Adapter) -> dict[str, Any]:
     return {
         "tier": adapter.tier,
         "scheme": adapter.scheme,
+        "client": adapter.client,
         "adapter": adapter.name,
         "installed": adapter.missing is None,
         "missing": adapter.missing,

@@ -106,7 +106,8 @@ def _declared(policy: Policy) -> Mapping[str, object]:
     found: dict[str, object] = {}
     for tier in TIERS:
         try:
-            declared = describe(tier, getattr(policy, tier).url.scheme).capabilities
+            client = policy.cold.client if tier == "cold" else None
+            declared = describe(tier, getattr(policy, tier).url.scheme, client).capabilities
         except TierStoreError:  # none serves it, or its driver is missing: others tell
             continue
         if isinstance(declared, Capabilities):  # some only know once they are made

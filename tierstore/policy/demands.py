@@ -8,6 +8,7 @@ from tierstore.policy.checks import Subject, reads
 from tierstore.policy.faults import Fault, child, policy_error
 from tierstore.policy.model import TIERS, is_located
 from tierstore.policy.signing import SHORT_KEY, is_short
+from tierstore.tiers.registry import client_fault
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
@@ -90,6 +91,17 @@ def tiers_take_the_values(subject: Subject) -> Findings:
         if largest is not None and value_bytes > largest:
             text = f"{_named(subject, tier)} takes values of at most {format_size(largest)}"
             yield Fault("limits.value", text)
+
+
+@reads("tiers.cold.client", "tiers.cold.url")
+def client_serves_the_url(subject: Subject) -> Findings:
+    """A client is for the schemes that it serves. A scheme only the environment knows: later."""
+    cold = subject.policy.cold
+    if cold.client is None or not cold.url.scheme:
+        return
+    fault = client_fault(cold.url.scheme, cold.client)
+    if fault is not None:
+        yield Fault("tiers.cold.client", fault)
 
 
 @reads(".type", ".consistency")
@@ -241,6 +253,7 @@ OF_POLICIES = (
     tiers_take_the_values,
     peers_are_other_regions,
     keys_are_no_guess,
+    client_serves_the_url,
 )
 OF_RULES = (
     strong_is_for_registers,

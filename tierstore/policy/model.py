@@ -101,11 +101,15 @@ class RegionalTier:
 
 @frozen
 class ColdTier:
-    """The object store. Objects no longer referred to are kept for `retain_s`."""
+    """The object store. Objects no longer referred to are kept for `retain_s`.
+
+    `client` None: the default one of the url's scheme.
+    """
 
     url: Url = Url("file:tierstore-data/cold")
     location: str | None = None
     retain_s: float = 7 * DAY_S
+    client: str | None = None
 
 
 @frozen

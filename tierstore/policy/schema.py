@@ -161,6 +161,7 @@ POLICY: Mapping[str, Field] = {
                 model.ColdTier,
                 {
                     "url": Leaf("url", f.url("file:data/cold")),
+                    "client": Leaf("client", f.one_of("boto3", "obstore")),
                     "location": Leaf("location", f.text),
                 },
             ),

@@ -16,7 +16,19 @@ REGIONS = {
 OBJECTS = {
     "file": "tierstore.tiers.files:FileObjects",
     "s3": "tierstore_s3.objects:S3Objects",
+    "gs": "tierstore_obstore.objects:ObstoreObjects",
+    "az": "tierstore_obstore.objects:ObstoreObjects",
 }
+CLIENTS = {
+    "s3": {
+        "boto3": "tierstore_s3.objects:S3Objects",
+        "obstore": "tierstore_obstore.objects:ObstoreObjects",
+    },
+    "gs": {"obstore": "tierstore_obstore.objects:ObstoreObjects"},
+    "az": {"obstore": "tierstore_obstore.objects:ObstoreObjects"},
+}
+"""Which clients of a cold tier a policy may choose from, by scheme; the first one is the default.
+"""
 
 SHARED_EDGES = {
     "redis": "tierstore_redis.edge:RedisEdge",
@@ -29,6 +41,7 @@ SHARED_EDGES = {
 EXTRAS = {
     "tierstore_sql.postgres": "postgres",
     "tierstore_s3.objects": "s3",
+    "tierstore_obstore.objects": "obstore",
     "tierstore_redis.edge": "redis",
 }
 """The extra that installs the driver that a module imports; others need none."""
@@ -53,14 +66,30 @@ def load_shared_edge(scheme: str) -> type[Any]:
     return _load_as("edge", SHARED_EDGES, scheme)
 
 
-def load_objects(scheme: str) -> type[Any]:
-    """The adapter class of a cold tier with this URL scheme: an `ObjectTier`.
+def load_objects(scheme: str, client: str | None = None) -> type[Any]:
+    """The adapter class of a cold tier with this URL scheme, by this client: an `ObjectTier`.
 
     Its constructor takes `(url, *, runtime, base_dir)` and touches nothing. Raises PolicyError for
-    a scheme that nothing serves, UnavailableError naming the package to install if the driver is
-    missing.
+    a scheme that nothing serves and for a client that does not serve it, UnavailableError naming
+    the package to install if the driver is missing.
     """
-    return _load_as("cold", OBJECTS, scheme)
+    if client is None:
+        return _load_as("cold", OBJECTS, scheme)
+    fault = client_fault(scheme, client)
+    if fault is not None:
+        raise PolicyError(f"tiers.cold.client: {fault}")
+    return load(CLIENTS[scheme][client])
+
+
+def client_fault(scheme: str, client: str) -> str | None:
+    """What is wrong with this client for urls of `scheme`; None if nothing is."""
+    known = CLIENTS.get(scheme)
+    if known is None:
+        served = ", ".join(f"{each}:" for each in CLIENTS)
+        return f"{scheme}: has no clients to choose from, {served} have; remove the line"
+    if client in known:
+        return None
+    return f"{client} does not serve {scheme}:, {' and '.join(known)} does; remove the line"
 
 
 def _load_as(tier: str, known: dict[str, str], scheme: str) -> type[Any]:

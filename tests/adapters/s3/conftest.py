@@ -7,6 +7,7 @@ from s3_stub import running_stub
 
 from tierstore.region.objects import SEGMENT, mint_name
 from tierstore.runtime.manual import ManualRuntime
+from tierstore.tiers.registry import load_objects
 
 TIMEOUT_S = 5.0
 REGION = "00c0ffee00c0ffee"
@@ -23,14 +24,19 @@ def stub():
         yield stub
 
 
-@pytest.fixture
-def open_objects(runtime):
-    from tierstore_s3.objects import S3Objects
+@pytest.fixture(params=["boto3", "obstore"])
+def driver(request):
+    """The client of the cold tier: both keep the same promises."""
+    pytest.importorskip(request.param)
+    return request.param
 
-    opened = []
+
+@pytest.fixture
+def open_objects(runtime, driver):
+    adapter, opened = load_objects("s3", driver), []
 
     def open_one(url, runtime=runtime):
-        opened.append(S3Objects(url, runtime=runtime, base_dir="/"))
+        opened.append(adapter(url, runtime=runtime, base_dir="/"))
         return opened[-1]
 
     yield open_one

@@ -9,8 +9,11 @@ import pytest
 from botocore import exceptions as driver
 
 from tierstore.errors import OutcomeUnknownError, UnavailableError
+from tierstore.region.refusals import TABLE, refusal_of
+from tierstore.region.requests import Requests
+from tierstore.runtime import Runtime
 from tierstore.tiers.registry import load_objects
-from tierstore_s3.errors import TABLE, failure_of, refusal_of, translate
+from tierstore_s3.errors import DRIVER_ERRORS, failure_of
 
 SECRET = "http://inner:9/c4n4ry"
 
@@ -36,8 +39,9 @@ def all_below(kind):
 @pytest.mark.parametrize("error", list(driver_errors()), ids=lambda error: type(error).__name__)
 def test_no_message_repeats_what_the_driver_says(error):
     failure = failure_of(error)
+    requests = Requests("the cold tier", Runtime(), DRIVER_ERRORS, failure_of)
     for is_in_doubt in (False, True):
-        told = translate(failure, "the cold tier", is_in_doubt=is_in_doubt)
+        told = requests.translated(failure, is_in_doubt=is_in_doubt)
         assert SECRET not in str(told)
         assert isinstance(told, OutcomeUnknownError if is_in_doubt else UnavailableError)
 

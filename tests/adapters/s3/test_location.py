@@ -91,7 +91,7 @@ def test_an_address_that_tells_secrets_is_refused(host):
 
 
 def test_a_name_that_leads_to_such_an_address_is_refused(open_objects, mint, monkeypatch):
-    from tierstore_s3 import endpoints
+    from tierstore.region import endpoints
 
     objects = open_objects("s3://a:b@bucket?endpoint_url=http://inner.example&region=r")
     found = [(2, 1, 6, "", ("169.254.169.254", 0))]

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tierstore.region.deadline import Deadline
 from tierstore.region.objects import ByteRange
+from tierstore.region.spans import GAP_BYTES_MAX, SPAN_BYTES_MAX, join_near
+from tierstore.region.together import run_together
 from tierstore.runtime import Runtime
 from tierstore_s3 import checksums
 from tierstore_s3.listing import leftover_name, list_page, parse_leftover
 from tierstore_s3.location import parse_location
-from tierstore_s3.reading import GAP_BYTES_MAX, SPAN_BYTES_MAX, join_near
-from tierstore_s3.together import run_together
 
 NAME = "00c0ffee/1-018bcfe56800-0123456789abcdef.seg"
 BIG = 3 * SPAN_BYTES_MAX

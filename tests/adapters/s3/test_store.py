@@ -35,13 +35,13 @@ def seaweed():
 class World:
     """A store, and all values that it acknowledged."""
 
-    def __init__(self, folder, seaweed, prefix):
+    def __init__(self, folder, seaweed, prefix, driver):
         self.seaweed, self.runtime, self.acknowledged = seaweed, ManualRuntime(seed=5), {}
         policy = {
             "tiers": {
                 "edge": {"url": "memory://", "journal": "journal"},
                 "regional": {"url": "sqlite:///region.db"},
-                "cold": {"url": seaweed.server.url(prefix)},
+                "cold": {"url": seaweed.server.url(prefix), "client": driver},
             },
             "replication": {"flush": "1h", "pull": "1h"},
             "movement": {"interval": "1h"},
@@ -77,8 +77,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path, seaweed, request):
-    made = World(tmp_path, seaweed, f"w/{abs(hash(request.node.name)):x}")
+def world(tmp_path, seaweed, request, driver):
+    made = World(tmp_path, seaweed, f"w/{abs(hash(request.node.name)):x}", driver)
     yield made
     if seaweed.process.poll() is not None:
         seaweed.start()
@@ -120,6 +120,7 @@ def test_a_server_that_dies_takes_nothing_along(world, seaweed):
     world.require_all()
 
 
+@pytest.mark.parametrize("driver", ["boto3"])
 @pytest.mark.parametrize("verb", ["put", "stream"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_server_that_dies_in_the_middle_of_a_move_takes_nothing_along(

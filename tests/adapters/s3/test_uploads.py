@@ -21,6 +21,12 @@ MAKE_CLIENT = Connections._make
 
 
 @pytest.fixture
+def driver():
+    """The one that sends parts."""
+    return "boto3"
+
+
+@pytest.fixture
 def prefix():
     return f"u/{os.urandom(6).hex()}"
 

@@ -51,6 +51,8 @@ class Subject:
     """Of an edge."""
     url: str = field(default="", repr=False)
     """Where its server is, if it has one; it may hold a secret."""
+    client: str | None = None
+    """Of a cold tier, if the policy names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ def _why_not(subject: Subject) -> str | None:
 def _suite_name(subject: Subject) -> str | None:
     """Of the class of tests; None if no harness is known. Raises ImportError as `find_harness`."""
     kinds = _KINDS[subject.tier].items()
-    return next((name for name, kind in kinds if find_harness(kind, subject.scheme)), None)
+    scheme, client = subject.scheme, subject.client
+    return next((name for name, kind in kinds if find_harness(kind, scheme, client)), None)
 
 
 class _Suite:
@@ -186,6 +189,7 @@ def _command(subject: Subject, folder: Path, behaviour: str | None) -> list[str]
     command = [sys.executable, "-m", "pytest", "--pyargs", f"{_SUBJECT}::{name}", *_OPTIONS]
     command += [f"--rootdir={folder}", f"--basetemp={folder / 'tiers'}"]
     command += [f"--tier-scheme={subject.scheme}"]
+    command += [f"--tier-client={subject.client}"] if subject.client else []
     command += ["--tier-journal"] if subject.has_journal else []
     return [*command, f"--tier-behaviour={behaviour or ''}"]
 

@@ -18,6 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What to check, and where to tell it."""
     group = parser.getgroup("tierstore")
     group.addoption("--tier-scheme", help="The URL scheme of the tier to check.")
+    group.addoption("--tier-client", help="The client of a cold tier, if a policy names one.")
     group.addoption("--tier-journal", action="store_true", help="The edge has a journal.")
     group.addoption("--tier-behaviour", default="", help="Only those with this in their name.")
     group.addoption("--tell", type=int, metavar="FD", help="Tell results on this descriptor.")

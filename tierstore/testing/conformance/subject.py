@@ -73,7 +73,7 @@ class TestCold(ObjectConformance):
 
 def make(kind: type[H], config: pytest.Config, folder: Path, **options: Any) -> H:
     """A harness for the scheme that is asked for; skips the test where it cannot be made."""
-    found = find_harness(kind, config.option.tier_scheme)
+    found = find_harness(kind, config.option.tier_scheme, config.option.tier_client)
     assert found is not None, f"no harness is known for {config.option.tier_scheme}:"
     make_harness: Any = found
     try:

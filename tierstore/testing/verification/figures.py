@@ -40,6 +40,7 @@ def _tier(tier: TierCheck) -> dict[str, Any]:
     return {
         "tier": tier.tier,
         "scheme": tier.scheme,
+        "client": tier.client,
         "journal": tier.has_journal,
         "status": tier.status,
         "reason": reason,

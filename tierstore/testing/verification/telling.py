@@ -40,6 +40,7 @@ def render(found: Verification, repeat: Callable[[int], str]) -> str:
 
 def _tier(tier: TierCheck) -> Iterator[str]:
     name = f"{tier.scheme}:{_kind_of_edge(tier) if tier.tier == 'edge' else ''}"
+    name += f" ({tier.client})" if tier.client else ""
     head = f"  {tier.tier:10}{name:20}"
     if tier.found is None:
         yield f"{head}left out: {tier.left_out}"

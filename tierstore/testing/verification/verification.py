@@ -60,6 +60,8 @@ class TierCheck:
     """Of an edge that is a process's own."""
     found: Conformance | None = None
     left_out: str = ""
+    client: str | None = None
+    """Of a cold tier, if the policy names one."""
 
     @property
     def status(self) -> Literal["ok", "refuted", "not checked", "left out"]:
@@ -169,8 +171,9 @@ def _tiers_of(policy: Policy, extent: Extent) -> list[TierCheck]:
         unused = "no rule lets keys go cold"
         return [*tiers, TierCheck("cold", policy.cold.url.scheme, False, left_out=unused)]
     cold = _scheme(policy.cold.url)
-    load_objects(cold)
-    return [*tiers, TierCheck("cold", cold, has_journal=False, left_out=reason)]
+    client = policy.cold.client
+    load_objects(cold, client)
+    return [*tiers, TierCheck("cold", cold, False, left_out=reason, client=client)]
 
 
 def _scheme(url: Url) -> str:
@@ -183,7 +186,7 @@ def _check(tier: TierCheck, url: str, folder: str, extent: Extent, progress: Pro
         return tier
     from tierstore.testing.conformance.checking import Subject, check
 
-    subject = Subject(tier.tier, tier.scheme, tier.has_journal, url)
+    subject = Subject(tier.tier, tier.scheme, tier.has_journal, url, tier.client)
     found = check(subject, folder, behaviour=extent.behaviour, progress=progress)
     if not found.behaviours and found.unchecked is None:
         unnamed = f'no behaviour of it has "{extent.behaviour}" in its name'

@@ -27,7 +27,7 @@ def run_together(
         return [job() for job in jobs]
     work = _Work(jobs, runtime, threads)
     for number in range(1, threads):
-        runtime.spawn(work.run, f"tierstore-s3-{number}")
+        runtime.spawn(work.run, f"tierstore-request-{number}")
     work.run()
     return work.results(deadline)
 
