@@ -40,7 +40,8 @@ class Greenlet(Protocol):
 READS = frozenset(
     (
         "connect", "read", "changes", "scan", "aside", "replicas", "stream", "list", "due",
-        "garbage", "stale_intents", "known_objects", "stay", "objects",
+        "garbage", "stale_intents", "known_objects", "stay", "objects", "peers", "versions",
+        "fingerprint",
     )
 )  # fmt: skip
 """Tier calls that change nothing: a reply that got lost is as if nothing had happened."""

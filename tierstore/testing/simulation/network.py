@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.scheduler import Process, Scheduler
     from tierstore.testing.simulation.telling import Teller
 
-REPEATABLE = frozenset(("apply", "register", "acknowledge", "set_aside"))
+REPEATABLE = frozenset(
+    ("apply", "register", "acknowledge", "set_aside", "introduce", "join", "trust")
+)
 """Writes that the protocol of regions lets arrive twice."""
 LATE_MS_MAX = 5000
 

@@ -8,6 +8,7 @@ under way, as PostgreSQL's transaction ids do below `pg_snapshot_xmin`.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.simulation.scheduler import NS_PER_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from tierstore.region.apply import Limits
     from tierstore.region.batch import Batch
+    from tierstore.region.peers import JoinReply, PeerPage
     from tierstore.region.protocol import BatchReply, Upkeep
     from tierstore.region.rows import Row
     from tierstore.runtime import Lock, Runtime
@@ -50,27 +54,24 @@ class ReadCommittedRegion(MemoryRegion):
         self._top = 0
         """The highest position of a row, seen or not yet."""
         self._under_way: dict[int, int] = {}
-        self._of_replica: dict[int, Lock] = {}
+        self._of_writer: dict[int | str, Lock] = {}
+        """By replica, or by the id of a peer."""
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once; others run between any two of its statements."""
-        taken: list[Lock] = []
-        drawn = self._begin(len(batch.deltas))
-        try:
-            own = self._of_replica.setdefault(batch.replica, self._runtime.lock())
-            for lock in (own, *self._row_locks(batch)):
-                self._statement()
-                lock.acquire()
-                taken.append(lock)
-            self._statement()
-            self._next[self._runtime.thread_id()] = drawn
+        own = self._of_writer.setdefault(batch.replica, self._runtime.lock())
+        with self._overlapping(own, [delta.key for delta in batch.deltas]) as drawn:
             reply = super().apply(batch, timeout_s)
             reply.position = self._seen_without(drawn)
             return reply
-        finally:
-            self._end(drawn)
-            for lock in taken:
-                lock.release()
+
+    def join(self, page: PeerPage, timeout_s: float) -> JoinReply:
+        """Join the rows of a page, as batches are applied; of one peer, one page at a time."""
+        own = self._of_writer.setdefault(page.after.region, self._runtime.lock())
+        with self._overlapping(own, [row.key for row in page.rows]) as drawn:
+            reply = super().join(page, timeout_s)
+            reply.position = self._seen_without(drawn)
+            return reply
 
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""
@@ -81,6 +82,24 @@ class ReadCommittedRegion(MemoryRegion):
             return super().maintain(limit, timeout_s)
         finally:
             self._end(drawn)
+
+    @contextmanager
+    def _overlapping(self, own: Lock, keys: Sequence[str]) -> Iterator[int]:
+        """Lock the writer and its rows, one statement each; the number below its positions."""
+        taken: list[Lock] = []
+        drawn = self._begin(len(keys))
+        try:
+            for lock in (own, *self._row_locks(keys)):
+                self._statement()
+                lock.acquire()
+                taken.append(lock)
+            self._statement()
+            self._next[self._runtime.thread_id()] = drawn
+            yield drawn
+        finally:
+            self._end(drawn)
+            for lock in taken:
+                lock.release()
 
     def _place(self, row: Row) -> Row:
         """`row` with a position that was drawn when its batch began."""
@@ -114,9 +133,8 @@ class ReadCommittedRegion(MemoryRegion):
         others = [at for at, count in self._under_way.items() if count > (at == drawn)]
         return max(self._position, min(self._top, min(others, default=self._drawn)))
 
-    def _row_locks(self, batch: Batch) -> list[Lock]:
-        keys = sorted({delta.key for delta in batch.deltas})
-        return [self._locks.setdefault(key, self._runtime.lock()) for key in keys]
+    def _row_locks(self, keys: Sequence[str]) -> list[Lock]:
+        return [self._locks.setdefault(key, self._runtime.lock()) for key in sorted(set(keys))]
 
     def _statement(self) -> None:
         if self._scheduler.current is not None:
