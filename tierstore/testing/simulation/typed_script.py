@@ -37,8 +37,15 @@ VERBS = {
 class Mixer:
     """Draws operations on the keys of typed families."""
 
-    def __init__(self, seed: int, families: tuple[Family, ...], *, is_alone: bool) -> None:
-        """`is_alone`: there are no other keys."""
+    def __init__(
+        self, seed: int, families: tuple[Family, ...], *, is_alone: bool, is_linked: bool = False
+    ) -> None:
+        """`is_alone`: there are no other keys. `is_linked`: regions change them concurrently.
+
+        There a delete begins a generation that wins whole over what others add meanwhile, or loses
+        as a whole; so nothing is deleted, and lifetimes do not change.
+        """
+        self._is_linked = is_linked
         self._chance = Chance(seed, "typed steps")
         self._families = families
         self._share = 1.0 if is_alone else SHARE
@@ -69,6 +76,8 @@ class Mixer:
         if verb == "delete" and not self._deletes:
             verb = "add"
         if verb == "touch" and family.ttl_ms is None:
+            verb = "get"
+        if verb in ("delete", "touch") and self._is_linked:
             verb = "get"
         if verb == "touch":
             return replace(step, verb=verb, ttl_ms=self._chance.choice((500, 2000, 10_000)))
