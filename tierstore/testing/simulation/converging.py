@@ -25,7 +25,7 @@ QUIET_S = 10
 """If nothing moves for so long, and every link has looked meanwhile, nothing will."""
 REST_S_MAX = 300
 """Longer than the longest pause of a link, after the lease of one that has ended."""
-MEND_S_MAX = 120
+MEND_S_MAX = 600
 DIVERGED_SHARE = 0.5
 """How often a region is spoilt at the end."""
 

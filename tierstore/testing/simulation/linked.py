@@ -56,5 +56,5 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
         bursts=0,
         horizon_s=0,
         windows=windows,
-        window_count=max(options.window_count, 3 * len(windows)),
+        window_count=max(options.window_count, 3 * len(windows)) if windows else 0,
     )

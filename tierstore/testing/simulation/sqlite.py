@@ -141,7 +141,7 @@ class SqliteSite:
 
 def can_join() -> bool:
     """Whether this adapter exchanges rows with other regions."""
-    return hasattr(load_region("sqlite"), "join")
+    return hasattr(load_region("sqlite"), "claim")
 
 
 @cache
