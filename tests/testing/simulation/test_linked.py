@@ -8,6 +8,7 @@ import pytest
 
 from tierstore.linking.link import Link
 from tierstore.linking.repair import Repair
+from tierstore.policy import load
 from tierstore.region import joining
 from tierstore.testing.mutants.planting import patched
 from tierstore.testing.simulation import Options, draw_options, draw_script, play
@@ -137,6 +138,11 @@ def test_campaigns_of_so_many_regions_are_not_whole():
     world = World(100, regions=2)
     assert not world.is_whole
     assert {world.options(seed).regions for seed in range(20)} == {2}
+
+
+def test_rules_of_a_policy_are_simulated_in_one_region():
+    world = World(100, policy=load({"version": 1}))
+    assert {world.options(seed).regions for seed in range(60)} == {1}
 
 
 def test_a_script_may_be_plainer_by_a_region():

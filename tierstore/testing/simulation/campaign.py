@@ -55,7 +55,9 @@ class World:
 
     def options(self, seed: int) -> Options:
         """The world that `seed` draws, with what is given instead of what it drew."""
-        options = draw_options(seed, self.operations, regions=self.regions)
+        # A policy may have rules that worlds of several regions leave out: see `linked`.
+        regions = self.regions if self.policy is None else 1
+        options = draw_options(seed, self.operations, regions=regions)
         if self.region is not None:
             options = replace(options, region=self.region)
         if not self.faults:
