@@ -13,7 +13,13 @@ from tierstore.region import joining
 from tierstore.testing.mutants.planting import patched
 from tierstore.testing.simulation import Options, draw_options, draw_script, play
 from tierstore.testing.simulation.campaign import World
-from tierstore.testing.simulation.linked import LINK_WINDOWS, LINKED_SHARE, REGISTERS, TYPED
+from tierstore.testing.simulation.linked import (
+    LINK_WINDOWS,
+    LINKED_SHARE,
+    MORTAL,
+    REGISTERS,
+    TYPED,
+)
 from tierstore.testing.simulation.links import pairs_of
 from tierstore.testing.simulation.options import prefix_of
 from tierstore.testing.simulation.script import Fault
@@ -46,9 +52,9 @@ def test_worlds_of_several_regions_have_only_what_fits_there(regions):
         options = draw_options(seed, 100, regions=regions)
         assert (options.regions, options.horizon_s, options.bursts) == (regions, 0, 0)
         assert regions <= options.machines <= options.nodes <= 5
-        assert set(options.families) <= {*REGISTERS, *TYPED}
+        assert set(options.families) <= {*REGISTERS, *TYPED, *(MORTAL if options.is_mortal else ())}
         typed = tuple(prefix_of(name) for name in TYPED)
-        for step in draw_script(seed, options).steps:
+        for step in draw_script(seed, options).steps if not options.is_mortal else ():
             assert not (step.keys[0].startswith(typed) and step.verb in ("delete", "touch"))
 
 

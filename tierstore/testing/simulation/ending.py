@@ -75,8 +75,10 @@ def _heal(cluster: Cluster, workload: Workload, nemesis: Nemesis, core: list[Nod
 def _check_typed(cluster: Cluster, workload: Workload, facts: Facts) -> list[str]:
     history, watch = workload.history.operations(), workload.watch
     told = Typed.of(history, cluster.families)
-    if cluster.has_retired:
-        told.doubt()  # what a retired replica had acknowledged is the operator's now
+    if cluster.has_retired or cluster.options.is_mortal:
+        # What a retired replica had acknowledged is the operator's now; and what one region added
+        # ends with a generation that another had ended already.
+        told.doubt()
     found = typed.check(facts, told, cluster.reached)
     found += settled.check(cluster, facts, told, watch, history)
     return [*found, *watch.oddities]

@@ -22,7 +22,12 @@ TYPED = (
     "memory counter", "journal counter", "regional counter", "aged counter", "never counter",
     "memory set", "journal set", "regional set", "aged set", "never set",
 )  # fmt: skip
-"""Those of counters and sets. Where generations end, a concurrent change may end with them."""
+"""Those of counters and sets that never end."""
+MORTAL = ("ttl counter", "renewed counter", "ttl set", "renewed set")
+"""Those of which generations end, as a whole, with what other regions change meanwhile."""
+MORTAL_SHARE = 0.25
+"""How often worlds of several regions have such, and deletes; of counters and sets nothing is taken
+for certain there, but that all are equal in the end."""
 
 
 def linked(options: Options, seed: int, regions: int | None = None) -> Options:
@@ -38,7 +43,9 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
         return options
     nodes = min(NODES_MAX, max(count, options.nodes + chance.randint(0, 2)))
     families = tuple(name for name in options.families if name in REGISTERS)
-    typed = tuple(name for name in TYPED if name in options.families or chance.random() < 0.15)
+    is_mortal = chance.random() < MORTAL_SHARE
+    known = (*TYPED, *MORTAL) if is_mortal else TYPED
+    typed = tuple(name for name in known if name in options.families or chance.random() < 0.15)
     windows = tuple(kind for kind in options.windows if kind not in _OF_OBJECTS)
     windows += tuple(kind for kind in LINK_WINDOWS if chance.random() < 0.5)
     return replace(
@@ -49,6 +56,7 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
         links=chance.choice((1, 2, 2)),
         is_leased=chance.random() < 0.7,
         is_chain=chance.random() < 0.5,
+        is_mortal=is_mortal,
         page_rows=chance.choice((1, 3, 10, 1000)),
         repair_s=chance.choice((3600, 3600, 15)),
         families=(families or (chance.choice(REGISTERS),)) + typed,

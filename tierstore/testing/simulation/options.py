@@ -156,6 +156,8 @@ class Options:
     """Whether one of them runs a link at a time; otherwise all do, which must do no harm."""
     is_chain: bool = False
     """Whether regions are linked in a row; otherwise each with each."""
+    is_mortal: bool = False
+    """Whether counters and sets of several regions are deleted and expire, too: see `linked`."""
     page_rows: int = 1000
     """How many rows a link asks for at a time."""
     repair_s: int = 3600

@@ -38,14 +38,10 @@ class Mixer:
     """Draws operations on the keys of typed families."""
 
     def __init__(
-        self, seed: int, families: tuple[Family, ...], *, is_alone: bool, is_linked: bool = False
+        self, seed: int, families: tuple[Family, ...], *, is_alone: bool, is_lasting: bool = False
     ) -> None:
-        """`is_alone`: there are no other keys. `is_linked`: regions change them concurrently.
-
-        There a delete begins a generation that wins whole over what others add meanwhile, or loses
-        as a whole; so nothing is deleted, and lifetimes do not change.
-        """
-        self._is_linked = is_linked
+        """`is_alone`: there are no other keys. `is_lasting`: none is deleted or touched."""
+        self._is_lasting = is_lasting
         self._chance = Chance(seed, "typed steps")
         self._families = families
         self._share = 1.0 if is_alone else SHARE
@@ -77,7 +73,7 @@ class Mixer:
             verb = "add"
         if verb == "touch" and family.ttl_ms is None:
             verb = "get"
-        if verb in ("delete", "touch") and self._is_linked:
+        if verb in ("delete", "touch") and self._is_lasting:
             verb = "get"
         if verb == "touch":
             return replace(step, verb=verb, ttl_ms=self._chance.choice((500, 2000, 10_000)))
