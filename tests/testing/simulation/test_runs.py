@@ -79,7 +79,7 @@ def test_many_seeds_violate_nothing_and_reach_every_goal():
 
 
 def test_what_is_told_of_a_run_is_told_in_order(small):
-    run = play(draw_script(3, small.options(3)), is_told=True)
+    run = play(draw_script(4, small.options(4)), is_told=True)
     times = [moment.at_ns for moment in run.moments]
     assert times == sorted(times)
     counts = [moment.after for moment in run.moments]

@@ -39,11 +39,14 @@ class World:
     """The only kinds of faults that begin and end; none given: each seed draws its own."""
     policy: Policy | None = None
     """That of every seed; None: each draws its own."""
+    regions: int | None = None
+    """How many each seed has."""
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is left out, so that every goal can be reached."""
-        is_free = self.region is None and self.policy is None and not self.faults
+        given = (self.region, self.policy, self.regions)
+        is_free = not self.faults and all(what is None for what in given)
         return is_free and self.operations >= OPERATIONS
 
     def script(self, seed: int) -> Script:
@@ -52,7 +55,9 @@ class World:
 
     def options(self, seed: int) -> Options:
         """The world that `seed` draws, with what is given instead of what it drew."""
-        options = draw_options(seed, self.operations)
+        # A policy may have rules that worlds of several regions leave out: see `linked`.
+        regions = self.regions if self.policy is None else 1
+        options = draw_options(seed, self.operations, regions=regions)
         if self.region is not None:
             options = replace(options, region=self.region)
         if not self.faults:

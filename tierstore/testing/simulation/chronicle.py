@@ -31,8 +31,10 @@ Kind = Literal["ask", "answer", "whole", "call", "fault", "end", "more"]
 TIERS = ("region", "cold")
 FAULTS = "faults"
 LATE = "late calls"
-_ENDLESS = frozenset(("end of jump", "end of pause", "end of flip"))
-"""Ends at which nothing ends; `pause` and `flip` have none, and a clock that jumped stays there."""
+_ENDLESS = frozenset((
+    "end of jump", "end of pause", "end of flip", "end of link pause", "end of link retired",
+))  # fmt: skip
+"""Ends at which nothing ends: a pause has none here, and a clock that jumped stays there."""
 _SEEN_MAX = 2
 """After so many calls that are all alike and between which nothing happens, the rest is counted."""
 _DIGITS = re.compile(r"\d+")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tierstore.testing.simulation.linked import LINK_WINDOWS
 from tierstore.testing.simulation.options import STRONGER_FAULTS, WINDOWS
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ VIOLATED = 1
 REGIONS = ("memory", "read committed", "sqlite")
 
 region_option = click.option("--region", type=click.Choice(REGIONS), help="Of all seeds.")
+regions_option = click.option(
+    "--regions", type=click.IntRange(1, 3), help="How many regions all seeds have."
+)
 operations_option = click.option(
     "--operations", type=click.IntRange(min=1), default=600, show_default=True, help="Of each seed."
 )
@@ -30,9 +34,9 @@ faults_option = click.option(
     "--fault",
     "faults",
     multiple=True,
-    type=click.Choice((*WINDOWS, *STRONGER_FAULTS)),
+    type=click.Choice((*WINDOWS, *LINK_WINDOWS, *STRONGER_FAULTS)),
     metavar="KIND",
-    help=f"The only kinds of faults, given more than once: {', '.join(WINDOWS)}.",
+    help=f"The only kinds of faults, given more than once: {', '.join((*WINDOWS, *LINK_WINDOWS))}.",
 )
 out_option = click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Where reports are written."
@@ -60,6 +64,7 @@ def main() -> None:
               help="How many runs a failure is shrunk with.")  # fmt: skip
 @operations_option
 @region_option
+@regions_option
 @faults_option
 @out_option
 @json_option
@@ -109,6 +114,7 @@ def simulate(
               help="Or the script, the options.json of a report.")  # fmt: skip
 @operations_option
 @region_option
+@regions_option
 @faults_option
 @out_option
 @click.pass_context
@@ -137,10 +143,10 @@ def replay(
     context.exit(OK if run.is_valid else VIOLATED)
 
 
-def _world(operations: int, region: Any, faults: tuple[str, ...]) -> World:
+def _world(operations: int, region: Any, regions: int | None, faults: tuple[str, ...]) -> World:
     from tierstore.testing.simulation.campaign import World
 
-    return World(operations, region, tuple(dict.fromkeys(faults)))
+    return World(operations, region, tuple(dict.fromkeys(faults)), regions=regions)
 
 
 def _load(path: Path | None) -> Script:
@@ -166,6 +172,7 @@ def _tell_failure(outcome: Outcome, world: World, *, is_json: bool) -> None:
 def _how_to_repeat(seed: int, world: World) -> str:
     words = ["replay", "--seed", str(seed), "--operations", str(world.operations)]
     words += ["--region", world.region] if world.region else []
+    words += ["--regions", str(world.regions)] if world.regions else []
     words += [word for fault in world.faults for word in ("--fault", fault)]
     return f"repeat it: python -m tierstore.testing {shlex.join(words)}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
-from tierstore.testing.simulation import invariants, progress, registers, settled, typed
+from tierstore.testing.simulation import converging, invariants, progress, registers, settled, typed
 from tierstore.testing.simulation.deeds import Typed
 from tierstore.testing.simulation.knowledge import Facts
 from tierstore.testing.simulation.options import RETAIN_S
@@ -34,10 +34,8 @@ def settle_and_check(
 ) -> list[str]:
     """What must not be, after healing the nodes of `core_names`; empty if all is well."""
     core = [node for node in cluster.nodes if node.name in core_names]
-    cluster.stop_faults()
-    for node in core:
-        nemesis.restart(node)
-        _spawn_final(cluster, workload, node, "open")
+    past = converging.remember(cluster)
+    _heal(cluster, workload, nemesis, core)
     _pass_time(cluster, SETTLE_S)
     for _ in range(MORE_MAX):
         if progress.is_drained(core):
@@ -50,24 +48,37 @@ def settle_and_check(
         for node in core
         if (unflushed := _unflushed(node))
     )
-    for round_name in ("flush", "look"):
-        violations = _do_finally(cluster, workload, core, round_name)
-        left += violations
+    left += _do_finally(cluster, workload, core, "flush")
+    left += converging.rest(cluster)
+    left += _do_finally(cluster, workload, core, "look")
     if left:
         return left
     facts = Facts.of(workload.history, cluster, nemesis, core_names)
     done = progress.check(cluster, core)
-    return [
+    found = [
         *registers.check(facts), *_check_typed(cluster, workload, facts),
-        *invariants.check(cluster, core), *workload.excesses, *done,
+        *converging.check(cluster), *invariants.check(cluster, core), *workload.excesses, *done,
     ]  # fmt: skip
+    return found or converging.mend(cluster, past)
+
+
+def _heal(cluster: Cluster, workload: Workload, nemesis: Nemesis, core: list[Node]) -> None:
+    """Let everything work again that is not lost for good."""
+    cluster.stop_faults()
+    for node in core:
+        nemesis.restart(node)
+        _spawn_final(cluster, workload, node, "open")
+    for link in cluster.links:
+        link.start()
 
 
 def _check_typed(cluster: Cluster, workload: Workload, facts: Facts) -> list[str]:
     history, watch = workload.history.operations(), workload.watch
     told = Typed.of(history, cluster.families)
-    if cluster.has_retired:
-        told.doubt()  # what a retired replica had acknowledged is the operator's now
+    if cluster.has_retired or cluster.options.is_mortal:
+        # What a retired replica had acknowledged is the operator's now; and what one region added
+        # ends with a generation that another had ended already.
+        told.doubt()
     found = typed.check(facts, told, cluster.reached)
     found += settled.check(cluster, facts, told, watch, history)
     return [*found, *watch.oddities]
@@ -133,8 +144,9 @@ def _unflushed(node: Node) -> int:
 def dump(cluster: Cluster) -> dict[str, str]:
     """What each node, the region and the cold tier hold, for people."""
     texts = {node.name: _dump_node(node) for node in cluster.nodes if node.is_up}
-    page = cluster.inspect("region").scan("", None, 1000, False, True, 0, 10.0)
-    texts["region"] = "\n".join(map(repr, page.rows))
+    for site in cluster.sites:
+        page = site.region.scan("", None, 1000, False, True, 0, 10.0)
+        texts[site.name] = "\n".join(map(repr, page.rows))
     blobs = cluster.objects.blobs
     texts["cold"] = "\n".join(f"{name} {len(blob)} bytes" for name, blob in sorted(blobs.items()))
     return texts

@@ -26,7 +26,14 @@ ROWS_MAX = 100_000
 
 def check(cluster: Cluster, core: list[Node]) -> list[str]:
     """What is wrong with the places where things are, in full sentences; empty if nothing is."""
-    region = cluster.inspect("region")
+    found: list[str] = []
+    for site in cluster.sites:
+        nodes = [node for node in core if node.machine.site is site]
+        found += _of_region(cluster, site.region, nodes)
+    return found
+
+
+def _of_region(cluster: Cluster, region: Any, core: list[Node]) -> list[str]:
     page = region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
     violations = [f"row {key}: {why}" for key, why in page.corrupt.items()]
     stored = {known.name: known for known in region.objects(ROWS_MAX, TIMEOUT_S)}

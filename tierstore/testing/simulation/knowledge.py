@@ -71,6 +71,8 @@ class Facts:
     """Whether a new life of a node has the journal of the last one: each has its own machine."""
     is_apart: bool = False
     """Whether nodes see each other's writes by way of the region only: no two share a journal."""
+    regions: dict[str, str] = field(default_factory=dict)
+    """The region of each node, where there are several."""
 
     @classmethod
     def of(cls, history: History, cluster: Cluster, nemesis: Nemesis, core: list[str]) -> Facts:
@@ -85,7 +87,12 @@ class Facts:
         observed = Observed.of(history.operations(), families)
         is_inherited = len(cluster.machines) >= len(cluster.nodes)
         is_apart = is_inherited and len(cluster.nodes) == cluster.options.nodes  # none is a clone
-        return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited, is_apart)
+        regions = {node.name: node.machine.site.name for node in cluster.nodes}
+        return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited, is_apart, regions)
+
+    def region_of(self, life: str) -> str:
+        """The name of the region that a process uses."""
+        return self.regions.get(node_of(life), "region")
 
 
 class Knowledge:
@@ -96,13 +103,15 @@ class Knowledge:
         self._family = family
         age_ms = family.age_ms_max
         self._age_ns_max = None if age_ms is None else age_ms * NS_PER_MS
-        self._arrived_ns: dict[int, int] = {}
-        """By identity of a write: when one had seen it who can only have got it from the region."""
+        self._arrived_ns: dict[tuple[int, str], int] = {}
+        """By identity of a write, and region: when one had seen it who can only have got it from
+        there. What is seen in another region was in that of its writer before."""
 
     def _note_arrived(self, put: Asked, look: Looked) -> None:
         if self._facts.is_apart and look.completed_ns and node_of(look.life) != node_of(put.life):
-            arrived_ns = self._arrived_ns.get(id(put), look.completed_ns)
-            self._arrived_ns[id(put)] = min(arrived_ns, look.completed_ns)
+            for region in {self._facts.region_of(put.life), self._facts.region_of(look.life)}:
+                arrived_ns = self._arrived_ns.get((id(put), region), look.completed_ns)
+                self._arrived_ns[id(put), region] = min(arrived_ns, look.completed_ns)
 
     def _is_known(self, put: Asked, look: Looked) -> bool:
         if put.completed is None:
@@ -114,7 +123,7 @@ class Knowledge:
             return False
         if look.verb == "final" and not self._may_be_lost(put):
             return True
-        in_region_ns = self._in_region_ns(put)
+        in_region_ns = self._in_region_ns(put, look.life)
         if in_region_ns is None:
             return False
         return in_region_ns + bound_ns + 2 * self._facts.skew_ns + TICK_NS < look.invoked_ns
@@ -131,12 +140,20 @@ class Knowledge:
             return False
         return not any(at_ns >= put.invoked_ns for at_ns in self._facts.power_cuts[node])
 
-    def _in_region_ns(self, put: Asked) -> int | None:
-        """When a write had reached the region for sure: a flush ended, or another node saw it."""
+    def _in_region_ns(self, put: Asked, life: str) -> int | None:
+        """When a write had reached the region of `life` for sure, as far as is known.
+
+        A flush ended, or another node saw it. What was written in another region comes by a link,
+        and nobody says how soon.
+        """
+        region = self._facts.region_of(life)
+        arrived_ns = self._arrived_ns.get((id(put), region))
+        if self._facts.region_of(put.life) != region:
+            return arrived_ns
         if self._family.durability == "regional":
             return put.completed_ns
         flushed_ns = self._facts.observed.flushed_ns(put.life, put.completed)
-        known_ns = (flushed_ns, self._arrived_ns.get(id(put)))
+        known_ns = (flushed_ns, arrived_ns)
         return min((at_ns for at_ns in known_ns if at_ns is not None), default=None)
 
     def _may_be_lost(self, put: Asked) -> bool:

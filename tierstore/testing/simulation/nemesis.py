@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierstore.testing.simulation.breaking import break_link
+from tierstore.testing.simulation.linked import LINK_WINDOWS
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.network import Weather
     from tierstore.testing.simulation.node import Node
+    from tierstore.testing.simulation.scheduler import Process
     from tierstore.testing.simulation.script import Fault
     from tierstore.testing.simulation.workload import Workload
 
@@ -44,6 +47,9 @@ class Nemesis:
         def play() -> None:
             if self.is_over:
                 return
+            if fault.kind in LINK_WINDOWS:
+                self._play_of_link(fault)
+                return
             node = self._cluster.nodes[fault.node % len(self._cluster.nodes)]
             self._cluster.teller.note("nemesis", fault.kind, node.name)
             if not self._is_reached(fault, node):
@@ -57,20 +63,42 @@ class Nemesis:
 
         return play
 
+    def _play_of_link(self, fault: Fault) -> None:
+        cluster = self._cluster
+        if not cluster.links:
+            return
+        link = cluster.links[fault.node % len(cluster.links)]
+        cluster.teller.note("nemesis", fault.kind, link.name)
+        if fault.kind in ("link crash", "link pause"):
+            self._wait_for_call(fault, link.process)
+        if self.is_over:
+            return
+        cluster.played[fault.kind] += 1
+        end = break_link(cluster, link, fault)
+        cluster.scheduler.sleep(int(fault.lasts_ms * NS_PER_MS))
+        if not self.is_over:
+            cluster.teller.note("nemesis", f"end of {fault.kind}", link.name)
+            end()
+
     def _is_reached(self, fault: Fault, node: Node) -> bool:
         """Wait for what a fault needs; whether it came, before everything was over."""
         scheduler = self._cluster.scheduler
-        if fault.kind in ("crash", "power cut") and fault.amount >= 0.5:
-            process = node.process
-            process.watcher = scheduler.current
-            process.calls_left = 1 + int((2 * fault.amount - 1) * CALLS_MAX)
-            scheduler.wait(scheduler.now_ns + int(fault.lasts_ms * NS_PER_MS))
-            process.calls_left = 0
+        if fault.kind in ("crash", "power cut"):
+            self._wait_for_call(fault, node.process)
         while fault.kind == "flip" and not self._cluster.objects.flip_bit():
             if self.is_over or not any(family.is_tiered for family in self._cluster.families):
                 return False
             scheduler.sleep(ROT_MS * NS_PER_MS)
         return not self.is_over
+
+    def _wait_for_call(self, fault: Fault, process: Process) -> None:
+        """In half of all cases, wait until a process is at one of its next calls."""
+        scheduler = self._cluster.scheduler
+        if fault.amount >= 0.5:
+            process.watcher = scheduler.current
+            process.calls_left = 1 + int((2 * fault.amount - 1) * CALLS_MAX)
+            scheduler.wait(scheduler.now_ns + int(fault.lasts_ms * NS_PER_MS))
+            process.calls_left = 0
 
     def _begin(self, fault: Fault, node: Node) -> Callable[[], None] | None:
         """Begin a fault; returns what ends it."""
@@ -156,11 +184,13 @@ class Nemesis:
 
         def restore() -> None:
             running = [other for other in cluster.nodes if other.is_up]
-            for other in running:
-                other.crash()
+            for process in cluster.processes:
+                process.crash()
             cluster.restore(backup)
             for other in running:
                 self.restart(other)
+            for link in cluster.links:
+                link.start()
 
         return restore
 

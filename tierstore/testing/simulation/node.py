@@ -14,6 +14,7 @@ from tierstore.testing.simulation.runtime import SimulatedRuntime
 from tierstore.testing.simulation.scheduler import Process
 
 if TYPE_CHECKING:
+    from tierstore.runtime import Runtime
     from tierstore.store.store import Store
     from tierstore.testing.simulation.cluster import Cluster, Machine
 
@@ -66,8 +67,8 @@ class Node:
         self._store = wire(
             cluster.policy,
             runtime,
-            region=self._reach("region", cluster.open_region(self, runtime)),
-            objects=self._reach("cold", cluster.objects),
+            region=self._reach_region(runtime),
+            objects=self._reach("cold", cluster.objects, cluster.objects),
             journals=self._journals,
         )
         self.process.memory_lock = cast("Any", self._store._core.replica.state.lock)
@@ -78,7 +79,7 @@ class Node:
             return
         store, self._store = self._store, None
         self.process.is_dead = True
-        self._cluster.close_region(self.process)
+        self.machine.site.close_of(self.process)
         self._forget(store)
         if self._journals is not None:
             self._journals.abandon()
@@ -90,7 +91,11 @@ class Node:
         self.to_cold.clear()
         self._cluster.scheduler.resume(self.process)
 
-    def _reach(self, name: str, inner: Any) -> Any:
+    def _reach_region(self, runtime: Runtime) -> Any:
+        site = self.machine.site
+        return self._reach("region", site.open(self.process, runtime), site.region)
+
+    def _reach(self, name: str, inner: Any, later: Any) -> Any:
         cluster = self._cluster
         wire_there = Wire(
             cluster.scheduler,
@@ -102,7 +107,7 @@ class Node:
             cluster.teller,
             cluster.played,
         )
-        return RemoteTier(inner, name, wire_there, cluster.inspect(name))
+        return RemoteTier(inner, name, wire_there, later)
 
     def _forget(self, store: Store) -> None:
         """Nothing of an ended process runs when its objects are collected."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tierstore.runtime.chance import Chance
+from tierstore.testing.simulation.linked import linked
 
 RegionKind = Literal["memory", "read committed", "sqlite"]
 
@@ -147,10 +148,33 @@ class Options:
     """After how much silence a replica is retired; 0: after a week, which is longer than a run."""
     is_liveness: bool = False
     """Whether at the end only a core is healed, and has to get on without the others."""
+    regions: int = 1
+    """Of which each machine belongs to one, in turn; see `linked`."""
+    links: int = 1
+    """Processes that run the links between them, where there are several."""
+    is_leased: bool = True
+    """Whether one of them runs a link at a time; otherwise all do, which must do no harm."""
+    is_chain: bool = False
+    """Whether regions are linked in a row; otherwise each with each."""
+    is_mortal: bool = False
+    """Whether counters and sets of several regions are deleted and expire, too: see `linked`."""
+    page_rows: int = 1000
+    """How many rows a link asks for at a time."""
+    repair_s: int = 3600
+    """How often links compare all rows."""
 
 
-def draw_options(seed: int, operations: int = 600, extra: tuple[str, ...] = ()) -> Options:
-    """The world of `seed`. `extra`: names of STRONGER_FAULTS to allow."""
+def draw_options(
+    seed: int,
+    operations: int = 600,
+    extra: tuple[str, ...] = (),
+    regions: int | None = None,
+) -> Options:
+    """The world of `seed`. `extra`: names of STRONGER_FAULTS to allow; `regions`: how many."""
+    return linked(_draw_of_one_region(seed, operations, extra), seed, regions)
+
+
+def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> Options:
     chance = Chance(seed, "options")
     nodes = chance.choice((1, 2, 2, 3, 3, 4))
     windows = tuple(kind for kind in (*WINDOWS, *extra) if chance.random() < 0.35)

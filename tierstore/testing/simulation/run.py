@@ -93,6 +93,8 @@ def _play(cluster: Cluster, workload: Workload, script: Script) -> list[str]:
         for node in cluster.nodes:
             node.start()
             workload.start(node)
+        for link in cluster.links:
+            link.start()
         cluster.scheduler.run(PLAY_S_MAX * NS_PER_S, lambda: workload.is_done)
         nemesis.is_over = True
         core = _choose_core(cluster)

@@ -92,7 +92,8 @@ def draw_script(seed: int, options: Options | None = None, policy: Policy | None
         if number % PHASE_STEPS == 0:
             favourite = _draw_keys(chance, families, 1)
         steps.append(_draw_step(chance, options, families, number, favourite))
-    Mixer(seed, typed, is_alone=families == typed).mix(steps)
+    is_lasting = options.regions > 1 and not options.is_mortal
+    Mixer(seed, typed, is_alone=families == typed, is_lasting=is_lasting).mix(steps)
     for _ in range(options.bursts):
         _draw_burst(chance, options, families, steps)
     span_ms = _expected_ms(options, steps)

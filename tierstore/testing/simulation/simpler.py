@@ -35,6 +35,10 @@ def in_plain_world(script: Script) -> Iterator[Script]:
     for name in ("capacity", "unflushed", "region"):
         yield _with(script, **{name: getattr(_PLAIN, name)})
     yield _with(script, skew_ms_max=0)
+    if script.options.regions > 1:
+        yield _with(script, regions=script.options.regions - 1)
+    for name in ("links", "is_leased", "is_chain", "is_mortal", "page_rows", "repair_s"):
+        yield _with(script, **{name: getattr(_PLAIN, name)})
     yield _with(script, machines=script.options.nodes)
     yield _with(script, flush_ms=_PLAIN.flush_ms)
 

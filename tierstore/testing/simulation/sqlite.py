@@ -81,12 +81,13 @@ class Errors:
 class SqliteSite:
     """The file of a region, and who has it open."""
 
-    def __init__(self, folder: str, limits: Limits) -> None:
-        self.path = os.path.join(folder, "region.db")
+    def __init__(self, folder: str, limits: Limits, number: int = 0) -> None:
+        """`number`: of the region, each of which is somebody else."""
+        self.path = os.path.join(folder, f"region-{number}.db" if number else "region.db")
         self._limits = limits
         self._opened: list[tuple[Process, sqlite3.Connection]] = []
         with open(self.path, "wb") as file:
-            file.write(_template())
+            file.write(_template(number))
 
     def open(self, scheduler: Scheduler, process: Process, runtime: Runtime, errors: Errors) -> Any:
         """An adapter for one process."""
@@ -138,15 +139,21 @@ class SqliteSite:
             file.write(backup)
 
 
+def can_join() -> bool:
+    """Whether this adapter exchanges rows with other regions."""
+    return hasattr(load_region("sqlite"), "claim")
+
+
 @cache
-def _template() -> bytes:
+def _template(number: int) -> bytes:
     """A new region; making one takes longer than most simulations."""
     from tierstore.region.apply import Limits
 
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "region.db")
         adapter: Any = load_region("sqlite")
-        region = adapter(f"sqlite:///{path}", runtime=ManualRuntime(), terms=Limits(), base_dir="")
+        runtime = ManualRuntime(seed=number)  # which draws its id
+        region = adapter(f"sqlite:///{path}", runtime=runtime, terms=Limits(), base_dir="")
         region.connect(10.0)
         region.close()
         with open(path, "rb") as file:

@@ -145,7 +145,7 @@ class TypedJudge(Knowledge):
 
         What waits joins whatever generation there is then: only what is in the region ends.
         """
-        in_region_ns, ttl_ns = self._in_region_ns(add), self._family.ttl_ms
+        in_region_ns, ttl_ns = self._in_region_ns(add, add.life), self._family.ttl_ms
         if in_region_ns is None or ttl_ns is None:
             return NEVER_NS
         margin_ns = 2 * self._facts.skew_ns + TICK_NS
@@ -232,7 +232,7 @@ class TypedJudge(Knowledge):
         for change in self._changes:
             if change.verb != "add":
                 continue  # a discard of what is not seen does nothing
-            in_region_ns = self._in_region_ns(change)
+            in_region_ns = self._in_region_ns(change, change.life)
             if in_region_ns is None or in_region_ns + margin_ns >= end_ns:
                 continue
             is_later = deed.completed_ns is not None and (
@@ -246,18 +246,19 @@ class TypedJudge(Knowledge):
         return False
 
     def _is_applied_before(self, deed: Deed, later: Deed) -> bool:
-        """Whether the region surely applied `deed` before `later`."""
+        """Whether the region of `later` surely applied `deed` before."""
         if self._is_before_in_session(deed, later):
             return True
-        in_region_ns = self._in_region_ns(deed)
+        in_region_ns = self._in_region_ns(deed, later.life)
         return in_region_ns is not None and in_region_ns < later.invoked_ns
 
     # What is known
 
-    def _in_region_ns(self, put: Asked) -> int | None:
-        if self._may_rest_on_another(put):
+    def _in_region_ns(self, put: Asked, life: str) -> int | None:
+        is_here = self._facts.region_of(put.life) == self._facts.region_of(life)
+        if is_here and self._may_rest_on_another(put):
             return self._facts.observed.flushed_ns(put.life, put.completed)
-        return super()._in_region_ns(put)
+        return super()._in_region_ns(put, life)
 
     def _may_be_lost(self, put: Asked) -> bool:
         if self._may_rest_on_another(put):
@@ -301,5 +302,5 @@ class TypedJudge(Knowledge):
         return self._is_in_session(deed, later.life)
 
     def _was_in_region(self, add: Deed, sight: Sight) -> bool:
-        in_region_ns = self._in_region_ns(add)
+        in_region_ns = self._in_region_ns(add, sight.life)
         return in_region_ns is not None and in_region_ns < sight.invoked_ns

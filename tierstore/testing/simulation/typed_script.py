@@ -37,8 +37,11 @@ VERBS = {
 class Mixer:
     """Draws operations on the keys of typed families."""
 
-    def __init__(self, seed: int, families: tuple[Family, ...], *, is_alone: bool) -> None:
-        """`is_alone`: there are no other keys."""
+    def __init__(
+        self, seed: int, families: tuple[Family, ...], *, is_alone: bool, is_lasting: bool = False
+    ) -> None:
+        """`is_alone`: there are no other keys. `is_lasting`: none is deleted or touched."""
+        self._is_lasting = is_lasting
         self._chance = Chance(seed, "typed steps")
         self._families = families
         self._share = 1.0 if is_alone else SHARE
@@ -69,6 +72,8 @@ class Mixer:
         if verb == "delete" and not self._deletes:
             verb = "add"
         if verb == "touch" and family.ttl_ms is None:
+            verb = "get"
+        if verb in ("delete", "touch") and self._is_lasting:
             verb = "get"
         if verb == "touch":
             return replace(step, verb=verb, ttl_ms=self._chance.choice((500, 2000, 10_000)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tierstore.store.store import Store
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.script import Step
+    from tierstore.testing.simulation.sites import Site
 
 TIMEOUT_S = 10.0
 
@@ -24,11 +25,9 @@ class Watch:
     def __init__(self, cluster: Cluster) -> None:
         self.oddities: list[str] = []
         self._cluster = cluster
-        self._generations: dict[str, int] = {}
+        self._generations: dict[tuple[str, str], int] = {}
         self._typed = {key for f in cluster.families if f.is_typed for key in f.keys}
-        is_going_back = "restore" in cluster.options.windows
-        self._rows = {} if is_going_back else getattr(cluster.inspect("region"), "rows", {})
-        """Of a region that has them at hand."""
+        self._is_going_back = "restore" in cluster.options.windows
 
     def look(self, store: Store, step: Step) -> None:
         """Look at the outbox of the process and the row of the key that `step` was about."""
@@ -36,27 +35,27 @@ class Watch:
         for oddity in self._of_outbox(state):
             self._tell(f"{oddity} after {step.verb} of {step.keys[0]}")
         if step.keys[0] in self._typed:
-            self.look_at_row(self._rows.get(step.keys[0]))
+            for site in () if self._is_going_back else self._cluster.sites:
+                self.look_at_row(site, (site.rows or {}).get(step.keys[0]))
             if step.verb == "discard":
                 self._note_blind(state, step)
 
-    def look_at_row(self, row: Row | None) -> None:
-        """Generations never go down, and only the region counts."""
+    def look_at_row(self, site: Site, row: Row | None) -> None:
+        """Generations never go down, and only regions count."""
         if row is None:
             return
-        record, known = row.record, self._generations.get(row.key, 0)
+        record, known = row.record, self._generations.get((site.name, row.key), 0)
         is_collected = self._cluster.options.horizon_s  # dead rows are, and keys begin again
         if record.generation < known and not is_collected:
             self._tell(f"{row.key} went back to generation {record.generation} from {known}")
-        self._generations[row.key] = record.generation
+        self._generations[site.name, row.key] = record.generation
         if record.type == COUNTER and record.payload is not None:
-            others = counter.decode(record.payload).keys() - {self._actor()}
+            others = counter.decode(record.payload).keys() - self._actors()
             if others:
-                self._tell(f"{row.key} was counted by {sorted(others)}, who are not the region")
+                self._tell(f"{row.key} was counted by {sorted(others)}, who are no region")
 
-    def _actor(self) -> int:
-        actor: int = self._cluster.inspect("region").connect(TIMEOUT_S).actor
-        return actor
+    def _actors(self) -> set[int]:
+        return {site.region.connect(TIMEOUT_S).actor for site in self._cluster.sites}
 
     def _of_outbox(self, state: ReplicaState) -> list[str]:
         outbox = state.outbox

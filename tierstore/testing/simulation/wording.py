@@ -84,6 +84,7 @@ def fault_text(fault: Fault, options: Options) -> str:
     """What a fault does, and how strong it is."""
     node = f"n{fault.node % options.nodes}"
     machine = f"m{fault.node % options.nodes % options.machines}"
+    link = f"l{fault.node % options.links}"
     way = "the cold tier" if fault.amount < 0.3 else "the region"
     offset_ms = (2 * fault.amount - 1) * options.skew_ms_max
     slower_ms = fault.amount * SLOW_MS_MAX
@@ -102,6 +103,10 @@ def fault_text(fault: Fault, options: Options) -> str:
         "disk slow": f"disk of {machine} is up to {slower_ms:.0f} ms slower",
         "cold full": "the cold tier is full",
         "cold slow": f"the cold tier is up to {slower_ms:.0f} ms slower",
+        "link crash": f"link process {link} ends",
+        "link pause": f"link process {link} is stopped",
+        "link cut": f"a region is out of reach of {link}",
+        "link retired": "regions retire the links that read them",
         "flip": "a bit of an object in the cold tier is flipped",
     }
     return texts.get(fault.kind, f"{fault.kind} of {node}")
@@ -109,7 +114,7 @@ def fault_text(fault: Fault, options: Options) -> str:
 
 def end_text(kind: str, node: str) -> str:
     """That a fault is over."""
-    if kind in ("crash", "power cut"):
+    if kind in ("crash", "power cut", "link crash"):
         return f"{node} starts again"
     return f"no more: {kind} ({node})"
 

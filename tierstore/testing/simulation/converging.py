@@ -1,0 +1,168 @@
+"""How regions come to rest, whether they are equal then, and what anti-entropy alone mends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tierstore.crdt import counter
+from tierstore.record import COUNTER
+from tierstore.runtime.chance import Chance
+from tierstore.testing import checkers
+from tierstore.testing.simulation.links import open_links, pairs_of
+from tierstore.testing.simulation.network import Weather
+from tierstore.testing.simulation.scheduler import NS_PER_S, Process
+
+if TYPE_CHECKING:
+    from tierstore.linking.linking import Linking
+    from tierstore.region.rows import Row
+    from tierstore.testing.simulation.cluster import Cluster
+    from tierstore.testing.simulation.sites import Site
+
+TIMEOUT_S = 10.0
+ROWS_MAX = 100_000
+QUIET_S = 10
+"""If nothing moves for so long, and every link has looked meanwhile, nothing will."""
+REST_S_MAX = 300
+"""Longer than the longest pause of a link, after the lease of one that has ended."""
+MEND_S_MAX = 600
+DIVERGED_SHARE = 0.5
+"""How often a region is spoilt at the end."""
+
+Past = dict[str, dict[str, "Row"]]
+
+
+def rest(cluster: Cluster) -> list[str]:
+    """Let time pass until links have nothing to do any more; what is wrong if they always have."""
+    scheduler = cluster.scheduler
+    if not cluster.links:
+        return []
+    for _ in range(REST_S_MAX // QUIET_S):
+        began_s, before = scheduler.now_ns / NS_PER_S, _positions(cluster)
+        scheduler.run(scheduler.now_ns + QUIET_S * NS_PER_S)
+        if before == _positions(cluster) and _is_current(cluster, began_s):
+            return []
+    errors = {
+        f"{figures.source} to {figures.target}: {figures.error}"
+        for link in cluster.links
+        for figures in (link.linking.figures() if link.linking else ())
+        if figures.error
+    }
+    return [f"links never come to rest: {'; '.join(sorted(errors)) or 'rows go round'}"]
+
+
+def check(cluster: Cluster) -> list[str]:
+    """Whether all regions have equal rows."""
+    if not cluster.links:
+        return []
+    states = {site.name: _records(site) for site in cluster.sites}
+    _note_united(cluster)
+    verdict = checkers.converged(states)
+    return [] if verdict.is_valid else [f"regions differ after everything settled: {verdict}"]
+
+
+def remember(cluster: Cluster) -> Past:
+    """The rows as they are now, of regions that have them at hand."""
+    return {site.name: dict(site.rows) for site in cluster.sites if site.rows is not None}
+
+
+def mend(cluster: Cluster, past: Past) -> list[str]:
+    """Spoil a region behind the feed's back, and let anti-entropy alone mend it; in some worlds.
+
+    Rows are lost, or are what they were in the `past`; what the region is known to have is not.
+    """
+    chance = Chance(cluster.seed, "divergence")
+    site = chance.choice(cluster.sites)
+    if not cluster.links or site.rows is None or chance.random() >= DIVERGED_SHARE:
+        return []
+    for link in cluster.links:
+        link.crash()
+    kept = {each.name: _records(each) for each in cluster.sites}
+    _spoil(site, past[site.name], chance)
+    if _records(site) == kept[site.name]:
+        return []
+    cluster.teller.note("nemesis", "region spoilt", site.name)
+    if not _repair(cluster):
+        return [f"anti-entropy did not get through in {MEND_S_MAX} s"]
+    states = {each.name: _records(each) for each in cluster.sites}
+    verdict = checkers.converged(states, kept[site.name])
+    if not verdict.is_valid:
+        return [f"regions differ after anti-entropy: {verdict}"]
+    cluster.reached["region mended by anti-entropy"] += 1
+    return []
+
+
+def _spoil(site: Site, past: dict[str, Row], chance: Chance) -> None:
+    rows = site.rows
+    assert rows is not None
+    if chance.random() < 0.3:
+        rows.clear()
+        return
+    for key in sorted(rows):
+        how = chance.choice(("keep", "lose", "put back"))
+        if how == "lose":
+            del rows[key]
+        elif how == "put back" and key in past:
+            rows[key] = replace(past[key], position=rows[key].position)
+
+
+def _repair(cluster: Cluster) -> bool:
+    """Compare all regions, as often as it takes to get from one end to the other; whether done."""
+    process = Process("repair")
+    weathers = {site.name: Weather() for site in cluster.sites}
+    linking = open_links(cluster, process, weathers)
+
+    def run() -> None:
+        for _ in cluster.sites:
+            _compare(linking)
+
+    scheduler = cluster.scheduler
+    task = scheduler.spawn(process, "repair", run)
+    until_ns = scheduler.now_ns + MEND_S_MAX * NS_PER_S
+    try:
+        return scheduler.run(until_ns, lambda: task.is_over)
+    finally:
+        for site in cluster.sites:
+            site.close_of(process)
+
+
+def _compare(linking: Linking) -> None:
+    for course in linking.courses:
+        while course.link.begun().resumes_at is not None:
+            course.link.step()  # it reads all rows anyway, as it was retired, say
+        while course.repair.step():
+            pass
+
+
+def _positions(cluster: Cluster) -> list[int]:
+    return [site.region.read([], 0, TIMEOUT_S).position for site in cluster.sites]
+
+
+def _is_current(cluster: Cluster, since_s: float) -> bool:
+    """Whether for each pair of regions some process has seen that it has all, since a moment."""
+    running = [link.linking for link in cluster.links if link.linking is not None]
+    current = {
+        (course.link.source.name, course.link.target.name)
+        for linking in running
+        for course in linking.courses
+        if course.link.current_s is not None and course.link.current_s >= since_s
+    }
+    return len(current) == len(pairs_of(cluster.options))
+
+
+def _records(site: Site) -> dict[str, Any]:
+    """All rows, in a form that tells any difference."""
+    page = site.region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
+    return {row.key: (row.record.fields(), row.record.payload) for row in page.rows}
+
+
+def _note_united(cluster: Cluster) -> None:
+    """Count what only the rows tell of joins."""
+    first = cluster.sites[0]
+    actors = {site.region.connect(TIMEOUT_S).actor for site in cluster.sites}
+    for row in first.region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S).rows:
+        record = row.record
+        if record.type == COUNTER and record.payload is not None:
+            counted = counter.decode(record.payload).keys() & actors
+            cluster.reached["counter counted in several regions"] += len(counted) > 1
+        cluster.reached["join made a third state"] += record.replica in actors

@@ -1,0 +1,68 @@
+"""Worlds of several regions: how many are, and in what they differ from those of one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tierstore.runtime.chance import Chance
+
+if TYPE_CHECKING:
+    from tierstore.testing.simulation.options import Options
+
+LINKED_SHARE = 0.15
+"""How often a world has several regions."""
+NODES_MAX = 5
+LINK_WINDOWS = ("link crash", "link pause", "link cut", "link retired")
+"""Faults of the processes that run links, or of what is known of them."""
+_OF_OBJECTS = frozenset(("cold full", "cold torn", "cold slow", "flip"))
+REGISTERS = ("memory", "journal", "regional", "ttl", "age", "never", "hot")
+"""Families of registers there. Objects are each region's own, so none goes cold."""
+TYPED = (
+    "memory counter", "journal counter", "regional counter", "aged counter", "never counter",
+    "memory set", "journal set", "regional set", "aged set", "never set",
+)  # fmt: skip
+"""Those of counters and sets that never end."""
+MORTAL = ("ttl counter", "renewed counter", "ttl set", "renewed set")
+"""Those of which generations end, as a whole, with what other regions change meanwhile."""
+MORTAL_SHARE = 0.25
+"""How often worlds of several regions have such, and deletes; of counters and sets nothing is taken
+for certain there, but that all are equal in the end."""
+
+
+def linked(options: Options, seed: int, regions: int | None = None) -> Options:
+    """The world of `seed`, which has been drawn as one of one region, with what it draws here.
+
+    That is from a chance of its own, so that the other worlds are as they are. With `regions`, so
+    many and not as many as it draws.
+    """
+    chance = Chance(seed, "regions")
+    drawn = chance.choice((2, 2, 2, 3)) if chance.random() < LINKED_SHARE else 1
+    count = drawn if regions is None else regions
+    if count == 1:
+        return options
+    nodes = min(NODES_MAX, max(count, options.nodes + chance.randint(0, 2)))
+    families = tuple(name for name in options.families if name in REGISTERS)
+    is_mortal = chance.random() < MORTAL_SHARE
+    known = (*TYPED, *MORTAL) if is_mortal else TYPED
+    typed = tuple(name for name in known if name in options.families or chance.random() < 0.15)
+    windows = tuple(kind for kind in options.windows if kind not in _OF_OBJECTS)
+    windows += tuple(kind for kind in LINK_WINDOWS if chance.random() < 0.5)
+    return replace(
+        options,
+        regions=count,
+        nodes=nodes,
+        machines=chance.randint(count, nodes),
+        links=chance.choice((1, 2, 2)),
+        is_leased=chance.random() < 0.7,
+        is_chain=chance.random() < 0.5,
+        is_mortal=is_mortal,
+        page_rows=chance.choice((1, 3, 10, 1000)),
+        repair_s=chance.choice((3600, 3600, 15)),
+        families=(families or (chance.choice(REGISTERS),)) + typed,
+        pause_ms_max=chance.choice((300, 1000, 3000, 10_000)),
+        bursts=0,
+        horizon_s=0,
+        windows=windows,
+        window_count=max(options.window_count, 3 * len(windows)) if windows else 0,
+    )

@@ -1,0 +1,105 @@
+"""The regions of a cluster, each where it runs: what it is made of, and how it is reached."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from tierstore.runtime.chance import Chance
+from tierstore.testing.memory_region import MemoryRegion
+from tierstore.testing.simulation.read_committed import Pace, ReadCommittedRegion
+from tierstore.testing.simulation.runtime import Clock, SimulatedRuntime
+from tierstore.testing.simulation.scheduler import NS_PER_MS
+from tierstore.testing.simulation.sqlite import Errors, SqliteSite, can_join
+
+if TYPE_CHECKING:
+    from tierstore.region.apply import Limits
+    from tierstore.region.rows import Row
+    from tierstore.runtime import Runtime
+    from tierstore.testing.simulation.cluster import Cluster
+    from tierstore.testing.simulation.options import Options
+    from tierstore.testing.simulation.scheduler import Process
+
+_NOT_CONTENT = frozenset(
+    ("_runtime", "_scheduler", "_pace", "_limits", "_lock", "_locks", "_of_writer", "_under_way")
+)
+"""What of a region in memory is not in its database."""
+
+
+class Site:
+    """One region. The first draws what the only one of a world would draw."""
+
+    def __init__(self, cluster: Cluster, number: int, limits: Limits, folder: str) -> None:
+        self.name = name_of(cluster.options, number)
+        self._cluster = cluster
+        self._number = number
+        self.clock = Clock(cluster.scheduler)
+        if number and cluster.options.skew_ms_max:
+            part = 2 * self._chance("clock").random() - 1
+            self.clock.offset_ns = int(part * cluster.options.skew_ms_max * NS_PER_MS)
+        self._runtime = SimulatedRuntime(
+            cluster.scheduler, cluster.server, self.clock, self._chance("server"),
+            cluster.reached, cluster.broken,
+        )  # fmt: skip
+        self._file = self._make_file(folder, limits)
+        self.region: Any = self._make_region(limits)
+        """As somebody uses it who is no edge process."""
+
+    def open(self, process: Process, runtime: Runtime) -> Any:
+        """The region, as one process uses it."""
+        if self._file is None:
+            return self.region
+        return self._file.open(self._cluster.scheduler, process, runtime, self._cluster.errors)
+
+    def close_of(self, process: Process) -> None:
+        """Cut a process that ends off from the region."""
+        if self._file is not None:
+            self._file.close_of(process)
+
+    @property
+    def rows(self) -> dict[str, Row] | None:
+        """All rows, to be looked at or spoilt, where they are at hand."""
+        return None if self._file is not None else self.region.rows
+
+    def back_up(self) -> Any:
+        """The region as it is now, for `restore`."""
+        if self._file is not None:
+            return self._file.back_up()
+        return {k: deepcopy(v) for k, v in vars(self.region).items() if k not in _NOT_CONTENT}
+
+    def restore(self, backup: Any) -> None:
+        """Make the region what it was. No process may run."""
+        if self._file is not None:
+            self._file.restore(backup)
+        else:
+            vars(self.region).update(backup)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._file is not None:
+            self._file.close()
+
+    def _make_file(self, folder: str, limits: Limits) -> SqliteSite | None:
+        options = self._cluster.options
+        if options.region != "sqlite" or (options.regions > 1 and not can_join()):
+            return None
+        return SqliteSite(folder, limits, self._number)
+
+    def _make_region(self, limits: Limits) -> Any:
+        cluster, options = self._cluster, self._cluster.options
+        if self._file is not None:
+            never = Errors(Chance("never"), 0.0)
+            return self._file.open(cluster.scheduler, cluster.server, self._runtime, never)
+        if options.region == "read committed":
+            pace = Pace(self._chance("pace"), options.statement_ms_max)
+            return ReadCommittedRegion(self._runtime, cluster.scheduler, limits, pace)
+        return MemoryRegion(self._runtime, limits)
+
+    def _chance(self, name: str) -> Chance:
+        number = (self._number,) if self._number else ()
+        return Chance(self._cluster.seed, name, *number)
+
+
+def name_of(options: Options, number: int) -> str:
+    """What a region is called in stories."""
+    return f"region {number}" if options.regions > 1 else "region"
