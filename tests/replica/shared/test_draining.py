@@ -207,3 +207,31 @@ def test_what_one_worker_ended_the_others_forget(make_worker, edge):
     (left,) = edge.identities(tag_of(FIRST), 1.0)
     for worker in (first, second):
         assert worker._core.replica.drainer.identities == [left.replica]
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_drainer_that_stalled_beyond_its_lease_goes_on(
+    make_worker, region, edge, runtime, monkeypatch, is_before
+):
+    """Before its batch got to the region, or before it heard what became of it."""
+    first, second = (make_worker() for _ in range(2))
+    apply = region.apply
+
+    def stall(*arguments):
+        monkeypatch.setattr(region, "apply", apply)
+        reply = None if is_before else apply(*arguments)
+        runtime.sleep(10)
+        second.put(FIRST, 2)
+        second.flush()
+        second.put(FIRST, 3)
+        return reply or apply(*arguments)
+
+    first.put(FIRST, 1)
+    monkeypatch.setattr(region, "apply", stall)
+    first._core.replica._drain()
+    assert first.get(FIRST) == second.get(FIRST) == 3
+    first.flush()
+    (identity,) = edge.identities(tag_of(FIRST), 1.0)
+    assert identity.waiting == 0
+    assert first.get(FIRST) == second.get(FIRST) == 3
+    assert edge.copies[FIRST].record.payload == row_of(region, FIRST).record.payload
