@@ -10,6 +10,9 @@ from tierstore.linking.link import Link
 from tierstore.linking.repair import Repair
 from tierstore.policy import load
 from tierstore.region import joining
+from tierstore.region.apply import Limits
+from tierstore.runtime.chance import Chance
+from tierstore.testing import ManualRuntime
 from tierstore.testing.mutants.planting import patched
 from tierstore.testing.simulation import Options, draw_options, draw_script, play
 from tierstore.testing.simulation.campaign import World
@@ -24,6 +27,7 @@ from tierstore.testing.simulation.links import pairs_of
 from tierstore.testing.simulation.options import prefix_of
 from tierstore.testing.simulation.script import Fault
 from tierstore.testing.simulation.simpler import in_plain_world
+from tierstore.testing.simulation.sqlite import Errors, SqliteSite
 
 SEEDS = range(400)
 CALM = Options(
@@ -81,6 +85,15 @@ def test_faults_of_links_are_played_and_mended(kind, amount):
     assert run.violations == []
     assert run.faults[kind] > 0
     assert play(replace(calm(regions=1), faults=faults)).faults == {}
+
+
+def test_regions_in_files_are_each_somebody_else(tmp_path, scheduler, process):
+    never = Errors(Chance("never"), 0.0)
+    sites = [SqliteSite(str(tmp_path), Limits(), number) for number in range(3)]
+    regions = [site.open(scheduler, process, ManualRuntime(), never) for site in sites]
+    assert len({region.connect(5.0).region for region in regions}) == 3
+    for site in sites:
+        site.close()
 
 
 def test_a_link_is_taken_over_when_its_process_ends():
