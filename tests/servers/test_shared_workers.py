@@ -18,6 +18,7 @@ SECONDS = 3.0
 PERIOD_S = 0.25
 ROUNDS_MAX = 1_000
 WORKERS = 4
+WAIT_S = 60.0
 KEYS = [f"age/{number}" for number in range(20)]
 server = running(valkey.Server)
 
@@ -37,10 +38,13 @@ def policy(server, tmp_path):
     }
 
 
-def read_for_a_while(policy, until_s, replaced_at_s, results):
+def read_for_a_while(policy, begun, replaced_at_s, results):
     """Read all keys again and again; how often an edge copy answered, and what was too old."""
     late, at_edge = [], 0
     with tierstore.open(policy) as store:
+        store.read(KEYS[0])
+        begun.wait(WAIT_S)
+        until_s = time.time() + SECONDS
         while time.time() < until_s:
             for key in KEYS:
                 began_s = time.time()
@@ -57,18 +61,20 @@ def read_for_a_while(policy, until_s, replaced_at_s, results):
 def test_no_worker_reads_what_is_older_than_allowed(policy):
     """Another edge replaces the values, and notes since when the region has the next ones."""
     context = multiprocessing.get_context("spawn")
-    results, until_s = context.Queue(), time.time() + SECONDS + 2
+    results, begun = context.Queue(), context.Barrier(WORKERS + 1)
     replaced_at_s = context.Array("d", ROUNDS_MAX, lock=False)
     elsewhere = {**policy, "tiers": {**policy["tiers"], "edge": {"journal": "none"}}}
     elsewhere["rules"] = [{"match": "**", "durability": "memory"}]
     workers = [
-        context.Process(target=read_for_a_while, args=(policy, until_s, replaced_at_s, results))
+        context.Process(target=read_for_a_while, args=(policy, begun, replaced_at_s, results))
         for _ in range(WORKERS)
     ]
     with tierstore.open(elsewhere) as writer:
         write_all(writer, 0)
         for worker in workers:
             worker.start()
+        begun.wait(WAIT_S)
+        until_s = time.time() + SECONDS
         for number in range(1, ROUNDS_MAX):
             write_all(writer, number)
             replaced_at_s[number - 1] = time.time()

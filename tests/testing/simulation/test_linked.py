@@ -117,7 +117,9 @@ def told(owner, name, wrong, script=None):
 
 def test_regions_that_differ_are_told():
     assert "regions differ after everything settled" in told(
-        Link, "take", lambda right: lambda link, told, peer, after: link._save(peer, after)
+        Link,
+        "take",
+        lambda right: lambda link, told, peer, after, **_: link._save(peer, after),
     )
 
 
