@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tierstore.errors import UnavailableError
 from tierstore.region.objects import Listing, ObjectInfo, parse_name
 from tierstore_obstore.stores import WAITS_S
 
@@ -49,7 +50,11 @@ class _Walk:
 
     def go_on(self, client: Client, deadline: Deadline) -> None:
         """Take names until there are enough, or no time for another request of this client."""
+        last = ""
         for name, size_bytes in self._names(client):
+            if name < last:  # then some would be missed
+                raise UnavailableError(f"{self._session.place}: it lists names out of their order")
+            last = name
             if name > self._after and name.startswith(self._prefix):
                 self.found.append((name, size_bytes))
                 self._after = name

@@ -74,6 +74,8 @@ class Reader:
             self._session.requests.pause(failures - 1, self._deadline)
             opened = self._open(range={"offset": passed_bytes}, **same)
             process_id = self._session.runtime.process_id()
+        if passed_bytes < total_bytes:
+            raise self._short()
         if expected not in (None, checksum_of(crc)):
             raise self._damaged()
 
@@ -115,7 +117,6 @@ class Reader:
 
     def _require_bytes(self, size_bytes: int) -> None:
         """Raise unless the object is there and has this many bytes."""
-
         try:
             found_bytes = self._session.ask(
                 self._size_bytes, self._deadline, {MISSING, str(NOT_FOUND)}

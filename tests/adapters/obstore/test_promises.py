@@ -105,6 +105,18 @@ def test_a_listing_of_many_requests_ends_in_time(count, timeout_s, cost_s, per_p
         assert runtime.monotonic() - began_s <= timeout_s + WAITS_S[0]
 
 
+def test_a_server_that_lists_in_another_order_is_refused(monkeypatch):
+    """As some kinds of buckets do: names would be missed from page to page."""
+    runtime = ManualRuntime()
+    names = sorted(mint_name(runtime, REGION, 1, VALUE) for _ in range(3))
+    paged = Paged(runtime, [names[0], names[2], names[1]], 10, 0.01)
+    monkeypatch.setattr(library.LIBRARY, "module", lambda: paged)
+    monkeypatch.setattr(Stores, "_make", lambda stores, library, wait_s: wait_s)
+    objects = load_objects("gs")("gs://bucket?token=t", runtime=runtime, base_dir="/")
+    with pytest.raises(UnavailableError, match="out of their order"):
+        objects.list(f"{REGION}/", "", 1000, TIMEOUT_S)
+
+
 def test_a_listing_of_many_pages_is_told_page_by_page(objects, google, mint):
     for _ in range(1_200):
         google.objects[f"p/{mint()}"] = b"x", {}, 1
