@@ -134,3 +134,18 @@ def test_standings_tell_how_far_each_has_got(world):
     named, known = standings(world.end("A"), [world.end("B")])
     assert (named.error, named.region, known.peer) == ("away", None, None)
     assert known.region == standing.region
+
+
+def test_what_an_operator_should_know_of_a_peer_is_its_trouble(world):
+    links = linking(world, ("B", "A"))
+    (fresh,) = links.standings()
+    assert (fresh.trouble, "not all" in fresh.told) == (None, True)
+    links.step()
+    (standing,) = links.standings()
+    assert (standing.trouble, "0 positions behind" in standing.told) == (None, True)
+    info = world.regions["B"].connect(2.0)
+    for reader in (1001, 1002):
+        world.regions["A"].introduce(info, reader, 2.0)
+    assert "peers --trust" in links.standings()[0].trouble
+    world.regions["B"].connect = _away
+    assert links.standings()[0].trouble == "away"

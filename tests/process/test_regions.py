@@ -46,6 +46,9 @@ def test_stores_run_the_links_by_themselves(tmp_path):
             assert link["is_whole"]
             assert link["error"] is None
             assert link["lag_s"] < 15
+            (finding,) = [f for f in store.check().findings if f.subject.startswith("peer ")]
+            assert finding.ok
+            assert "positions behind" in finding.detail
     finally:
         for store in stores:
             store.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tierstore.errors import TierStoreError
 from tierstore.linking.link import Link
 from tierstore.linking.repair import Repair
+from tierstore.linking.standing import Standing, standings
 from tierstore.runtime import jitter, mint_replica_id, now_ms
 from tierstore.units import MS_PER_S
 
@@ -179,6 +180,7 @@ class Linking:
             Course(Link(source, target, runtime, drift_ms), runtime, linker, repair_s)
             for source, target in pairs
         ]
+        self._pairs = pairs
         self._ends = {id(end): end for pair in pairs for end in pair}
         self._stepping = runtime.lock()  # steps of the background and of `maintain` take turns
 
@@ -194,6 +196,10 @@ class Linking:
     def figures(self) -> list[LinkFigures]:
         """How each link stands, as far as this process knows."""
         return [course.figures() for course in self.courses]
+
+    def standings(self) -> list[Standing]:
+        """How the peers stand whose rows come here. Raises UnavailableError."""
+        return standings(self._pairs[0][1], [source for source, _ in self._pairs])
 
     def is_current(self, since_s: float) -> bool:
         """Whether every target has what its source had at that moment of the monotonic clock."""

@@ -37,6 +37,23 @@ class Standing:
     error: str | None
     """Why it could not be asked."""
 
+    @property
+    def trouble(self) -> str | None:
+        """What an operator should know of; None: all is well."""
+        if self.is_late:
+            return (
+                "it was away for longer than the horizon: what it tells that is old and unknown"
+                " here is kept aside until `tierstore peers --trust` says otherwise"
+            )
+        return self.error
+
+    @property
+    def told(self) -> str:
+        """How it stands, in words."""
+        if not self.is_whole:
+            return f"region {self.region} answers; not all of its rows were taken over yet"
+        return f"region {self.region} answers; {self.lag_positions} positions behind it"
+
 
 def standings(own: End, peers: Sequence[End]) -> list[Standing]:
     """All peers that the policy names or the region knows.

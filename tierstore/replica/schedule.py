@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         """The engine of links between regions, as far as a replica shows it."""
 
         def figures(self) -> list[Any]: ...
+        def standings(self) -> list[Any]: ...
 
 
 BACKOFF_S_MAX = 30.0

@@ -68,6 +68,7 @@ def check(core: Core, timeout_s: float | None) -> CheckReport:
     findings.append(_try("region", lambda: _check_region(core, timeout_s)))
     if findings[-1].ok:
         findings.append(_try("operator", lambda: _check_aside(core, timeout_s)))
+        findings += _check_peers(core)
         if is_tiered(core.policy):
             findings += _check_cold(core, timeout_s)
     adopter = core.replica.adopter
@@ -182,6 +183,21 @@ def _check_aside(core: Core, timeout_s: float | None) -> str:
         keys = sorted({entry.key for entry in waiting})[:10]
         raise TierStoreError(f"{len(waiting)} writes were not merged, among them of {keys}")
     return "nothing waits for an operator"
+
+
+def _check_peers(core: Core) -> list[Finding]:
+    linking = core.replica.linking
+    if linking is None:
+        return []
+    try:
+        found = linking.standings()
+    except TierStoreError as exc:
+        return [Finding("peers", False, str(exc), exc)]
+    return [
+        Finding(f"peer {standing.peer or standing.region}", standing.trouble is None,
+                standing.trouble or standing.told)
+        for standing in found
+    ]  # fmt: skip
 
 
 def _check_cold(core: Core, timeout_s: float | None) -> list[Finding]:
