@@ -11,6 +11,9 @@ from tierstore.errors import UnavailableError
 from tierstore.linking.linking import LEASE_MS, Linking
 from tierstore.linking.relay import Relay
 from tierstore.linking.standing import standings
+from tierstore.policy import load
+from tierstore.testing import memory_store
+from tierstore.trace.scaling import relocate
 
 BOTH = (("A", "B"), ("B", "A"))
 
@@ -149,3 +152,18 @@ def test_what_an_operator_should_know_of_a_peer_is_its_trouble(world):
     assert "peers --trust" in links.standings()[0].trouble
     world.regions["B"].connect = _away
     assert links.standings()[0].trouble == "away"
+
+
+def test_stores_of_tests_and_replays_reach_for_no_peer(tmp_path):
+    """A policy in use names peers that are somebody's data."""
+    policy = {
+        "replication": {"peers": {"us": {"url": "sqlite:///us.db"}}, "pull": "10ms"},
+        "rules": [{"match": "**", "durability": "memory"}],
+    }
+    with memory_store(policy) as store:
+        store.put("k", 1)
+        assert store.maintain().ok
+        assert store.stats()["links"] == []
+    replayed = relocate(load(policy, tmp_path), str(tmp_path / "replay"))
+    assert not replayed.replication.peers
+    assert list(tmp_path.iterdir()) == []

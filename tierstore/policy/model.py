@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from tierstore.frozen import frozen
+from tierstore.frozen import frozen, replace
 from tierstore.policy.url import Secret, Url
 
 TYPE_CHECKING = False
@@ -232,6 +232,11 @@ def is_tiered(policy: Policy) -> bool:
         not isinstance(rule.hotness.cold_per_s, str) or not rule.place.allows("regional")
         for rule in policy.rules
     )
+
+
+def without_peers(policy: Policy) -> Policy:
+    """`policy` for stores that must reach for no other region: of tests, replays, simulations."""
+    return replace(policy, replication=replace(policy.replication, peers=_NO_PEERS))
 
 
 def resolve_path(policy: Policy, text: str) -> str:

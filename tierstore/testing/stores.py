@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tierstore.frozen import replace
 from tierstore.opening import wire
 from tierstore.policy import load
-from tierstore.policy.model import EdgeTier, is_tiered
+from tierstore.policy.model import EdgeTier, is_tiered, without_peers
 from tierstore.region.apply import Limits
 from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing.memory_objects import MemoryObjects
@@ -38,7 +38,7 @@ def memory_store(
     `runtime.advance(s)` lets it pass and runs background steps. Raises PolicyError.
     """
     runtime = runtime or ManualRuntime()
-    loaded = load(policy)
+    loaded = without_peers(load(policy))
     edge = replace(loaded.edge, url=EdgeTier().url, journal=None)
     unjournaled = replace(loaded, edge=edge)
     return wire(

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tierstore.frozen import replace
+from tierstore.policy.model import without_peers
 from tierstore.policy.url import Url
 from tierstore.trace.reader import TraceError
 
@@ -46,7 +47,7 @@ def relocate(policy: Policy, directory: str) -> Policy:
 
     Raises TraceError if an earlier replay left its region there.
     """
-    policy = replace(policy, base_dir=directory)
+    policy = replace(without_peers(policy), base_dir=directory)
     if policy.cold.url.scheme == "file":
         policy = replace(policy, cold=replace(policy.cold, url=Url(f"file:{COLD_FOLDER}")))
     if policy.regional.url.scheme != "sqlite":

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tierstore.policy import load
-from tierstore.policy.model import is_tiered
+from tierstore.policy.model import is_tiered, without_peers
 from tierstore.region.apply import Limits
 from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.disk import Disk
@@ -64,7 +64,7 @@ class Cluster:
         self.scheduler = Scheduler(Chance(seed, "turns"))
         self.teller = Teller(self.scheduler, is_told=is_told)
         self.server = Process("server")
-        self.policy = policy or load(policy_of(options))
+        self.policy = without_peers(policy or load(policy_of(options)))
         self.families = families_of(self.policy, options.keys)
         self.objects = ColdDisk(self.scheduler, Chance(seed, "cold"))
         self.errors = Errors(Chance(seed, "statements"), options.rates.statement)
