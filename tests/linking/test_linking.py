@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from linked import World
 
-from tierstore.errors import UnavailableError
+from tierstore.errors import FencedError, UnavailableError
 from tierstore.linking.linking import LEASE_MS, Linking
 from tierstore.linking.relay import Relay
 from tierstore.linking.standing import standings
@@ -77,17 +77,22 @@ def _away(*_):
     raise UnavailableError("away")
 
 
-def test_what_fails_is_tried_less_and_less_often(world):
+@pytest.mark.parametrize(("error", "bound_s"), [(UnavailableError, 5), (FencedError, 30)])
+def test_what_fails_is_tried_less_and_less_often(world, error, bound_s):
+    def fail(*_):
+        tries.append(world.runtime.monotonic())
+        raise error("away")
+
     links = linking(world, ("A", "B"))
     tries = []
-    world.regions["A"].connect = lambda *_: (tries.append(world.runtime.monotonic()), _away())
+    world.regions["A"].connect = fail
     for _ in range(200):
-        with pytest.raises(UnavailableError):
+        with pytest.raises(error):
             links.step()
         world.runtime.advance(1)
     gaps = [later - earlier for earlier, later in pairwise(tries)]
-    assert 8 <= len(tries) <= 40
-    assert max(gaps) <= 31
+    assert 200 / bound_s <= len(tries) <= 400 / bound_s + 10
+    assert gaps[0] < bound_s / 2 < max(gaps) <= bound_s + 1
 
 
 def test_anti_entropy_runs_by_itself(world):

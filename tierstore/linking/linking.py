@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from tierstore.errors import TierStoreError
+from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.linking.link import Link
 from tierstore.linking.repair import Repair
 from tierstore.linking.standing import Standing, standings
@@ -32,6 +32,8 @@ STANDBY_S = 1.0
 PAGES_MAX = 20
 """Of one link in one step, so that the others come to their turn."""
 PAUSE_S_MAX = 30.0
+AWAY_S_MAX = 5.0
+"""Between attempts while a region does not answer; only they notice that it is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class Course:
         except TierStoreError as exc:
             self.error = exc
             self._failures += 1
-            longest_s = min(PAUSE_S_MAX, 2.0 ** min(self._failures, 16))
+            bound_s = AWAY_S_MAX if isinstance(exc, UnavailableError) else PAUSE_S_MAX
+            longest_s = min(bound_s, 2.0 ** min(self._failures, 16))
             pause_s = longest_s * (0.5 + jitter(self._runtime) / 2)
             self._retry_at_s = self._runtime.monotonic() + pause_s
         else:
