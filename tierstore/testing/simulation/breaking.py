@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import UnavailableError
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
@@ -67,9 +67,13 @@ def _retire_readers(cluster: Cluster) -> None:
     """
     for site in cluster.sites:
         with suppress(UnavailableError):
-            for peer in site.region.peers(TIMEOUT_S):
-                if peer.reader:
-                    site.region.retire(peer.reader, TIMEOUT_S)
+            _retire_readers_of(site.region)
+
+
+def _retire_readers_of(region: Any) -> None:
+    for peer in region.peers(TIMEOUT_S):
+        if peer.reader:
+            region.retire(peer.reader, TIMEOUT_S)
 
 
 def _nothing() -> None:
