@@ -60,6 +60,8 @@ def test_how_far_peers_have_got_is_told(cli_json, policies):
     assert (before["peer"], before["cursor"], before["is_whole"]) == ("us", None, False)
     put(policies["us"], "j", 2)
     cli_json("--policy", policies["eu"], "link", "--once")
+    (even,) = cli_json("--policy", policies["eu"], "peers")[1]
+    assert (even["lag_positions"], even["lag_there_positions"]) == (0, 0)
     put(policies["us"], "j", 3)
     put(policies["eu"], "k", 1)
     (after,) = cli_json("--policy", policies["eu"], "peers")[1]

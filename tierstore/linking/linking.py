@@ -108,10 +108,12 @@ class Course:
             self.error, self._failures, self._retry_at_s = None, 0, 0.0
 
     def release(self) -> None:
-        """Let another process run the link from now on, if this one did and can say so."""
-        if self.is_running and self.error is None:
+        """Save how far the link has got, and let another process run it; unless it fails anyway."""
+        if self.error is not None:
+            return
+        self.link.finish()
+        if self.is_running:
             self.is_running = False
-            self.link.finish()
             target = self.link.target
             target.region.claim(self._region, self._linker, 0, target.timeout_s)
 

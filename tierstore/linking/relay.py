@@ -48,6 +48,7 @@ class Relay:
                 )
             if error is not None or not self._linking.is_current(began_s):
                 self._runtime.sleep(ONCE_PAUSE_S)
+        self._step(patiently=True)  # past what the links themselves have changed
 
     def _step(self, *, patiently: bool = False) -> TierStoreError | None:
         error = None
