@@ -18,8 +18,24 @@ if TYPE_CHECKING:
     from tierstore_obstore.stores import Client
 
 PAGE_MAX = 1000  # of one answer of most servers
-_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|$))[\w !$&'()*+,.:;=@-]+(?:/(?!/|$)|$)?)*", re.ASCII)
-"""The longest beginning of a name that obstore takes as it is for where a listing starts."""
+_PLAIN = re.compile(r"[\w !$&'()*+,.:;=@-]*", re.ASCII)
+
+
+def plain_start(name: str) -> str:
+    """The longest beginning of a name that obstore takes as it is for where a listing starts.
+
+    Empty parts and dots alone are none to it, and what else is not plain it spells differently.
+    """
+    parts: list[str] = []
+    for part in name.split("/"):
+        found = _PLAIN.match(part)
+        plain = found[0] if found else ""
+        if plain in ("", ".", ".."):
+            break
+        parts.append(plain)
+        if plain != part:
+            break
+    return "/".join(parts)
 
 
 def list_page(session: Session, prefix: str, after: str, limit: int, deadline: Deadline) -> Listing:
@@ -68,8 +84,7 @@ class _Walk:
     def _names(self, client: Client) -> Iterator[tuple[str, int]]:
         """Names and sizes, one by one: so no step takes more than one request."""
         key = self._session.key
-        before = _PLAIN.match(max(self._after, self._prefix[:-1]))
-        start = before[0].rstrip("/") if before else ""
+        start = plain_start(max(self._after, self._prefix[:-1]))
         chunks = client.library.list(
             client.store,
             key(self._prefix.partition("/")[0]),

@@ -15,6 +15,8 @@ from tcp_proxy import Proxy
 from tierstore.testing.conformance import ObjectConformance
 from tierstore.testing.conformance.obstore import ObstoreHarness
 
+pytestmark = pytest.mark.further
+
 
 @pytest.fixture(scope="module")
 def google():

@@ -19,6 +19,8 @@ from tierstore.testing.conformance.object.bench import Hand
 from tierstore.testing.conformance.obstore import ObstoreHarness
 from tierstore.testing.conformance.together import Waiting, outcomes_of
 
+pytestmark = pytest.mark.further
+
 
 class ThroughProxy(ObstoreHarness):
     """Reached through a proxy, which can be cut."""

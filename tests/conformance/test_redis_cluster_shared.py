@@ -16,6 +16,7 @@ from tierstore.runtime import Runtime
 from tierstore.testing.conformance import SharedConformance, SharedHarness
 from tierstore_redis.edge import RedisEdge
 
+pytestmark = pytest.mark.further
 KILLED_EVERY = 5  # restarts: one of three nodes takes 2 s
 PREFIXES = (f"c{os.getpid()}-{number}" for number in count())
 
