@@ -17,6 +17,7 @@ from tierstore.region.shared import TAGS, tag_of
 from tierstore_redis.keys import LEAD, STANDING
 from tierstore_redis.topology import SLOT_OF_HOME
 
+pytestmark = pytest.mark.further
 DEMO = files("tierstore.trace.data") / "twitter_c52_demo.csv.gz"
 REQUESTS = 1_200
 RULES = [{"match": "**", "durability": "memory"}]

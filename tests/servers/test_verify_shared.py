@@ -14,6 +14,7 @@ from tierstore.cli import main
 from tierstore.testing import memory_store
 from tierstore.testing.conformance.checking import Subject, check
 
+pytestmark = pytest.mark.further
 CANARY = "c4n4ry"
 RULES = [{"match": "**", "durability": "memory"}]
 server = running(valkey.Server, requirepass=CANARY, appendonly="no")

@@ -23,6 +23,7 @@ from tierstore.region.shared import TAGS, life_of, tag_of
 from tierstore_redis.connections import Link
 from tierstore_redis.topology import SLOT_OF_HOME
 
+pytestmark = pytest.mark.further
 T = 10.0
 SHORT_S = 0.4
 SLACK_S = 2.0
