@@ -46,7 +46,7 @@ def test_regions_on_postgres_agree_though_their_processes_are_killed(urls, tmp_p
 @pytest.mark.parametrize("links", ["relay", "direct"])
 def test_more_of_them_while_the_server_is_killed(urls, postgres_server, tmp_path, links):
     regions = Regions(urls, tmp_path, links)
-    regions.write(writers=4, lives=40, harm=kill_now_and_then(postgres_server))
+    regions.write(writers=4, lives=15, harm=kill_now_and_then(postgres_server))
     settled_s = regions.settle()
     print(f"{regions.check()} increments and adds, equal after {settled_s:.1f} s")
     assert settled_s < 15

@@ -5,8 +5,19 @@ Arguments: the policy as JSON, the folder, a name, the first number.
 
 import json
 import sys
+import time
 
 import tierstore
+
+
+def discard(seen, element):
+    """Discard an element, which takes a look at the region if it is not known here."""
+    while True:
+        try:
+            return seen.discard(element)
+        except tierstore.UnavailableError:
+            time.sleep(0.05)
+
 
 policy, folder, name, first = sys.argv[1:]
 with tierstore.open(json.loads(policy), base_dir=folder) as store:
@@ -16,7 +27,7 @@ with tierstore.open(json.loads(policy), base_dir=folder) as store:
         count.add(1)
         seen.add(f"{name}/{number}")
         if number % 3 == 0:
-            seen.discard(f"{name}/{number}")
+            discard(seen, f"{name}/{number}")
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
         number += 1
