@@ -111,9 +111,11 @@ class Moves:
         return self._session.read(work, timeout_s)
 
     def put_marker(self, epoch: int, name: str, timeout_s: float) -> None:
-        """Note that the object `name` is that, for good. It counts as known from now on."""
+        """Note that the object `name` is that, for good, unless there is one already."""
 
         def work(ledger: Ledger) -> None:
+            if any(placing.names(ledger.connection, statements.MARK, MARK_EPOCH)):
+                return
             ledger.connection.execute(statements.BEGIN_MOVE, (name, MARK_EPOCH, ledger.now_ms))
 
         self._leased(epoch, work, timeout_s)

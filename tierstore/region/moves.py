@@ -230,7 +230,10 @@ class Directory(Region, Protocol):
         """The object by which the region recognizes its cold tier; None: it has not used one."""
 
     def put_marker(self, epoch: int, name: str, timeout_s: float) -> None:
-        """Note that the object `name` is that, for good. It counts as known from now on."""
+        """Note that the object `name` is that, for good. It counts as known from now on.
+
+        If there is one already, that stays: a call that comes late must not bring another.
+        """
 
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why `key` is not in the tier where it should be, if so."""

@@ -150,7 +150,7 @@ class MemoryMoves:
         """Note that object."""
         with self._lock:
             self._check(epoch)
-            self.mark = name
+            self.mark = self.mark or name
 
     def stay(self, key: str, timeout_s: float) -> Stay | None:
         """Why `key` is not where it should be."""

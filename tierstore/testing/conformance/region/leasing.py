@@ -114,6 +114,10 @@ class Leasing(RegionBench):
         assert mover.region.marker(TIMEOUT_S) is None
         mover.region.put_marker(mover.epoch, UNKNOWN_NAME, TIMEOUT_S)
         assert mover.region.marker(TIMEOUT_S) == UNKNOWN_NAME
+        second = f"{UNKNOWN_NAME[:-5]}x.val"
+        mover.region.put_marker(mover.epoch, second, TIMEOUT_S)
+        assert mover.region.marker(TIMEOUT_S) == UNKNOWN_NAME
+        assert mover.region.known_objects([second], TIMEOUT_S) == set()
         clock.advance(365 * DAY_S)
         later = mover.other()
         assert later.region.marker(TIMEOUT_S) == UNKNOWN_NAME
