@@ -81,7 +81,9 @@ def test_an_open_store_goes_on_by_itself(region, open_store, runtime):
     store.counter("n/1").add(5)
     store.flush()
     backup = back_up(region)
-    store.put("k", 2)
+    for _ in range(9):
+        store.put("k", 2)
+        store.flush()
     store.counter("n/1").add(7)
     store.flush()
     assert store.get("k") == 2
@@ -94,6 +96,9 @@ def test_an_open_store_goes_on_by_itself(region, open_store, runtime):
     store.flush()
     assert store.get("k") == store.get("k", max_age=0) == 1
     assert store.counter("n/1").get() == 105
+    session = store.session()
+    session.get("k")
+    assert max(session._context.seen.positions.values()) <= region._position
     kept = [entry for entry in region.aside(10, 2.0) if entry.kind == "retired"]
     assert {entry.key for entry in kept} == {"k", "n/1"}
     assert {entry.reason for entry in kept} == {"the region was restored from a backup without it"}

@@ -55,6 +55,7 @@ class RegionLink:
         self.skew_ms = 0
         self.heard_ns = runtime.time_ns()  # when the last call that was answered was sent
         self.shown = 0  # no row that this replica was shown, or wrote, has a higher position
+        self._incarnation = 0  # the life of the region in whose feed that is
         self.is_skewed = False  # too far off the region's clock to stamp writes
         self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
@@ -85,6 +86,8 @@ class RegionLink:
                 sent_ns = self._runtime.time_ns()
                 registration: Registration = self.observed(lambda: self._connect(deadline))
                 self._measure(registration.now_ms, sent_ns)
+                if registration.info.incarnation != self._incarnation:
+                    self._incarnation, self.shown = registration.info.incarnation, 0
                 self.note_shown(max(registration.position, registration.reached))
                 self.on_registered(registration)
                 self.is_new = False
