@@ -190,6 +190,24 @@ def damage_delta(path, key):
     connection.close()
 
 
+def test_a_closed_journal_stays_closed(take):
+    """Closing waits for a flush that is under way, but not for ever: the next owner has it."""
+    journal, _ = take(REPLICA)
+    journal.append("a", b"1")
+    journal.close()
+    for use in (
+        lambda: journal.append("b", b"2"),
+        lambda: journal.freeze([], 1, 0),
+        lambda: journal.acknowledge(1, b"", 0),
+    ):
+        with pytest.raises(UnavailableError, match="was closed"):
+            use()
+    journal.close()
+    again, stored = take(REPLICA + 1)
+    assert (stored.replica, stored.last_seq) == (REPLICA, 1)
+    again.append("b", b"2")
+
+
 def test_a_damaged_write_is_remembered_until_its_key_is_written_again(take):
     journal, _ = take()
     append(journal, "a", "b")

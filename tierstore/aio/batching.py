@@ -21,6 +21,11 @@ class AsyncBatch:
 
     __reduce__ = refuse_pickling("a batch", "ask the store for it where it is needed")
 
+    def __del__(self) -> None:
+        """Collect no longer for a block that was ended before `__aexit__` could be."""
+        if (collector := getattr(self, "_collector", None)) is not None:
+            collector.end()
+
     async def __aenter__(self) -> AsyncStore:
         self._collector.begin()
         astore = self._astore

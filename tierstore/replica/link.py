@@ -61,7 +61,7 @@ class RegionLink:
         self.failure: str | None = None
         self.breaker = Breaker(runtime, "the region")
         self._runtime = runtime
-        self.registering = runtime.lock()
+        self.registering = runtime.turn()
         self.on_registered: Callable[[Registration], None] = lambda _: None
 
     @property

@@ -35,7 +35,7 @@ class Puller:
     def __init__(self, state: ReplicaState, rule_for: Callable[[str], Rule]) -> None:
         self._state = state
         self._rule_for = rule_for
-        self._lock = state.runtime.lock()
+        self._lock = state.runtime.turn()
         self._incarnation = 0  # of the region when this replica registered last
 
     def on_registered(self, registration: Registration) -> None:

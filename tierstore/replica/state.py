@@ -79,8 +79,8 @@ class ReplicaState:
         self.policy = policy
         self.runtime = runtime
         self.lock = runtime.lock()
-        self.journal_lock = runtime.lock()
-        self.flush_lock = runtime.lock()
+        self.journal_lock = runtime.turn()
+        self.flush_lock = runtime.turn()
         self.clock = HybridClock(runtime.time_ns, int(policy.replication.max_drift_s * MS_PER_S))
         self.edge = EdgeTable(policy.edge.capacity_bytes)
         self.outbox = Outbox(replica)

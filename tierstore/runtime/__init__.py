@@ -11,6 +11,8 @@ import _thread
 import os
 import time
 
+from tierstore.runtime.turn import Turn
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +94,10 @@ class Runtime:
     def lock(self) -> Lock:
         """A lock that is not re-entrant."""
         return _thread.allocate_lock()
+
+    def turn(self) -> Lock:
+        """A lock to be waited for with a timeout: Ctrl-C never leaves it taken."""
+        return Turn()
 
     def event(self) -> Event:
         """An event that threads can wait for."""

@@ -62,12 +62,18 @@ class Collector:
         if self._has_begun:
             raise InvalidArgumentError("a batch is one block: ask the store for another")
         self._has_begun = True
-        self.outer = _current.get()
-        _current.set(self)
-        self.root.begin_batch(self)
+        try:
+            self.outer = _current.get()
+            _current.set(self)
+            self.root.begin_batch(self)
+        except BaseException:  # Ctrl-C: nobody will leave a block that was not entered
+            self.end()
+            raise
 
     def end(self) -> None:
-        """Collect nothing from now on."""
+        """Collect nothing from now on. Idempotent."""
+        if self.has_ended or not self._has_begun:
+            return
         with self._lock:
             self.has_ended = True
         if _current.get() is self:  # not so if the block ends in another context
@@ -153,6 +159,11 @@ class Batch:
         self._timeout = timeout
 
     __reduce__ = refuse_pickling("a batch", "ask the store for it where it is needed")
+
+    def __del__(self) -> None:
+        """Collect no longer for a block that Ctrl-C ended before `__exit__` could."""
+        if (collector := getattr(self, "_collector", None)) is not None:
+            collector.end()
 
     def __enter__(self) -> Store:
         self._collector.begin()

@@ -135,7 +135,7 @@ class Core:
 
     def end_batch(self, batch: Collector) -> None:
         """Look for `batch` no longer."""
-        self._batches.discard(batch)
+        self._batches -= {known for known in self._batches if known is batch or known.has_ended}
         self._turn = object()
         self._bind_writes(self._alive())
 

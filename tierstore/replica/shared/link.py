@@ -36,7 +36,7 @@ class EdgeLink:
         self._runtime = runtime
         self._timeout_s = timeout_s
         self._require = require
-        self._connecting = runtime.lock()
+        self._connecting = runtime.turn()
         self.made: SharedEdge | None = None
         self.info: EdgeInfo | None = None
         self.run = ""

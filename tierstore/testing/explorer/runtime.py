@@ -37,6 +37,10 @@ class ExploringRuntime(ManualRuntime):
         """A lock that actors wait for in turns."""
         return CooperativeLock(self._explorer)
 
+    def turn(self) -> Lock:
+        """`lock`: nobody presses Ctrl-C here."""
+        return self.lock()
+
     def event(self) -> Event:
         """An event that actors wait for in turns."""
         return CooperativeEvent(self._explorer, self)

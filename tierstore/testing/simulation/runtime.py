@@ -64,6 +64,10 @@ class SimulatedRuntime(Runtime):
         """A lock that tasks wait for in turns."""
         return SimulatedLock(self._scheduler)
 
+    def turn(self) -> Lock:
+        """`lock`: nobody presses Ctrl-C here."""
+        return self.lock()
+
     def event(self) -> Event:
         """An event that tasks wait for."""
         return SimulatedEvent(self._scheduler)

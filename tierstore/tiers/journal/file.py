@@ -13,7 +13,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tierstore.errors import CorruptionError
+from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.region.batch import decode_batch
 from tierstore.tiers.journal.content import (
     DAMAGED,
@@ -26,6 +26,7 @@ from tierstore.tiers.journal.content import (
     seal,
 )
 from tierstore.tiers.journal.errors import translated
+from tierstore.tiers.journal.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -78,6 +79,7 @@ class JournalFile:
         self._lock = lock
         self._sync_always = sync_always
         self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
         self._seq = -1  # of the last delta; negative where only the file knows
         self._damaged: set[str] = set()
         self.region: str | None = None
@@ -114,15 +116,17 @@ class JournalFile:
     def append(self, key: str, delta: bytes, stamp: int = 0) -> int:
         """Commit one delta, made at `stamp`; returns its sequence number."""
         try:
-            connection = self._connection or self._connect()
+            connection = self._connection
+            if connection is None or connection.in_transaction:
+                connection = self._connect()
             seq = self._seq + 1 or self._next()
             # A bytearray is bound as it is; for bytes sqlite3 would look for an adapter first.
             connection.execute(_APPEND, (seq, key, bytearray(delta), zlib.crc32(delta)))
-        except (sqlite3.Error, OSError):
+            self._seq = seq
+        except BaseException:  # also Ctrl-C: it may be there, and its number taken
             self._seq = -1
             with translated(self.path):
                 raise
-        self._seq = seq
         self._lock.move_mark(seq, stamp)
         if self._damaged:
             self._heal([key])
@@ -135,7 +139,7 @@ class JournalFile:
             seq = self._next()
             rows = [(at, key, raw, zlib.crc32(raw)) for at, (key, raw) in enumerate(deltas, seq)]
             self._seq = -1
-            with _Transaction(connection):
+            with Transaction(connection):
                 connection.executemany(_APPEND, rows)
             self._seq = seq + len(rows) - 1
         self._lock.move_mark(self._seq, stamp)
@@ -167,7 +171,7 @@ class JournalFile:
 
     def renew(self, replica: int) -> None:
         """Belong to a new replica, which has sent nothing yet. Unflushed deltas stay."""
-        with translated(self.path), _Transaction(connection := self._connect()):
+        with translated(self.path), Transaction(connection := self._connect()):
             connection.execute("DELETE FROM batches")
             connection.execute("DELETE FROM held")
             _set(connection, replica=replica, acknowledged=0, digest=b"", frozen=0)
@@ -188,7 +192,7 @@ class JournalFile:
         """
         from tierstore.region.batch import encode_delta
 
-        with translated(self.path), _Transaction(connection := self._connect()):
+        with translated(self.path), Transaction(connection := self._connect()):
             connection.execute(_ACKNOWLEDGE, (now_ms, number))
             _set(connection, acknowledged=number, digest=digest)
             connection.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in settled])
@@ -203,7 +207,7 @@ class JournalFile:
 
     def trim(self, oldest_ms: int, retained_bytes_max: int) -> None:
         """Drop acknowledged batches from before `oldest_ms` or beyond the size bound."""
-        with translated(self.path), _Transaction(connection := self._connect()):
+        with translated(self.path), Transaction(connection := self._connect()):
             acknowledged = load_header(connection, self.path)["acknowledged"]
             first = _first_retained(connection, acknowledged, oldest_ms, retained_bytes_max)
             connection.execute("DELETE FROM batches WHERE number < ?", (first,))
@@ -235,6 +239,7 @@ class JournalFile:
 
     def close(self, stamp: int = 0) -> None:
         """Close the file and give up its lock, noting the last `stamp` reached. Idempotent."""
+        self._is_closed = True
         try:
             with translated(self.path):
                 self.close_connection()
@@ -260,6 +265,8 @@ class JournalFile:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
+            if self._is_closed:  # a flush that took longer than closing waits for it comes here
+                raise UnavailableError(f"journal {self.path} was closed")
             connection = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, timeout=1.0
             )
@@ -276,24 +283,25 @@ class JournalFile:
                 connection.close()
                 raise
             self._connection = connection
+        elif self._connection.in_transaction:  # Ctrl-C kept an earlier call from ending it
+            self._connection.rollback()
         return self._connection
 
     @contextmanager
     def _synced(self) -> Iterator[sqlite3.Connection]:
         """A transaction that survives a power cut."""
-        connection = self._connect()
-        connection.execute("PRAGMA synchronous=FULL")
+        (connection := self._connect()).execute("PRAGMA synchronous=FULL")
         try:
-            with _Transaction(connection):
+            with Transaction(connection):
                 yield connection
         finally:
-            self._set_sync(connection)
+            self._set_sync(self._connect())
 
     def _set_sync(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA synchronous={'FULL' if self._sync_always else 'NORMAL'}")
 
     def _create(self, connection: sqlite3.Connection, replica: int) -> None:
-        with _Transaction(connection):
+        with Transaction(connection):
             for statement in _SCHEMA.strip().split("\n"):
                 connection.execute(statement)
             _set(connection, **EMPTY_HEADER | {"replica": replica})
@@ -311,14 +319,14 @@ class JournalFile:
         """Note damaged keys where the next freeze does not remove them."""
         self._damaged = set(state.corrupt)
         if self._damaged:
-            with _Transaction(connection):
+            with Transaction(connection):
                 connection.execute("DELETE FROM quarantine WHERE reason = ?", (DAMAGED,))
                 connection.executemany(_SET_ASIDE, [(key, b"", DAMAGED) for key in state.corrupt])
 
     def _heal(self, keys: list[str]) -> None:
         """Forget that earlier writes of `keys` are damaged: newer ones are in their place."""
         healed = self._damaged.intersection(keys)
-        with translated(self.path), _Transaction(connection := self._connect()):
+        with translated(self.path), Transaction(connection := self._connect()):
             connection.executemany(
                 "DELETE FROM quarantine WHERE key = ? AND reason = ?",
                 [(key, DAMAGED) for key in healed],
@@ -353,24 +361,6 @@ def _first_retained(
         if at_ms >= oldest_ms:
             return int(number)
     return acknowledged + 1
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when an exception leaves the block."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                self._connection.execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
 
 def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:
