@@ -234,6 +234,45 @@ def test_bad_input_is_refused_first(world):
             call()
 
 
+def test_what_a_batch_of_a_session_reads_is_the_sessions(world):
+    a, b = world.stores["a"], world.stores["b"]
+    a.put("x", 1)
+    a.counter("n/1").add(1)
+    a.flush()
+    assert (b.get("x"), b.counter("n/1").get()) == (1, 1)
+    session = a.session()
+    session.put("x", 2)
+    session.counter("n/1").add(1)
+    a.flush()
+    there = follow(world, session, "b")
+    with there.batch() as batch:
+        assert (batch.get("x"), batch.counter("n/1").get()) == (2, 2)
+        assert batch.prefixed("").get_many(["x", "n/1"]) == {"x": 2, "n/1": 2}
+        batch.put("y", 3)
+    with there.batch() as outer, outer.batch() as inner:
+        assert inner.read("x").value == 2
+
+    b.flush()
+    assert follow(world, there, "c").get("y") == 3
+
+
+async def test_what_an_async_batch_of_a_session_reads_is_the_sessions(tmp_path):
+    left = {"version": 1, "tiers": {"edge": {"journal": "left"}}, "replication": {"pull": "1h"}}
+    right = left | {"tiers": {"edge": {"journal": "right"}}}
+    async with (
+        tierstore.open_async(left, base_dir=tmp_path) as a,
+        tierstore.open_async(right, base_dir=tmp_path) as b,
+    ):
+        await a.put("x", 1)
+        await a.flush()
+        assert await b.get("x") == 1
+        here = a.session()
+        await here.put("x", 2)
+        await a.flush()
+        async with b.session(here.session_token).batch() as batch:
+            assert await batch.get("x") == 2
+
+
 async def test_async_sessions_do_the_same(tmp_path):
     left = {"version": 1, "tiers": {"edge": {"journal": "left"}}, "replication": {"flush": "1h"}}
     right = left | {"tiers": {"edge": {"journal": "right"}}}

@@ -15,7 +15,7 @@ from tierstore.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from tierstore.edge.entry import Entry
@@ -42,6 +42,10 @@ class SessionCore:
         """Let no verb of a view take a short way, which would not be noted."""
         view._lookup = _find_nothing
         view._rewrite = view._bump = _refuse
+
+    def _make_lookup(self, prefix: str) -> Callable[[str], None]:
+        """What `attach` gives a view, for views of batches."""
+        return _find_nothing
 
     def settle(self, deadline: Deadline) -> Deadline:
         """Return, with the time that is left, once this replica may answer the session."""

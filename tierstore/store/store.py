@@ -231,7 +231,7 @@ class Store(Resolver):
         from tierstore.store.batching import Batch
 
         self._core.refuse_closed()
-        return Batch(self, Store, seconds("timeout", timeout))
+        return Batch(self, type(self), seconds("timeout", timeout))
 
     # Other types
 
