@@ -10,7 +10,7 @@ from pycrdt import Text
 
 from tierstore.crdt import document
 from tierstore.crdt.guard import root_of
-from tierstore.crdt.views import MapView
+from tierstore.crdt.views import Block, MapView
 from tierstore.errors import EncodingError
 
 
@@ -23,7 +23,7 @@ def opened():
 @pytest.fixture
 def doc(opened):
     """The view of its root."""
-    return MapView(root_of(opened))
+    return MapView(root_of(opened), Block())
 
 
 def stored(opened):
@@ -127,7 +127,7 @@ def test_text_counts_characters(opened, doc):
 @given(st.text(), st.data())
 def test_text_is_edited_where_python_would(start, data):
     opened = document.open_document(document.empty(), 5)
-    doc = MapView(root_of(opened))
+    doc = MapView(root_of(opened), Block())
     doc["t"] = Text(start)
     for _ in range(3):
         shown = str(doc["t"])
@@ -166,3 +166,20 @@ def test_text_is_of_unicode(doc):
     doc["t"] = Text("ab")
     with pytest.raises(EncodingError):
         doc["t"].insert(0, "\ud800")
+
+
+def test_views_equal_the_data_that_they_show(doc):
+    doc["map"] = {"list": [1, {"a": [2]}], "text": Text("x")}
+    assert doc["map"] == {"list": [1, {"a": [2]}], "text": "x"}
+    assert doc["map"]["list"] == [1, {"a": [2]}] == doc["map"]["list"]
+    assert doc["map"]["list"] != [1]
+    assert doc["map"]["list"] != (1, {"a": [2]})
+    assert doc["map"]["text"] == "x" == doc["map"]["text"] != "y"
+
+
+def test_a_view_is_no_data(doc):
+    doc["list"] = [1]
+    with pytest.raises(EncodingError, match=r"put its \.json\(\)"):
+        doc["copy"] = doc["list"]
+    doc["copy"] = doc["list"].json()
+    assert doc == {"list": [1], "copy": [1]}

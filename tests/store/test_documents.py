@@ -10,7 +10,13 @@ import pytest
 
 import tierstore
 from tierstore.crdt import document
-from tierstore.errors import EncodingError, TypeMismatchError, UnavailableError
+from tierstore.errors import (
+    EncodingError,
+    InvalidArgumentError,
+    StoreClosedError,
+    TypeMismatchError,
+    UnavailableError,
+)
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, memory_store
 
 POLICY = {"rules": [{"match": "doc/*", "type": "document"}]}
@@ -212,6 +218,89 @@ def test_a_name_is_not_kept_for_edits_that_were_dropped_or_for_another_life(worl
     edit(world.a, new=1)
     world.exchange()
     assert world.a.document("doc/1").json() == world.b.document("doc/1").json() == {"new": 1}
+
+
+def test_an_edit_is_one_block(world):
+    block = world.a.document("doc/1").edit()
+    with block as doc:
+        doc["outer"] = 1
+        with pytest.raises(InvalidArgumentError), block:
+            pass
+    with pytest.raises(InvalidArgumentError), block:
+        pass
+    assert world.a.document("doc/1").json() == {"outer": 1}
+
+
+def test_what_is_left_of_a_block_edits_nothing(world):
+    with world.a.document("doc/1").edit() as doc:
+        doc["map"], doc["list"], doc["text"] = {}, [1], pycrdt.Text("x")
+        inner = doc["map"], doc["list"], doc["text"]
+    uses = [
+        lambda: doc.update(late=1),
+        lambda: inner[0].update(late=1),
+        lambda: inner[1].append(2),
+        lambda: inner[2].insert(0, "late"),
+        lambda: doc["map"],
+        doc.json,
+    ]
+    with world.a.document("doc/1").edit() as other:
+        for use in uses:  # also in a block of another edit of the same document
+            with pytest.raises(StoreClosedError):
+                use()
+        other["more"] = 1
+    assert "ended" in repr(doc)
+    expected = {"list": [1], "map": {}, "more": 1, "text": "x"}
+    assert world.a.document("doc/1").json() == expected
+
+
+async def test_an_async_edit_is_one_block(tmp_path):
+    policy = {"version": 1, **POLICY}
+    async with tierstore.open_async(policy, base_dir=tmp_path) as astore:
+        block = astore.document("doc/1").edit()
+        async with block as doc:
+            doc["outer"] = 1
+            with pytest.raises(InvalidArgumentError):
+                await block.__aenter__()
+        with pytest.raises(StoreClosedError):
+            doc["late"] = 1
+        assert await astore.document("doc/1").json() == {"outer": 1}
+
+
+def test_a_large_document_is_shown_without_the_lock(world, monkeypatch):
+    """What others need is not held while one is made plain."""
+    edit(world.a, title="x" * 300_000)  # too large for a copy at the edge
+    edit(world.b, small="x")
+    world.exchange()
+    for store in (world.a, world.b):
+        lock, shown = store._core.replica.state.lock, []
+        value = document.value
+        monkeypatch.setattr(
+            document,
+            "value",
+            lambda state: shown.append(lock.locked()) or value(state),  # noqa: B023
+        )
+        assert store.get("doc/1")["small"] == store.document("doc/1").json()["small"] == "x"
+        assert shown == [False, False]
+        monkeypatch.undo()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")
+def test_a_child_that_was_forked_within_an_edit_acknowledges_nothing(tmp_path):
+    with tierstore.open({"version": 1, **POLICY}, base_dir=tmp_path) as store:
+        block = store.document("doc/1").edit()
+        doc = block.__enter__()
+        child = os.fork()
+        doc["by"] = "child" if child == 0 else "parent"  # two changes of one name
+        if child == 0:
+            try:
+                block.__exit__(None, None, None)
+            except StoreClosedError:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        block.__exit__(None, None, None)
+        store.flush()
+        assert store.document("doc/1").json() == {"by": "parent"}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import document
-from tierstore.handles.document import Draft, kept
+from tierstore.handles.document import Draft, kept, refuse_again
 
 if TYPE_CHECKING:
     from tierstore.aio.handles import AsyncEngine
@@ -44,16 +44,20 @@ class AsyncEdit:
         self._engine = engine
         self._typed = typed
         self._timeout = timeout
+        self._draft: Draft | None = None
 
     async def __aenter__(self) -> MapView:
+        refuse_again(self._draft)
         state, generation = await self._engine.observe(kept, self._timeout)
-        self._draft = Draft(state, generation, self._typed)
-        return self._draft.begin()
+        refuse_again(self._draft)  # others may have run meanwhile
+        draft = self._draft = Draft(state, generation, self._typed)
+        return draft.begin()
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        delta = self._draft.end(is_wanted=error is None)
+        draft = self._draft
+        assert draft is not None
+        delta = draft.end(is_wanted=error is None)
         if delta is not None:
-            generation = self._draft.generation
-            await self._engine.change(delta, seen=generation, timeout=self._timeout)
+            await self._engine.change(delta, seen=draft.generation, timeout=self._timeout)
         if error is None:
-            self._draft.keep()
+            draft.keep()

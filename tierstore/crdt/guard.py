@@ -9,7 +9,7 @@ what is left is caught here.
 from __future__ import annotations
 
 from tierstore.crdt.update import ROOT, Update, read_vector, write_update
-from tierstore.errors import DecodingError, EncodingError
+from tierstore.errors import DecodingError, EncodingError, TierStoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def encoding(ask: Callable[[], T]) -> T:
     """What `ask` returns. Raises EncodingError in place of what pycrdt raises."""
     try:
         return ask()
-    except (EncodingError, MemoryError):
+    except (TierStoreError, MemoryError):
         raise
     except BaseException as exc:
         if not _is_of_pycrdt(exc):

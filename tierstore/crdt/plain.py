@@ -46,7 +46,9 @@ def shared(value: Any, room: int = DEPTH_MAX) -> Any:
 
 def _checked_int(number: int) -> int:
     if not INT_MIN <= number <= INT_MAX:
-        raise EncodingError(f"an integer in a document has 64 bits, got {number:#x}")
+        raise EncodingError(
+            f"an integer in a document lies from -2**63 to 2**63 - 2, got {number:#x}"
+        )
     return number
 
 
@@ -71,7 +73,8 @@ def _checked_text(value: Any) -> Any:
     from pycrdt import Text
 
     if not isinstance(value, Text):
-        raise EncodingError(f"a document holds JSON-like data, got {type(value).__name__}")
+        advice = ": put its .json()" if hasattr(value, "json") else ""  # a view: a place, no data
+        raise EncodingError(f"a document holds JSON-like data, got {type(value).__name__}{advice}")
     if value.is_integrated:
         raise EncodingError("a text that is in a document already cannot be put into one again")
     _checked_str(value.prelim or "")

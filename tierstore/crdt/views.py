@@ -2,7 +2,8 @@
 
 Plain data that is assigned becomes shared types at any depth, and what is read is plain data or
 another view. Indices are checked before pycrdt sees them, which panics after half an edit, and
-count characters where pycrdt counts bytes. A view is as alive as its document, and of one thread.
+count characters where pycrdt counts bytes. A view is of one thread, and of one block of edits: what
+it did later would be acknowledged by nobody, or as another block's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, MutableMapping, MutableSequence
 
 from tierstore.crdt.guard import encoding
 from tierstore.crdt.plain import checked_key, plain, shared
-from tierstore.errors import EncodingError
+from tierstore.errors import EncodingError, StoreClosedError
 from tierstore.values.msgpack import pack
 
 TYPE_CHECKING = False
@@ -22,25 +23,55 @@ if TYPE_CHECKING:
     from pycrdt import Array, Map, Text
 
 
-def viewed(item: Any) -> Any:
+class Block:
+    """A block of edits, which its views may be used in."""
+
+    __slots__ = ("is_over",)
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+
+def viewed(item: Any, block: Block) -> Any:
     """A view of what pycrdt returned, or the plain data that it is."""
     from pycrdt import Array, Map, Text
 
     if isinstance(item, Map):
-        return MapView(item)
+        return MapView(item, block)
     if isinstance(item, Array):
-        return ListView(item)
-    return TextView(item) if isinstance(item, Text) else plain(item)
+        return ListView(item, block)
+    return TextView(item, block) if isinstance(item, Text) else plain(item)
 
 
-class MapView(MutableMapping[str, "Any"]):
+class _View:
+    """Something of a document, until the block ends in which it is edited."""
+
+    def __init__(self, inner: Any, block: Block) -> None:
+        self._shared = inner
+        self._block = block
+
+    @property
+    def _inner(self) -> Any:
+        if self._block.is_over:
+            raise StoreClosedError("the block of this edit has ended: edit the document anew")
+        return self._shared
+
+    def json(self) -> Any:
+        """All of it as plain data of its own."""
+        return plain(self._inner)
+
+    def __repr__(self) -> str:
+        shown = "of an edit that has ended" if self._block.is_over else repr(self.json())
+        return f"{type(self).__name__}({shown})"
+
+
+class MapView(_View, MutableMapping[str, "Any"]):
     """A map of a document. Raises EncodingError for what a document cannot hold."""
 
-    def __init__(self, inner: Map[Any]) -> None:
-        self._inner = inner
+    _inner: Map[Any]
 
     def __getitem__(self, key: str) -> Any:
-        return viewed(self._inner[self._known(key)])
+        return viewed(self._inner[self._known(key)], self._block)
 
     def __setitem__(self, key: str, value: Any) -> None:
         name, ready = checked_key(key), shared(value)
@@ -55,14 +86,6 @@ class MapView(MutableMapping[str, "Any"]):
     def __len__(self) -> int:
         return len(self._inner)
 
-    def __repr__(self) -> str:
-        return f"MapView({self.json()!r})"
-
-    def json(self) -> dict[str, Any]:
-        """All of it as plain data of its own."""
-        data: dict[str, Any] = plain(self._inner)
-        return data
-
     def _known(self, key: Any) -> str:
         try:
             is_known = key in self._inner
@@ -74,14 +97,13 @@ class MapView(MutableMapping[str, "Any"]):
         return known
 
 
-class ListView(MutableSequence["Any"]):
+class ListView(_View, MutableSequence["Any"]):
     """An array of a document. Its indices are integers; there are no slices."""
 
-    def __init__(self, inner: Array[Any]) -> None:
-        self._inner = inner
+    _inner: Array[Any]
 
     def __getitem__(self, index: Any) -> Any:
-        return viewed(self._inner[self._known(index)])
+        return viewed(self._inner[self._known(index)], self._block)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         known, ready = self._known(index), shared(value)
@@ -93,19 +115,18 @@ class ListView(MutableSequence["Any"]):
     def __len__(self) -> int:
         return len(self._inner)
 
-    def __repr__(self) -> str:
-        return f"ListView({self.json()!r})"
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ListView):
+            other = other.json()
+        return self.json() == other if isinstance(other, list) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
 
     def insert(self, index: int, value: Any) -> None:
         """Put `value` before the element at `index`, which is cut to what there is."""
         ready, count = shared(value), len(self)
         at = min(max(index + count if index < 0 else index, 0), count)
         encoding(lambda: self._inner.insert(at, ready))
-
-    def json(self) -> list[Any]:
-        """All of it as plain data of its own."""
-        data: list[Any] = plain(self._inner)
-        return data
 
     def _known(self, index: Any) -> int:
         if type(index) is not int:
@@ -116,11 +137,10 @@ class ListView(MutableSequence["Any"]):
         return at
 
 
-class TextView:
+class TextView(_View):
     """A text of a document. What is embedded in it counts as one character."""
 
-    def __init__(self, inner: Text) -> None:
-        self._inner = inner
+    _inner: Text
 
     def __str__(self) -> str:
         return str(self._inner)
@@ -128,8 +148,10 @@ class TextView:
     def __len__(self) -> int:
         return sum(_count(chunk) for chunk, _ in self.chunks())
 
-    def __repr__(self) -> str:
-        return f"TextView({str(self)!r})"
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, TextView | str) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
 
     def json(self) -> str:
         """The text alone, without attributes and what is embedded."""

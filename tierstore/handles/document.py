@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tierstore.crdt import document
 from tierstore.crdt.guard import root_of
-from tierstore.crdt.views import MapView
+from tierstore.crdt.views import Block, MapView
+from tierstore.errors import InvalidArgumentError, StoreClosedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,18 +54,27 @@ class Edit:
     def __init__(self, engine: DocumentEngine, timeout: float | None) -> None:
         self._engine = engine
         self._timeout = timeout
+        self._draft: Draft | None = None
 
     def __enter__(self) -> MapView:
+        refuse_again(self._draft)
         draft = self._draft = Draft(*self._engine.observe(kept, self._timeout), self._engine)
         return draft.begin()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        delta = self._draft.end(is_wanted=error is None)
+        draft = self._draft
+        assert draft is not None
+        delta = draft.end(is_wanted=error is None)
         if delta is not None:
-            generation = self._draft.generation
-            self._engine.change(delta, seen=generation, timeout=self._timeout)
+            self._engine.change(delta, seen=draft.generation, timeout=self._timeout)
         if error is None:
-            self._draft.keep()
+            draft.keep()
+
+
+def refuse_again(draft: Draft | None) -> None:
+    """Raise InvalidArgumentError if there is a `draft`: its block would lose what it edits."""
+    if draft is not None:
+        raise InvalidArgumentError("an edit is one block: ask the handle for another")
 
 
 class Draft:
@@ -79,18 +89,24 @@ class Draft:
             self._document = document.open_document(state, _mint_client(state, engine))
         self._mark = document.mark_of(self._document, state)
         self._transaction = self._document.transaction()
+        self._block = Block()
+        self._process = engine.process_id()
 
     def begin(self) -> MapView:
         """The map to edit, until `end`."""
         self._transaction.__enter__()
-        return MapView(root_of(self._document))
+        return MapView(root_of(self._document), self._block)
 
     def end(self, *, is_wanted: bool) -> Any:
         """What was changed, as a delta; None if nothing was, or it is not wanted.
 
-        Raises EncodingError for what a document cannot hold.
+        Raises EncodingError for what a document cannot hold; StoreClosedError in a child that was
+        forked meanwhile: parent and child would change different things under one name.
         """
+        self._block.is_over = True
         self._transaction.__exit__(None, None, None)
+        if is_wanted and self._engine.process_id() != self._process:
+            raise StoreClosedError("the process forked within this edit: edit the document anew")
         delta = document.changes_since(self._document, self._mark) if is_wanted else None
         if delta is not None:  # what would be refused elsewhere is refused here
             document.apply(self._state, delta, origin=0, actor=0, is_same_life=True)

@@ -41,6 +41,9 @@ class DocumentEngine(Engine, Protocol):
     def random(self, size_bytes: int) -> int:
         """A random number of that size."""
 
+    def process_id(self) -> int:
+        """The id of this process; a forked child has another."""
+
     def take(self) -> Any:
         """The document that an earlier edit left open, from now on the caller's; or None."""
 

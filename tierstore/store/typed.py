@@ -94,6 +94,10 @@ class TypedKey:
         """A random number of that size."""
         return int.from_bytes(self._store._core.runtime.random_bytes(size_bytes), "big")
 
+    def process_id(self) -> int:
+        """The id of this process; a forked child has another."""
+        return self._store._core.runtime.process_id()
+
     def take(self) -> Any:
         """The document that an earlier edit left open, from now on the caller's; or None."""
         return self._store._core.opened.take(self._full)
