@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tierstore
+from tierstore.aio import watching as aio_watching
 from tierstore.errors import InvalidArgumentError, StoreClosedError, UnavailableError
 from tierstore.region.apply import Limits
 from tierstore.store import watching
@@ -19,6 +20,7 @@ from tierstore.store.results import Change, Gap
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, memory_store
 
 DAY_S = 86_400
+DEADLINE_S = 60.0
 POLICY = {"rules": [{"match": "n/*", "type": "counter"}, {"match": "**"}]}
 
 
@@ -210,6 +212,26 @@ async def test_async_watches_do_the_same(tmp_path):
         assert await watch.next(timeout=0) is None
         watch.close()
         assert [change async for change in watch] == []
+
+
+@pytest.mark.parametrize("closes_store", [False, True])
+async def test_closing_ends_an_async_watch_that_waits(tmp_path, monkeypatch, closes_store):
+    naps = asyncio.Event()
+
+    async def nap(delay_s, *, real=asyncio.sleep):
+        naps.set()
+        await real(delay_s)
+
+    monkeypatch.setattr(aio_watching, "sleep", nap)
+    policy = {"version": 1, "replication": {"pull": "1h"}}
+    async with tierstore.open_async(policy, base_dir=tmp_path) as astore:
+        watch = astore.watch()
+        assert await watch.next(timeout=0) is None
+        waiting = asyncio.create_task(anext(aiter(watch)))
+        await naps.wait()
+        await astore.close() if closes_store else watch.close()
+        with pytest.raises(StoreClosedError if closes_store else StopAsyncIteration):
+            await asyncio.wait_for(waiting, DEADLINE_S)
 
 
 async def test_what_is_at_hand_is_told_without_a_worker(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tierstore.errors import StoreClosedError
 from tierstore.store.arguments import seconds
 from tierstore.store.pickling import refuse_pickling
+from tierstore.store.watching import NAP_S
 
 if TYPE_CHECKING:
     from typing import Self
@@ -48,10 +49,17 @@ class AsyncWatch:
                 left_s = min(left_s, until_s - runtime.monotonic())
                 if left_s <= 0:
                     return None
-            await sleep(left_s)
+            await self._wait(left_s)
+
+    async def _wait(self, wait_s: float) -> None:
+        """Let time pass, in parts, so that closing need not wait for all of it."""
+        while wait_s > 0:
+            self._watch.refuse_closed()
+            await sleep(min(wait_s, NAP_S))
+            wait_s -= NAP_S
 
     def close(self) -> None:
-        """Let an iteration end at its next step. Idempotent."""
+        """Let an iteration that waits end. Idempotent."""
         self._watch.close()
 
     async def __aenter__(self) -> Self:

@@ -95,7 +95,7 @@ class Watch:
         """The next change if there is one now, by asking the region if none is known yet."""
         if not self._ready:
             self.look()
-        self._refuse_closed()
+        self.refuse_closed()
         return self._ready.popleft() if self._ready else None
 
     def has_begun(self) -> bool:
@@ -114,7 +114,7 @@ class Watch:
         prefix = self._view + self._prefix
         with self._lock:
             while not self._ready:
-                self._refuse_closed()
+                self.refuse_closed()
                 state, deadline = self._core.replica.state, self._core.deadline(None)
                 found = look(state, prefix, self._position, deadline)
                 self._take(found)
@@ -135,10 +135,11 @@ class Watch:
         runtime = self._core.runtime
         until_s = runtime.monotonic() + wait_s
         while (left_s := until_s - runtime.monotonic()) > 0:
-            self._refuse_closed()
+            self.refuse_closed()
             runtime.sleep(min(left_s, NAP_S))
 
-    def _refuse_closed(self) -> None:
+    def refuse_closed(self) -> None:
+        """Raise StoreClosedError once this or the store was closed."""
         self._core.refuse_closed()
         if self.is_closed:
             raise StoreClosedError("the watch is closed")
