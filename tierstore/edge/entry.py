@@ -14,6 +14,7 @@ from tierstore.values import decode, encode, is_immutable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from tierstore.placement.heat import Heat
@@ -39,6 +40,22 @@ class Packed:
 
 
 GONE = Packed(b"")
+
+
+class Unfolded:
+    """A value that whoever wants it folds: for large ones that takes long, and needs no lock."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        """`make` returns the value as readers see it."""
+        self._make = make
+
+    def fold(self) -> Any:
+        """What `Entry.value` is for it."""
+        value = self._make()
+        return value if is_immutable(value) else Packed(encode(value))
+
 
 CLEAN, PUT_DIRTY, TOUCH_DIRTY, REWRITTEN, CHANGED = 0, 1, 2, 3, 4
 """What of an entry waits to be frozen into a batch: nothing, the whole record, its lifetime; the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import GONE, Entry, fold
+from tierstore.edge.entry import GONE, Entry, Unfolded, fold
 from tierstore.record import REGISTER
 
 TYPE_CHECKING = False
@@ -25,14 +25,14 @@ def make_entry(key: str, rule: Rule) -> Entry:
 def fold_record(record: Record) -> Any:
     """`fold` of what `record` holds, whatever its type: the value as readers see it.
 
-    Raises DecodingError if a state that is no register's cannot be decoded.
+    Of another type than the register an Unfolded, which raises DecodingError if it cannot be.
     """
     if record.type == REGISTER:
         return fold(record.payload)
-    if record.payload is None:
+    payload = record.payload
+    if payload is None:
         return GONE
     from tierstore.crdt.types import type_of
-    from tierstore.edge.typed import folded
 
     type_ = type_of(record.type)
-    return folded(type_.value(type_.decode(record.payload)))
+    return Unfolded(lambda: type_.value(type_.decode(payload)))

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from tierstore.crdt import changes
 from tierstore.crdt.types import type_of
-from tierstore.edge.entry import GONE, PLAIN, Entry, Packed, key_size
-from tierstore.record import TYPE_CODES, Record
+from tierstore.edge.entry import GONE, PLAIN, Entry, Unfolded, key_size
+from tierstore.record import DOCUMENT, TYPE_CODES, Record
 from tierstore.region.batch import CHANGE, RESET, Delta
 from tierstore.stamp import physical_ms
-from tierstore.values import encode, is_immutable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +27,6 @@ already, and increments are one number. It is measured anew when it has grown so
 
 LIVE = object()
 """`value` of an entry with a value. Its `guard` keeps readers of registers from taking it."""
-
-
-def folded(value: Any) -> Any:
-    """`edge.entry.fold` of a value that is at hand."""
-    return value if is_immutable(value) else Packed(encode(value))
 
 
 class TypedEntry(Entry):
@@ -90,8 +84,12 @@ class TypedEntry(Entry):
     outline = record
 
     def folded(self) -> Any:
-        """The value as readers see it."""
-        return GONE if self.value is GONE else folded(self.type.value(self.state))
+        """The value as readers see it; of a document, whose states never change, an Unfolded."""
+        if self.value is GONE:
+            return GONE
+        type_, state = self.type, self.state
+        unfolded = Unfolded(lambda: type_.value(state))
+        return unfolded if type_.CODE == DOCUMENT else unfolded.fold()
 
     def payload(self) -> bytes | None:
         """The encoded state; None if deleted."""

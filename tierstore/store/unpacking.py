@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierstore.edge.entry import Packed
+from tierstore.edge.entry import Packed, Unfolded
 from tierstore.errors import CorruptionError, DecodingError
 from tierstore.values import decode
 
@@ -12,9 +12,16 @@ if TYPE_CHECKING:
 
 
 def reveal(key: str, value: Any, tier: str | None, default: Any) -> Any:
-    """What users get for `value`, which is as `edge.entry.fold` makes it; `default` if deleted."""
+    """What users get for `value`, which is as `edge.entry.fold` makes it; `default` if deleted.
+
+    Raises DecodingError if it is an Unfolded that cannot be folded.
+    """
     if value.__class__ is not Packed:
-        return value
+        if value.__class__ is not Unfolded:
+            return value
+        value = value.fold()
+        if value.__class__ is not Packed:
+            return value
     return unpack(key, value.payload, tier) if value.payload else default
 
 
