@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tierstore.errors import ValueTooLargeError
+
 RULES = [
     {"match": "jrn/n", "type": "counter"},
     {"match": "jrn/s", "type": "set"},
@@ -46,6 +48,28 @@ def test_elements_that_are_there_already_make_a_set_no_larger(new_node):
     assert node.state.outbox.unflushed_bytes < 2000
     node.store.flush()
     assert members.count() == 19
+
+
+def test_a_set_above_its_limit_takes_nothing_more_and_can_be_emptied(new_node):
+    node = new_node(**POLICY)
+    members = node.store.members("jrn/s")
+    for start in range(0, 90, 30):  # blind: nobody here knows how large it is
+        members.add(*(f"element-{n:020}" for n in range(start, start + 30)))
+        node.store.flush()
+    assert members.count() == 90
+    with pytest.raises(ValueTooLargeError):
+        members.add("one more")
+    members.add(f"element-{7:020}")  # it is there already
+    members.discard(*(f"element-{n:020}" for n in range(20)))
+    node.store.flush()
+    assert members.count() == 70
+    with pytest.raises(ValueTooLargeError):
+        members.add("one more")
+    for start in (20, 40, 60):
+        members.discard(*(f"element-{n:020}" for n in range(start, start + 20)))
+    members.add("one more")
+    node.store.flush()
+    assert members.count() == 11
 
 
 def test_a_set_that_outgrows_the_edge_leaves_it(new_node):

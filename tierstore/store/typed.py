@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierstore.crdt.types import type_of
-from tierstore.edge.entry import AGE, GONE
+from tierstore.edge.entry import AGE, GONE, key_size
 from tierstore.edge.typed import TypedEntry
 from tierstore.errors import TypeMismatchError
 from tierstore.record import TYPE_CODES
@@ -128,10 +128,27 @@ class TypedKey:
         bound = core.policy.limits.value_bytes
         size = write.size if entry is None else write.size + entry.size
         if size > bound and isinstance(entry, TypedEntry):  # which may be smaller than it says
-            with core.replica.state.lock:
-                size = write.size + entry.exact_size()
+            size = self._grown(entry, write, bound)
         check_size(self.key, size, bound)
         return write
+
+    def _grown(self, entry: TypedEntry, write: ChangeWrite, bound: int) -> int:
+        """The size of a resident key after a change; 0 if that lets it shrink.
+
+        One may be above its bound: several edges added to it at once. It can always be emptied.
+        """
+        replica = self._store._core.replica.state
+        with replica.lock:
+            payload = entry.payload()
+        if payload is None or write.size + key_size(self._full) + len(payload) <= bound:
+            return write.size + len(payload or b"")
+        type_, is_same_life = entry.type, write.seen == entry.generation
+        state = type_.apply(
+            type_.decode(payload), write.delta, origin=replica.outbox.replica, actor=0,
+            is_same_life=is_same_life,
+        )  # fmt: skip
+        after = len(type_.encode(state))
+        return after + key_size(self._full) if after > len(payload) else 0
 
 
 def require_type(key: str, rule: Rule, type_name: str) -> None:
