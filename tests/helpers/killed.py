@@ -11,6 +11,9 @@ from pathlib import Path
 
 PROGRAM = Path(__file__).parents[1] / "process" / "programs" / "adding.py"
 WAIT_S = 60.0
+PER_SET = 1000
+"""How many numbers of each writer one set takes: a set is read, and written, as a whole."""
+RULES = [{"match": "count", "type": "counter"}, {"match": "seen/*", "type": "set"}]
 
 
 class Writer:
@@ -22,7 +25,9 @@ class Writer:
 
     def live(self, delay_s):
         """Start, and be killed `delay_s` after the first acknowledgement."""
-        process = subprocess.Popen([*self.command, str(self.next)], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*self.command, str(self.next), str(PER_SET)], stdout=subprocess.PIPE
+        )
         first = process.stdout.readline()
         timer = threading.Timer(delay_s, process.kill)
         timer.start()
@@ -34,3 +39,27 @@ class Writer:
         self.acknowledged += numbers
         self.next = numbers[-1] + 2  # the number between may have been begun
         self.lives += 1
+
+
+def read_all(store, writers):
+    """The count, and the elements of all sets that `writers` may have added to."""
+    last = max(writer.next for writer in writers)
+    sets = [store.members(f"seen/{number}").all() for number in range(last // PER_SET + 1)]
+    return store.counter("count").get(), frozenset().union(*sets)
+
+
+def check_all(shown, writers):
+    """All that was acknowledged is in `shown`, once; of what was begun, at most one a life.
+
+    Returns how many increments and adds that is.
+    """
+    total, seen = shown
+    acknowledged = sum(len(writer.acknowledged) for writer in writers)
+    lives = sum(writer.lives for writer in writers)
+    assert acknowledged <= total <= acknowledged + lives
+    wanted = {f"{w.name}/{n}" for w in writers for n in w.acknowledged if n % 3}
+    unwanted = {f"{w.name}/{n}" for w in writers for n in w.acknowledged if not n % 3}
+    assert wanted <= seen
+    assert not unwanted & seen
+    assert len(seen - wanted) <= lives
+    return acknowledged

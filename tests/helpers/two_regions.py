@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import suppress
 
-from killed import WAIT_S, Writer
+from killed import RULES, WAIT_S, Writer, check_all, read_all
 
 import tierstore
 
@@ -34,7 +34,7 @@ def make_policy(urls, name, links):
             "links": links,
             "peers": {peer: {"url": urls[peer]}},
         },
-        "rules": [{"match": "count", "type": "counter"}, {"match": "seen", "type": "set"}],
+        "rules": RULES,
     }
 
 
@@ -73,17 +73,25 @@ class Regions:
         self.links, self.chance = links, random.Random(seed)
         self.writers, self.relay = [], Relay(self.policies["eu"], self.folders["eu"])
 
-    def write(self, *, writers, lives, harm=None):
-        """Let as many writers in each region live and be killed, the relay too; and `harm`."""
+    def write(self, *, writers, lives, harm=None, acknowledged_min=0, life_s_max=1.0):
+        """Let as many writers in each region live and be killed, the relay too; and `harm`.
+
+        Each has as many lives, and further ones until so much is acknowledged in all.
+        """
         self.writers = [
             Writer(self.policies[name], self.folders[name], f"{name}{number}")
             for name in NAMES
             for number in range(writers)
         ]
-        delays = [[self.chance.random() for _ in range(lives)] for _ in self.writers]
+
+        def live(writer, chance):
+            while writer.lives < lives or self.count_acknowledged() < acknowledged_min:
+                writer.live(life_s_max * chance.random())
+
+        chances = [random.Random(self.chance.random()) for _ in self.writers]
         threads = [
-            threading.Thread(target=_live, args=pair)
-            for pair in zip(self.writers, delays, strict=True)
+            threading.Thread(target=live, args=pair)
+            for pair in zip(self.writers, chances, strict=True)
         ]
         relaying = threading.Thread(target=self.relay.run, args=(self.chance,))
         if self.links == "relay":
@@ -97,6 +105,10 @@ class Regions:
         self.relay.end()
         if self.links == "relay":
             relaying.join()
+
+    def count_acknowledged(self):
+        """How many increments and adds writers that were killed have acknowledged."""
+        return sum(len(writer.acknowledged) for writer in self.writers)
 
     def settle(self):
         """Drain what the dead left, and let the regions tell each other; the seconds of that."""
@@ -113,31 +125,16 @@ class Regions:
 
     def check(self):
         """All that was acknowledged is in both regions, once; how much that is."""
-        acknowledged = sum(len(writer.acknowledged) for writer in self.writers)
-        lives = sum(writer.lives for writer in self.writers)
         shown = []
         for name in NAMES:
             with self._open(name) as store:
-                shown.append((store.counter("count").get(), store.members("seen").all()))
+                shown.append(read_all(store, self.writers))
                 assert store.check().ok
         assert shown[0] == shown[1]
-        total, seen = shown[0]
-        assert acknowledged <= total <= acknowledged + lives
-        every = [(w.name, number) for w in self.writers for number in w.acknowledged]
-        wanted = {f"{name}/{number}" for name, number in every if number % 3}
-        unwanted = {f"{name}/{number}" for name, number in every if not number % 3}
-        assert wanted <= seen
-        assert not unwanted & seen
-        assert len(seen - wanted) <= lives
-        return acknowledged
+        return check_all(shown[0], self.writers)
 
     def _open(self, name):
         return tierstore.open(self.policies[name], base_dir=self.folders[name])
-
-
-def _live(writer, delays):
-    for delay_s in delays:
-        writer.live(delay_s)
 
 
 def wait_for(is_true, timeout_s=WAIT_S):

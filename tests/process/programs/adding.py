@@ -1,6 +1,6 @@
-"""Counts, and adds to a set, until it is killed: a line for each time that both were acknowledged.
+"""Counts, and adds to sets, until it is killed: a line for each time that both were acknowledged.
 
-Arguments: the policy as JSON, the folder, a name, the first number.
+Arguments: the policy as JSON, the folder, a name, the first number, how many numbers a set takes.
 """
 
 import json
@@ -19,11 +19,12 @@ def discard(seen, element):
             time.sleep(0.05)
 
 
-policy, folder, name, first = sys.argv[1:]
+policy, folder, name, first, per_set = sys.argv[1:]
 with tierstore.open(json.loads(policy), base_dir=folder) as store:
-    count, seen = store.counter("count"), store.members("seen")
+    count = store.counter("count")
     number = int(first)
     while True:
+        seen = store.members(f"seen/{number // int(per_set)}")
         count.add(1)
         seen.add(f"{name}/{number}")
         if number % 3 == 0:
