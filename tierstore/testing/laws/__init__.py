@@ -11,7 +11,7 @@ from tierstore.testing.laws.checking import LAWS, STEPS, Checked, check, check_s
 from tierstore.testing.laws.drawing import scripts
 from tierstore.testing.laws.hashing import results_do_not_depend_on_hashes
 from tierstore.testing.laws.joining import check_join
-from tierstore.testing.laws.samples import COUNTER, SAMPLES, SET
+from tierstore.testing.laws.samples import COUNTER, DOCUMENT, REGISTER, SAMPLES, SET
 from tierstore.testing.laws.scope import explore
 from tierstore.testing.laws.steps import (
     Delete,
@@ -27,7 +27,8 @@ from tierstore.testing.laws.steps import (
 from tierstore.testing.laws.under_test import Operation, TypeUnderTest
 
 __all__ = [
-    "COUNTER", "Checked", "Delete", "Deliver", "Do", "LAWS", "Look", "Operation", "SAMPLES",
-    "SET", "STEPS", "Script", "Send", "Touch", "TypeUnderTest", "Wait", "check", "check_join",
-    "check_script", "draw_script", "explore", "results_do_not_depend_on_hashes", "scripts",
+    "COUNTER", "Checked", "DOCUMENT", "Delete", "Deliver", "Do", "LAWS", "Look", "Operation",
+    "REGISTER", "SAMPLES", "SET", "STEPS", "Script", "Send", "Touch", "TypeUnderTest", "Wait",
+    "check", "check_join", "check_script", "draw_script", "explore",
+    "results_do_not_depend_on_hashes", "scripts",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from tierstore.runtime.chance import Chance
 from tierstore.testing.laws import meaning
 from tierstore.testing.laws.checking import check
 from tierstore.testing.laws.joining import regions_agree
-from tierstore.testing.laws.life import live
+from tierstore.testing.laws.living import live
 from tierstore.testing.laws.steps import draw_script
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tierstore.runtime.chance import Chance
 from tierstore.testing.laws import encoding, joining, lifetimes, meaning, sending
-from tierstore.testing.laws.life import Life, live
+from tierstore.testing.laws.living import live
 from tierstore.testing.laws.steps import draw_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tierstore.testing.laws.life import Life
     from tierstore.testing.laws.steps import Script
     from tierstore.testing.laws.under_test import TypeUnderTest
 
@@ -28,7 +29,7 @@ LAWS: tuple[Law, ...] = (
     sending.composed_is_one_by_one,
     sending.shown_is_what_comes,
     lifetimes.deletions_win,
-    lifetimes.touches_mean_a_generation,
+    lifetimes.touches_mean_what_was_seen,
     lifetimes.the_latest_touch_has_the_lifetime,
     encoding.equal_states_have_equal_bytes,
     encoding.deltas_come_back,

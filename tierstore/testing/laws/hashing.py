@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.record import encode, hash_payload
 from tierstore.runtime.chance import Chance
-from tierstore.testing.laws.life import live
+from tierstore.testing.laws.living import live
 from tierstore.testing.laws.steps import draw_script
 
 if TYPE_CHECKING:

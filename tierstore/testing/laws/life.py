@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import changes
 from tierstore.crdt.pending import Change
@@ -12,6 +12,8 @@ from tierstore.testing.laws.known import NONE, Did, Known
 from tierstore.testing.laws.steps import Delete, Deliver, Do, Look, Script, Send, Touch, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from tierstore.testing.laws.steps import Step
     from tierstore.testing.laws.under_test import Events, Operation, TypeUnderTest
 
@@ -46,7 +48,7 @@ class Replica:
     origin: int
     region: Region
     base: tuple[Record | None, Known] = (None, Known())
-    parts: list[Change] = field(default_factory=list)
+    parts: list[Any] = field(default_factory=list)
     done: list[Did] = field(default_factory=list)
     own: Events = NONE
     """All that it ever did."""
@@ -61,7 +63,7 @@ class Applied:
     shown: Record | None
     """What the replica showed just before."""
     before: Record | None
-    parts: tuple[Change, ...]
+    parts: tuple[Any, ...]
     """The changes that were sent as one."""
     after: Record | None
     now_ms: int
@@ -81,6 +83,9 @@ class Reading:
 
 class Life:
     """A key, and all that happens to it."""
+
+    has_generations = True
+    has_one_spelling_of_deltas = True
 
     def __init__(self, under_test: TypeUnderTest, script: Script) -> None:
         self.under_test = under_test
@@ -103,6 +108,78 @@ class Life:
             for record, _ in region.states
             if record is not None
         ]  # fmt: skip
+
+    def join(self, left: Record | None, right: Record) -> Record:
+        """What a region makes of two records."""
+        return changes.join(left, right)
+
+    def apply(
+        self, record: Record | None, change: Any, origin: int, *, actor: int,
+        now_ms: int | None = None,
+    ) -> Record | None:  # fmt: skip
+        """`record` after `change`, which goes over the wire."""
+        type_ = self.under_test.type
+        payload = None if change.delta is None else type_.encode_delta(change.delta)
+        delta = Record(
+            0, origin, payload, change.expires_at_ms, change.touch, None, type_.CODE, change.seen
+        )  # fmt: skip
+        now_ms = self.now_ms if now_ms is None else now_ms
+        return changes.change(record, delta, resets=change.resets, now_ms=now_ms, actor=actor)
+
+    def composed(self, parts: Sequence[Any]) -> Any:
+        """`parts`, at least one, as one change."""
+        change = parts[0]
+        for part in parts[1:]:
+            change = change.then(part, self.under_test.type)
+        return change
+
+    def spelled(self, records: Iterable[Record]) -> list[bytes]:
+        """The bytes of their states."""
+        return [record.payload for record in records if record.payload is not None]
+
+    def deltas(self) -> list[Any]:
+        """All that was sent."""
+        parts = [part.delta for applied in self.applied for part in applied.parts]
+        return [delta for delta in parts if delta is not None]
+
+    def look(self, record: Record | None) -> Any:
+        """What has to be the same of two records that are alike."""
+        if record is None or record.payload is None:
+            return None
+        return self.under_test.type.value(self.under_test.type.decode(record.payload))
+
+    def mark_of(self, record: Record | None) -> tuple[Any, ...]:
+        """What lives that go on alike have in common of a record."""
+        return () if record is None else (record.payload, record.generation)
+
+    def mark_of_part(self, part: Any) -> tuple[Any, ...]:
+        """The same, of a change that waits."""
+        return repr(part.delta), part.seen
+
+    def identity(self, record: Record) -> Any:
+        """Whose lifetime a record has."""
+        return record.generation
+
+    def after(self, operation: Operation, record: Record | None) -> Record | None:
+        """`record` after `operation` of a replica that has seen it and comes from far away."""
+        if record is None or record.payload is None:
+            return record
+        type_ = self.under_test.type
+        state = type_.decode(record.payload)
+        delta = operation.make(type_.decode(record.payload), self.stamp + 1)
+        if delta is None:
+            return record
+        state = type_.apply(state, delta, origin=1, actor=1, is_same_life=True)
+        return Record(0, 0, type_.encode(state), type=type_.CODE, generation=record.generation)
+
+    def held_and_wanted(self, record: Record | None, known: Known) -> tuple[Any, Any]:
+        """What a record holds of that which the model tells, and what the model tells."""
+        under_test = self.under_test
+        if record is None or record.payload is None:
+            return None, known.remaining() if known.events else None
+        if under_test.expected is None:
+            return None, None
+        return under_test.shows(self.look(record)), under_test.expected(known.remaining())
 
     def take(self, step: Step) -> None:
         """Let `step` happen."""
@@ -133,7 +210,7 @@ class Life:
         record = replica.base[0]
         if not replica.parts:
             return record
-        return apply(self, record, composed(self, replica.parts), replica.origin, actor=0)
+        return self.apply(record, self.composed(replica.parts), replica.origin, actor=0)
 
     def _change(self, replica: Replica, step: Do | Delete | Touch) -> None:
         self.stamp += 1
@@ -156,13 +233,14 @@ class Life:
                 replica.done.append(Did(changes=False))
         else:
             self._do(replica, step, shown, seen)
-        self._read(f"replica {step.replica}", self.shown(replica), self._known(replica))
+        self._read_replica(replica)
 
     def _do(self, replica: Replica, step: Do, shown: Record | None, seen: int) -> None:
         type_, operation = self.under_test.type, step.operation
         is_live = shown is not None and shown.is_live(self.now_ms)
         payload = shown.payload if is_live and shown is not None else None
-        delta = operation.delta(type_.empty() if payload is None else type_.decode(payload))
+        state = type_.empty() if payload is None else type_.decode(payload)
+        delta = operation.make(state, self.stamp)
         if delta is None:
             return
         added = set() if operation.adds is None else {(self.stamp, operation.adds)}
@@ -181,19 +259,16 @@ class Life:
 
     def _known(self, replica: Replica) -> Known:
         record, known = replica.base
-        return known.after(replica.done, is_over=has_expired(record, self.now_ms))
+        return known.after(replica.done, is_over=self._is_over(record))
 
     def _send(self, replica: Replica) -> None:
         region = replica.region
         if replica.parts:
             shown, before = self.shown(replica), region.record
-            change = composed(self, replica.parts)
-            after = self._stamped(
-                before, apply(self, before, change, replica.origin, actor=region.actor), region
-            )
-            known = region.known.after(
-                replica.done, is_over=has_expired(before, self.now_ms)
-            )  # fmt: skip
+            change = self.composed(replica.parts)
+            after = self.apply(before, change, replica.origin, actor=region.actor)
+            after = self._stamped(before, after, region)
+            known = region.known.after(replica.done, is_over=self._is_over(before))
             self.applied.append(
                 Applied(
                     replica.base[0], shown, before, tuple(replica.parts), after, self.now_ms,
@@ -218,7 +293,7 @@ class Life:
     def _deliver(self, state: tuple[Record | None, Known], target: Region) -> None:
         record, known = state
         if record is not None:
-            self._store(target, changes.join(target.record, record), target.known.join(known))
+            self._store(target, self.join(target.record, record), target.known.join(known))
 
     def _store(self, region: Region, record: Record | None, known: Known) -> None:
         region.states.append((record, known))
@@ -227,40 +302,16 @@ class Life:
     def _read(self, whose: str, record: Record | None, known: Known) -> None:
         self.readings.append(Reading(whose, record, known, self.now_ms))
 
+    def _read_replica(self, replica: Replica) -> None:
+        whose = f"replica {self.replicas.index(replica)}"
+        self._read(whose, self.shown(replica), self._known(replica))
+
+    def _is_over(self, record: Record | None) -> bool:
+        """Whether the next change of `record` begins a generation, as it has expired."""
+        return has_expired(record, self.now_ms)
+
     def _expiry(self, ttl_ms: int | None) -> int | None:
         return None if ttl_ms is None else self.now_ms + ttl_ms
-
-
-def live(under_test: TypeUnderTest, script: Script, *, settles: bool = True) -> Life:
-    """The life that `script` tells, to its end, and settled."""
-    life = Life(under_test, script)
-    for step in script.steps:
-        life.take(step)
-    if settles:
-        life.settle()
-    return life
-
-
-def composed(life: Life, parts: list[Change] | tuple[Change, ...]) -> Change:
-    """`parts`, at least one, as one change."""
-    change = parts[0]
-    for part in parts[1:]:
-        change = change.then(part, life.under_test.type)
-    return change
-
-
-def apply(
-    life: Life, record: Record | None, change: Change, origin: int, *, actor: int,
-    now_ms: int | None = None,
-) -> Record | None:  # fmt: skip
-    """`record` after `change`, which goes over the wire."""
-    type_ = life.under_test.type
-    payload = None if change.delta is None else type_.encode_delta(change.delta)
-    delta = Record(
-        0, origin, payload, change.expires_at_ms, change.touch, None, type_.CODE, change.seen
-    )  # fmt: skip
-    now_ms = life.now_ms if now_ms is None else now_ms
-    return changes.change(record, delta, resets=change.resets, now_ms=now_ms, actor=actor)
 
 
 def has_expired(record: Record | None, now_ms: int) -> bool:

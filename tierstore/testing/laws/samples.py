@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import counter, set
-from tierstore.record import Record
+from tierstore.testing.laws.documents import DOCUMENT
+from tierstore.testing.laws.registers import REGISTER
 from tierstore.testing.laws.under_test import Operation, TypeUnderTest
 from tierstore.values.msgpack import pack
 
@@ -55,15 +56,4 @@ def _elements(events: list[Any]) -> list[Any]:
 
 COUNTER = TypeUnderTest("counter", counter, _draw_number, (adding(1), adding(-2)), sum)
 SET = TypeUnderTest("set", set, _draw_change, (inserting("x"), discarding("x")), _elements)
-SAMPLES = {sample.name: sample for sample in (COUNTER, SET)}
-
-
-def draw_registers(chance: Chance, count: int) -> list[Record]:
-    """Registers that may have met: few versions, clones among them."""
-    return [
-        Record(
-            chance.randint(0, 3), chance.randint(1, 2), chance.choice((None, b"\x01", b"\x02")),
-            chance.choice((None, 1, 2)), chance.randint(0, 2), chance.choice((None, {"a": "b"})),
-        )
-        for _ in range(count)
-    ]  # fmt: skip
+SAMPLES = {sample.name: sample for sample in (REGISTER, COUNTER, SET, DOCUMENT)}

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tierstore.testing.laws import joining, meaning
-from tierstore.testing.laws.life import Life, Replica
+from tierstore.testing.laws.life import Replica
+from tierstore.testing.laws.living import begin
 from tierstore.testing.laws.steps import Delete, Deliver, Do, Script, Send, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tierstore.record import Record
     from tierstore.testing.laws.known import Known
+    from tierstore.testing.laws.life import Life
     from tierstore.testing.laws.under_test import Events, TypeUnderTest
 
 LAWS = (meaning.values_are_as_expected, joining.regions_agree)
@@ -30,7 +31,7 @@ def explore(under_test: TypeUnderTest, depth: int, *, operations_max: int = OPER
     """
     moves = tuple(_moves(under_test))
     seen: set[object] = set()
-    layer = [Path(Life(under_test, Script(())))]
+    layer = [Path(begin(under_test, Script(())))]
     for _ in range(depth):
         layer = [
             after
@@ -114,23 +115,19 @@ def _mark(life: Life, operations: int) -> object:
     numbers = {event[0] for _, known in places for event in known.events}
     numbers |= {event[0] for did in done for event in did.adds}
     ranks = {number: rank for rank, number in enumerate(sorted(numbers))}
-    told = tuple((*_told(record), *_renamed(known, ranks)) for record, known in places)
-    return operations, told, tuple(_pending(replica, ranks) for replica in life.replicas)
-
-
-def _told(record: Record | None) -> tuple[object, ...]:
-    return () if record is None else (record.payload, record.generation)
+    told = tuple((*life.mark_of(record), *_renamed(known, ranks)) for record, known in places)
+    return operations, told, tuple(_pending(life, replica, ranks) for replica in life.replicas)
 
 
 def _renamed(known: Known, ranks: dict[int, int]) -> tuple[object, ...]:
     return known.generation, _ranked(known.events, ranks), _ranked(known.removed, ranks)
 
 
-def _pending(replica: Replica, ranks: dict[int, int]) -> object:
+def _pending(life: Life, replica: Replica, ranks: dict[int, int]) -> object:
     did = tuple(
         (one.resets, _ranked(one.adds, ranks), _ranked(one.removes, ranks)) for one in replica.done
     )
-    return did, tuple((repr(part.delta), part.seen) for part in replica.parts)
+    return did, tuple(map(life.mark_of_part, replica.parts))
 
 
 def _ranked(events: Events, ranks: dict[int, int]) -> frozenset[object]:

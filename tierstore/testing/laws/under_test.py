@@ -16,18 +16,28 @@ Event: TypeAlias = tuple[int, Any]
 Events: TypeAlias = frozenset[Event]
 
 
+def _all(value: Any) -> Any:
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """Something that a program does to what a replica shows."""
 
     name: str
     """How a witness tells it."""
-    delta: Callable[[Any], Any] = field(repr=False, compare=False)
-    """From the state that is shown, the delta."""
+    delta: Callable[..., Any] = field(repr=False, compare=False)
+    """From the state that is shown, the delta; None if it changes nothing."""
     adds: Any = None
     """What event it is, if it is one: `expected` is given it. None for none."""
     removes: Callable[[Any], bool] | None = field(default=None, repr=False, compare=False)
     """Of which events that are shown nothing remains after it; None for of none."""
+    takes_number: bool = False
+    """Whether `delta` is also given a number, from 1 on, that no other operation of a life has."""
+
+    def make(self, state: Any, number: int) -> Any:
+        """The delta, from the state that is shown."""
+        return self.delta(state, number) if self.takes_number else self.delta(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +51,6 @@ class TypeUnderTest:
     alphabet: tuple[Operation, ...]
     """The few of which small scopes try every order."""
     expected: Callable[[list[Any]], Any] | None = None
-    """The value after these events, of which none was removed; None: there is no such model."""
+    """What is shown after these events, of which none was removed; None: there is no model."""
+    shows: Callable[[Any], Any] = _all
+    """What of a value `expected` tells."""
