@@ -11,7 +11,7 @@ from tierstore.crdt.guard import root_of
 from tierstore.crdt.pending import Change
 from tierstore.crdt.plain import shared
 from tierstore.crdt.types import type_of
-from tierstore.crdt.update import DELETED, GC
+from tierstore.crdt.update import DELETED, GC, Struct, Update
 from tierstore.errors import DecodingError, EncodingError, InvalidArgumentError
 from tierstore.record import DOCUMENT, Record
 
@@ -150,6 +150,31 @@ def test_of_an_edit_that_needs_nothing_only_its_deletions_are_lost():
     delta = edited(made(set_to(a=1)), edit)
     state = made(set_to(b=2))
     assert document.value(after(state, delta, is_same_life=False)) == {"b": 2, "c": 3}
+
+
+def test_of_edits_of_another_generation_those_stay_that_need_nothing_of_it():
+    gone, state = made(set_to(a=1, list=[1])), made(set_to(b=2))
+    opened = document.open_document(gone, 9)
+    mark, deltas = document.mark_of(opened, gone), []
+    for edit in (set_to(c=3), lambda root: root["list"].append(2), set_to(d=4)):
+        edit(root_of(opened))
+        deltas.append(document.changes_since(opened, mark))
+        mark = document.mark_of(opened)
+    own = edited(after(gone, deltas[0]), set_to(e=5))
+    one_by_one = composed = None
+    for delta in (*deltas, own):
+        one_by_one = after(one_by_one or state, delta, is_same_life=False)
+        composed = document.compose(composed, delta, is_same_life=True) if composed else delta
+    assert document.value(one_by_one) == {"b": 2, "c": 3, "e": 5}  # "d" came after what is lost
+    assert after(state, composed, is_same_life=False) == one_by_one
+
+
+def test_changes_that_wait_for_each_other_do_not_stand():
+    def beside(id_):
+        return [Struct(0, 1, 8, id_, None, None, None, (b"\x7e",))]
+
+    waiting = Update({4: beside((6, 0)), 5: beside((6, 0)), 6: beside((5, 0))}, {})
+    assert after(document.empty(), waiting, is_same_life=False) == document.empty()
 
 
 def test_of_changes_of_two_generations_the_first_goes_if_it_needs_its_own():

@@ -14,9 +14,10 @@ them: laws hold by construction, and equal states have equal bytes. pycrdt reads
 A change is an update too. It names what it needs by ids that nobody gives twice, as each document
 that is opened for edits gets a client of its own. So whether it can apply is seen from the state:
 it needs each id that it refers to, and each clock of its clients before its own. Of another
-generation that an edit has seen nothing is there, so the edit is lost as a whole, unless it needs
-nothing of it (the first edit, or one of keys that nobody had set). In the generation that it speaks
-of all is there, as a region applies the deltas of a replica in order: anything else is malformed.
+generation that an edit has seen nothing is there, so of the edit only that is left which needs
+nothing of it (the first edit, or keys that nobody had set): the same whether edits are sent one by
+one or as one. In the generation that it speaks of all is there, as a region applies the deltas of a
+replica in order: anything else is malformed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from __future__ import annotations
 from tierstore.crdt import guard
 from tierstore.crdt.places import fresh_bytes, settled
 from tierstore.crdt.plain import plain
-from tierstore.crdt.union import GapError, clocks_of, tidied, union, within, without
+from tierstore.crdt.standing import standing
+from tierstore.crdt.union import clocks_of, tidied, union, within, without
 from tierstore.crdt.update import Update, read_update, read_vector, write_update, write_vector
 from tierstore.errors import DecodingError, EncodingError, InvalidArgumentError
 from tierstore.record import DOCUMENT
@@ -90,43 +92,32 @@ def join(left: State, right: State) -> State:
 
 
 def compose(first: Delta, second: Delta, *, is_same_life: bool) -> Delta:
-    """All changes of both; of another generation than `second` only if they needed nothing.
+    """All changes of both; of another generation than `second` only what needed nothing of it.
 
-    That is when `apply` lets them show, so that `second` may have seen them.
+    That is what `apply` lets show, so that `second` may have seen it.
     """
-    if not is_same_life:
-        try:
-            first = _applied(empty(), first, is_same_life=False)
-        except GapError:
-            return second
-    return union(first, second)
+    return union(first if is_same_life else _standing(empty(), first), second)
 
 
 def apply(state: State, delta: Delta, *, origin: int, actor: int, is_same_life: bool) -> State:
-    """The changes of `state` and those of `delta`; or `state` if it has not what those need.
+    """The changes of `state` and those of `delta`; of another life, those that need nothing of it.
 
     Raises DecodingError if they need what is not there although they have seen this generation, if
     `state` has others with the same ids, or if pycrdt can make no document of it.
     """
-    try:
-        applied = _applied(state, delta, is_same_life=is_same_life)
-    except GapError:
-        if is_same_life:
-            raise
-        return state
+    if not is_same_life:
+        delta = _standing(state, delta)
+        if not delta.structs and not delta.deleted:
+            return state
+    applied = settled(union(state, delta))
     guard.hydrated(applied)  # what it cannot make a document of would harm all who read it
     return applied
 
 
-def _applied(state: State, delta: Delta, *, is_same_life: bool) -> State:
-    if not is_same_life:  # what it deletes of another generation is of no concern
-        delta = Update(delta.structs, _known(delta.deleted, union(state, _alone(delta))))
-    return settled(union(state, delta))
-
-
-def _alone(delta: Delta) -> Delta:
-    """`delta` without what it deletes."""
-    return Update(delta.structs, {})
+def _standing(state: State, delta: Delta) -> Delta:
+    """What is left of `delta` where `state` is all there is."""
+    left = standing(state, delta)
+    return Update(left.structs, _known(delta.deleted, union(state, left)))
 
 
 def _known(deleted: dict[int, Ranges], update: Update) -> dict[int, Ranges]:

@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 from tierstore.testing.laws.checking import LAWS, STEPS, Checked, check, check_script
+from tierstore.testing.laws.documents import DOCUMENT
 from tierstore.testing.laws.drawing import scripts
 from tierstore.testing.laws.hashing import results_do_not_depend_on_hashes
 from tierstore.testing.laws.joining import check_join
-from tierstore.testing.laws.samples import COUNTER, DOCUMENT, REGISTER, SAMPLES, SET
+from tierstore.testing.laws.registers import REGISTER
+from tierstore.testing.laws.samples import COUNTER, SAMPLES, SET
 from tierstore.testing.laws.scope import explore
 from tierstore.testing.laws.steps import (
     Delete,
