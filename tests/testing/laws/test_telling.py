@@ -86,4 +86,4 @@ def test_the_command_fails_if_a_law_is_broken():
 def test_the_command_refuses_a_type_of_none():
     code, told = run("--type", "unheard-of")
     assert code == 2
-    assert "there is no type 'unheard-of': counter, set" in told
+    assert "there is no type 'unheard-of': register, counter, set, document" in told
