@@ -73,10 +73,10 @@ class Regions:
         self.links, self.chance = links, random.Random(seed)
         self.writers, self.relay = [], Relay(self.policies["eu"], self.folders["eu"])
 
-    def write(self, *, writers, lives, harm=None, acknowledged_min=0, life_s_max=1.0):
+    def write(self, *, writers, lives, harm=None, operations_min=0, life_s_max=1.0):
         """Let as many writers in each region live and be killed, the relay too; and `harm`.
 
-        Each has as many lives, and further ones until so much is acknowledged in all.
+        Each has as many lives, and further ones until so many operations are acknowledged in all.
         """
         self.writers = [
             Writer(self.policies[name], self.folders[name], f"{name}{number}")
@@ -85,7 +85,7 @@ class Regions:
         ]
 
         def live(writer, chance):
-            while writer.lives < lives or self.count_acknowledged() < acknowledged_min:
+            while writer.lives < lives or self.count_operations() < operations_min:
                 writer.live(life_s_max * chance.random())
 
         chances = [random.Random(self.chance.random()) for _ in self.writers]
@@ -106,9 +106,9 @@ class Regions:
         if self.links == "relay":
             relaying.join()
 
-    def count_acknowledged(self):
-        """How many increments and adds writers that were killed have acknowledged."""
-        return sum(len(writer.acknowledged) for writer in self.writers)
+    def count_operations(self):
+        """How many increments, adds and discards have writers acknowledged that were killed."""
+        return sum(writer.operations for writer in self.writers)
 
     def settle(self):
         """Drain what the dead left, and let the regions tell each other; the seconds of that."""

@@ -9,8 +9,8 @@ import pytest
 from two_regions import NAMES, Regions
 
 HARM_S = 4.0
-ACKNOWLEDGED_VARIABLE = "TIERSTORE_TEST_ACKNOWLEDGED"
-"""How many increments and adds of the campaign are to be acknowledged, beyond its 15 lives."""
+OPERATIONS_VARIABLE = "TIERSTORE_TEST_OPERATIONS"
+"""How many increments, adds and discards are to be acknowledged, beyond those of 15 lives."""
 LIFE_VARIABLE = "TIERSTORE_TEST_LIFE_S"
 """How long a writer lives at most."""
 
@@ -28,15 +28,17 @@ def urls(postgres_server):
     return {name: f"{base}/region_{name}" for name in NAMES}
 
 
-def kill_now_and_then(server):
+def kill_now_and_then(server, interval_s=HARM_S):
     """What kills and starts a server of ours, and otherwise waits."""
 
     def harm():
-        time.sleep(HARM_S)
+        time.sleep(interval_s)
         if server.kill is not None:
             server.kill()
             server.start()
+            harm.kills += 1
 
+    harm.kills = 0
     return harm
 
 
@@ -50,20 +52,22 @@ def test_regions_on_postgres_agree_though_their_processes_are_killed(urls, tmp_p
 @pytest.mark.campaign
 @pytest.mark.parametrize("links", ["relay", "direct"])
 def test_more_of_them_while_the_server_is_killed(urls, postgres_server, tmp_path, links):
-    began_s = time.monotonic()
+    began_s, life_s_max = time.monotonic(), float(os.environ.get(LIFE_VARIABLE, "1"))
     regions = Regions(urls, tmp_path, links)
+    harm = kill_now_and_then(postgres_server, max(HARM_S, life_s_max))
     regions.write(
         writers=4,
         lives=15,
-        harm=kill_now_and_then(postgres_server),
-        acknowledged_min=int(os.environ.get(ACKNOWLEDGED_VARIABLE, "0")),
-        life_s_max=float(os.environ.get(LIFE_VARIABLE, "1")),
+        harm=harm,
+        operations_min=int(os.environ.get(OPERATIONS_VARIABLE, "0")),
+        life_s_max=life_s_max,
     )
     settled_s = regions.settle()
     lives = sum(writer.lives for writer in regions.writers)
     took_s = time.monotonic() - began_s
     print(
-        f"{regions.check()} increments and adds, equal after {settled_s:.1f} s; {lives} lives of"
-        f" writers and {regions.relay.lives} of relays in {took_s:.0f} s"
+        f"{regions.count_operations()} operations, {regions.check()} of them increments, equal"
+        f" after {settled_s:.1f} s; {lives} lives of writers, {regions.relay.lives} of relays and"
+        f" {harm.kills} of the server, {took_s:.0f} s"
     )
     assert settled_s < 15
