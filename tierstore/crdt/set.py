@@ -142,6 +142,8 @@ def apply(state: State, delta: Delta, *, origin: int, actor: int, is_same_life: 
         ]
         if adds:
             given = state.context.get(actor, 0) + 1
+            if given > REPLICA_MAX:  # by what others told, and nobody could read it
+                raise DecodingError("a set has no dots left to give")
             state.context[actor] = given
             dots.append((actor, given, origin))
         if dots:

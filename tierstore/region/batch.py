@@ -29,7 +29,7 @@ from struct import Struct
 
 from tierstore import values
 from tierstore.errors import CorruptionError, DecodingError
-from tierstore.record import DIGEST_BYTES, REGISTER, Record, find_fault, from_fields
+from tierstore.record import DIGEST_BYTES, REGISTER, REPLICA_MAX, Record, find_fault, from_fields
 from tierstore.stamp import STAMP_MAX
 from tierstore.values.msgpack import array_header, bin_header, pack, unpack
 
@@ -183,7 +183,8 @@ def decode_batch(body: bytes) -> Batch:
     if not isinstance(fields, list) or len(fields) != 6 or not _is_one_of(fields[0], *_FORMATS):
         raise CorruptionError("a batch has an unknown format", object="batch")
     _, replica, number, predecessor, wire, heat = fields
-    if not (type(replica) is int and type(number) is int and type(predecessor) is bytes):
+    is_numbered = _is_within(replica, REPLICA_MAX) and _is_within(number, STAMP_MAX)
+    if not (is_numbered and type(predecessor) is bytes):
         raise CorruptionError("a batch has a malformed header", object="batch")
     if not (isinstance(wire, list) and isinstance(heat, list) and all(map(_is_heat, heat))):
         raise CorruptionError("a batch has a malformed header", object="batch")
@@ -268,6 +269,10 @@ def _decode_delta(fields: Any, batch_replica: int) -> Delta | Poisoned:
     if (fault := find_fault(envelope)) is not None or not _is_one_of(op, PUT, TOUCH, CHANGE, RESET):
         return Poisoned(key, _repack(fields), f"its {fault or 'op'} is out of bounds")
     return Delta(key, op, from_fields(envelope[:7], payload))
+
+
+def _is_within(number: Any, highest: int) -> bool:
+    return type(number) is int and 0 <= number <= highest
 
 
 def _is_one_of(number: Any, *known: int) -> bool:

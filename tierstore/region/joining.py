@@ -30,7 +30,7 @@ from tierstore.region.apply import (
 from tierstore.region.batch import JOIN, PUT, Delta
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.rows import EVENTUAL
-from tierstore.stamp import at_ms
+from tierstore.stamp import STAMP_MAX, at_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LATE = "late"
 QUARANTINED_STATE = "quarantined"
+GENERATION_MAX = STAMP_MAX >> 1
+"""Beyond which no key gets by being deleted: after what a peer tells, there have to be numbers."""
 
 
 def plan_join(rows: Mapping[str, Row], told: Sequence[Row], terms: Terms, *, is_late: bool) -> Plan:
@@ -96,6 +98,8 @@ def _find_fault(state: Row, terms: Terms) -> str | None:
     # It does not wait for the clock, as stamps do not order changes; but all later ones go above.
     if max(record.stamp, record.touch) > at_ms(terms.now_ms + terms.horizon_ms):
         return "its stamp is ahead of the clock by more than the horizon"
+    if record.generation > GENERATION_MAX:
+        return "its generation is out of bounds"
     if record.payload is None:
         return None
     try:
