@@ -8,6 +8,7 @@ import pytest
 
 from tierstore.crdt import set as sets
 from tierstore.errors import DecodingError, EncodingError
+from tierstore.record import REPLICA_MAX
 from tierstore.values.msgpack import pack
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -150,3 +151,11 @@ def test_other_bytes_are_refused(wire):
 def test_other_deltas_are_refused(wire):
     with pytest.raises(DecodingError):
         sets.decode_delta(pack(wire))
+
+
+def test_a_set_whose_dots_are_all_given_refuses_adds_and_can_still_be_read():
+    told = sets.decode(pack([1, [101, REPLICA_MAX], "x", [101, REPLICA_MAX, 11]]))
+    with pytest.raises(DecodingError, match="no dots left"):
+        added(told, "y")
+    assert sets.value(added(told, "y", actor=102)) == ["x", "y"]
+    assert sets.value(discarded(told, "x")) == []

@@ -11,6 +11,7 @@ from tierstore.testing.mutants import (
     bounds,
     changes,
     counters,
+    documents,
     feed,
     fills,
     joins,
@@ -39,6 +40,7 @@ FAMILIES = {
     "Links between regions": links.MUTANTS,
     "Counters": counters.MUTANTS,
     "Sets": sets.MUTANTS,
+    "Documents": documents.MUTANTS,
     "Generations, and changes that wait": changes.MUTANTS,
     "Joins between regions": joins.MUTANTS,
 }

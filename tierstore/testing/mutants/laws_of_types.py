@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tierstore.crdt import set
 from tierstore.testing.laws import COUNTER, LAWS, SET, Delete, Do, Look, Script, Send, draw_script
 from tierstore.testing.laws.checking import broken_law
 from tierstore.testing.laws.samples import discarding, inserting
@@ -47,6 +48,16 @@ def _late_removals(chance: Chance) -> Iterator[str]:
         yield broken
 
 
+def _repeated_adds(chance: Chance) -> Iterator[str]:
+    """However often a replica adds an element, one dot of it is kept."""
+    state, times = set.empty(), chance.randint(2, 9)
+    for _ in range(times):
+        added = set.add([ELEMENTS[0]])
+        state = set.apply(state, added, origin=11, actor=chance.randint(1, 2), is_same_life=True)
+    if len(dots := state.elements[ELEMENTS[0]]) > 1:
+        yield f"of {times} adds {len(dots)} dots are kept"
+
+
 def _draw_change(chance: Chance) -> Operation:
     return chance.choice((inserting, discarding))(chance.choice(ELEMENTS))
 
@@ -55,4 +66,5 @@ NARROW = replace(SET, operations=_draw_change)
 """A set of few elements, which get in each other's way."""
 COUNTERS = Law("lives of a counter", partial(_lives, COUNTER))
 REMOVALS = Law("late removals", _late_removals)
+REPEATED = Law("adds again and again", _repeated_adds)
 SETS = Law("lives of a set", partial(_lives, NARROW))

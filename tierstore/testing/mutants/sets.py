@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import set
 from tierstore.crdt.set import State
-from tierstore.testing.mutants.laws_of_types import REMOVALS, SETS
+from tierstore.testing.mutants.laws_of_types import REMOVALS, REPEATED, SETS
 from tierstore.testing.mutants.mutant import Law, Mutant
 from tierstore.testing.mutants.planting import plants
 
@@ -36,6 +36,20 @@ def own_adds_unknown(right: Any) -> Any:
         for element, dots in held.items():
             if dots:
                 applied.elements[element] = (*dots, *applied.elements.get(element, ()))
+        return applied
+
+    return apply
+
+
+@plants(set, "apply")
+def earlier_adds_kept(right: Any) -> Any:
+    def apply(state: State, delta: Delta, *, origin: int, **how: Any) -> Any:
+        added = {element: (adds, seen) for element, (adds, seen) in delta.items() if adds}
+        held = {e: [d for d in state.elements.get(e, ()) if d[2] == origin] for e in added}
+        applied: State = right(state, delta, origin=origin, **how)
+        for element, dots in held.items():
+            if dots:
+                applied.elements[element] = (*dots, *applied.elements[element])
         return applied
 
     return apply
@@ -266,5 +280,13 @@ MUTANTS = (
         "elements that cannot be removed",
         discard_of_one_dot,
         0,
+    ),
+    _mutant(
+        "earlier adds kept",
+        "Who adds an element again keeps the dots of all adds before.",
+        "a state that grows with every add, as in akka-data-replication",
+        earlier_adds_kept,
+        0,
+        REPEATED,
     ),
 )
