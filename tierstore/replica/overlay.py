@@ -23,6 +23,19 @@ def after(before: Delta | None, delta: Delta) -> Delta:
     return before if touched is None else Delta(delta.key, PUT, touched)
 
 
+def as_one(before: Delta | None, delta: Delta) -> Delta:
+    """One delta by which a region comes to what two writes of a key make of it, one by one.
+
+    Who touches a version that beats an own write has been shown it by the region: there, the own
+    write is nothing any more.
+    """
+    if before is not None and before.op == PUT and delta.op == TOUCH:
+        own, seen = before.record, delta.record
+        if (seen.stamp, seen.replica) > (own.stamp, own.replica):
+            return delta
+    return after(before, delta)
+
+
 def written(delta: Delta) -> int:
     """The stamp of what a delta says."""
     return max(delta.record.stamp, delta.record.touch)

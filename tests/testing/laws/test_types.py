@@ -14,8 +14,14 @@ from tierstore.testing.laws import (
     COUNTER,
     DOCUMENT,
     LAWS,
+    REGISTER,
     SAMPLES,
     SET,
+    Do,
+    Look,
+    Script,
+    Send,
+    Touch,
     check,
     check_join,
     check_script,
@@ -25,7 +31,8 @@ from tierstore.testing.laws import (
     scripts,
 )
 from tierstore.testing.laws.campaign import live_long, run
-from tierstore.testing.laws.registers import draw_records
+from tierstore.testing.laws.living import live
+from tierstore.testing.laws.registers import draw_records, putting
 from tierstore.testing.mutants.laws_of_types import NARROW
 
 CASES, CASES_OF_DOCUMENTS = 1000, 130
@@ -50,6 +57,15 @@ def lives_of(under_test, cases, cases_of_documents):
 def test_the_laws_hold_of_drawn_lives(under_test, seed):
     cases = lives_of(under_test, CASES, CASES_OF_DOCUMENTS)
     assert check(under_test, cases=cases, seed=seed).cases == cases
+
+
+def test_a_touch_of_a_version_that_beats_an_own_write_is_sent():
+    beaten, newer = Do(0, putting("own")), Do(2, putting("newer"))
+    for ttl_ms in (None, 9):
+        steps = (beaten, newer, Send(2), Look(0), Touch(0, ttl_ms), Send(0))
+        check_script(REGISTER, Script(steps))
+        record = live(REGISTER, Script(steps)).regions[0].record
+        assert (record.replica, record.touch) == (13, 2)
 
 
 def test_the_laws_hold_of_a_set_whose_elements_meet():

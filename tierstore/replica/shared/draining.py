@@ -19,7 +19,7 @@ from tierstore.region.batch import Delta, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.region.shared import TAGS, Settled
 from tierstore.replica.link import RegionLink
-from tierstore.replica.overlay import after
+from tierstore.replica.overlay import as_one
 from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
@@ -373,5 +373,5 @@ def _batch(replica: int, predecessor: bytes, entries: list[Queued]) -> Batch:
     deltas: dict[str, Delta] = {}
     for entry in entries:
         if (delta := entry.delta) is not None:
-            deltas[delta.key] = after(deltas.get(delta.key), delta)
+            deltas[delta.key] = as_one(deltas.get(delta.key), delta)
     return freeze(replica, entries[-1].number, predecessor, list(deltas.values()), [])

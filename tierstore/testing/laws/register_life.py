@@ -43,7 +43,7 @@ class RegisterLife(Life):
     def composed(self, parts: Sequence[Any]) -> Any:
         change = parts[0]
         for part in parts[1:]:
-            change = overlay.after(change, part)
+            change = overlay.as_one(change, part)
         return change
 
     def spelled(self, records: Iterable[Record]) -> list[bytes]:

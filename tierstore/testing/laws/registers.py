@@ -71,7 +71,7 @@ def encode_delta(delta: Delta) -> bytes:
 
 def compose(first: Delta, second: Delta, *, is_same_life: bool) -> Delta:
     """What replicas make of two writes that wait."""
-    return overlay.after(first, second)
+    return overlay.as_one(first, second)
 
 
 def apply(
