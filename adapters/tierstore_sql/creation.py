@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
     from tierstore_sql.driver import Connection, Dialect
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 REGION_ID_BYTES = 16
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tierstore.errors import CorruptionError
 from tierstore.record import REPLICA_MAX
 from tierstore.region.batch import Batch, Poisoned, encode_delta
+from tierstore.region.lives import REGAINS
 from tierstore.region.outcomes import OUTCOME_NAMES
 from tierstore.region.rows import RegionInfo, ReplicaState
 from tierstore_sql import statements
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tierstore_sql.driver import Connection, Dialect
 
 PAGE_BYTES_MAX = 4 << 20
-_REGION_TYPES = (bytes, int, int, int, int, int, int, int, int, int)
+_REGION_TYPES = (bytes, int, int, int, int, int, int, int, int, int, int)
 _REPLICA_TYPES = (int, int, bytes, bytes, int, int, int, int, int)
 
 
@@ -61,6 +62,12 @@ class Ledger:
         """The highest position at which a row was collected: older cursors missed that."""
         self.has_mover = found[10] > 0
         """Whether any process ever moved keys of this region."""
+        self.regains = _regains(found[11])
+
+    @property
+    def info(self) -> RegionInfo:
+        """Who the region is."""
+        return RegionInfo(self.region, self.incarnation, self.regains)
 
     def replica(self, replica: int) -> ReplicaState | None:
         """What is known of a replica, None if it never registered."""
@@ -152,10 +159,10 @@ def read_clock(connection: Connection, now_ms: int) -> int:
 def read_info(connection: Connection) -> RegionInfo:
     """Who the region is."""
     found = connection.execute(statements.INFO).fetchone()
-    check_types(found, (bytes, int, int), "region")
+    check_types(found, (bytes, int, int, int), "region")
     if found[2]:
         raise damaged("region")
-    return RegionInfo(found[0].decode("utf-8", "replace"), found[1])
+    return RegionInfo(found[0].decode("utf-8", "replace"), found[1], _regains(found[3]))
 
 
 def read_replicas(connection: Connection) -> list[ReplicaState]:
@@ -299,6 +306,12 @@ def check_answer(answer: bytes, count: int) -> None:
     """Raise CorruptionError unless a stored answer is one to a batch of `count` deltas."""
     if len(answer) != count or max(answer, default=0) >= len(OUTCOME_NAMES):
         raise damaged("replica")
+
+
+def _regains(code: int) -> str:
+    if not 0 <= code < len(REGAINS):
+        raise damaged("region")
+    return REGAINS[code]
 
 
 def _replica_state(found: tuple[Any, ...]) -> ReplicaState:

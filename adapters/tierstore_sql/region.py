@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from tierstore.errors import CorruptionError, TierStoreError
 from tierstore.region.apply import Terms, admit, plan_apply
 from tierstore.region.capabilities import Capabilities
+from tierstore.region.lives import PEERS
 from tierstore.region.protocol import (
     BatchReply,
     ChangesPage,
@@ -94,7 +95,7 @@ class SqlRegion(Moves, Peering):
         )
 
     def _enter(self, ledger: Ledger, replica: int, is_new: bool) -> Registration:
-        info = RegionInfo(ledger.region, ledger.incarnation)
+        info = ledger.info
         state = ledger.replica(replica)
         if state is None and not is_new:
             gone = ReplicaState(replica, retired=True)
@@ -284,13 +285,25 @@ class SqlRegion(Moves, Peering):
 
         return self._session.read(work, timeout_s)
 
-    def reincarnate(self, timeout_s: float) -> RegionInfo:
+    def reincarnate(self, timeout_s: float, regains: str = PEERS) -> RegionInfo:
         """Begin another life, after the region was restored from a backup; who it is now."""
 
         def work(connection: Connection) -> RegionInfo:
             ledger = self._ledger(connection)
-            upkeep.reincarnate(ledger)
-            return RegionInfo(ledger.region, ledger.incarnation)
+            upkeep.reincarnate(ledger, regains)
+            return ledger.info
+
+        return self._session.write(work, timeout_s)
+
+    def resume(
+        self, replica: int, after: int, number: int, digest: bytes, timeout_s: float
+    ) -> Registration:
+        """Let a replica go on after batch `number` in a life that regains from batches."""
+
+        def work(connection: Connection) -> Registration:
+            ledger = self._ledger(connection)
+            upkeep.resume(ledger, replica, after, number, digest)
+            return self._enter(ledger, replica, False)
 
         return self._session.write(work, timeout_s)
 
@@ -311,8 +324,9 @@ class SqlRegion(Moves, Peering):
     def _terms(self, ledger: Ledger) -> Terms:
         limits = self._limits
         is_tiered = limits.is_tiered or ledger.has_mover
-        actor = RegionInfo(ledger.region, ledger.incarnation).actor
-        return Terms(ledger.now_ms, limits.max_drift_ms, limits.horizon_ms, is_tiered, actor)
+        return Terms(
+            ledger.now_ms, limits.max_drift_ms, limits.horizon_ms, is_tiered, ledger.info.actor
+        )
 
     def _read_one(self, key: str, replica: int, timeout_s: float) -> ReadReply:
         raw_key = key.encode()

@@ -53,6 +53,14 @@ Table(
     Column("region", Text, nullable=False),
 )
 
+# What a life that began after a restore is told of: empty before the first of them.
+Table(
+    "ts_life",
+    metadata,
+    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    _whole("regains"),
+)
+
 Table(
     "ts_replica",
     metadata,
@@ -222,5 +230,11 @@ def _to_3(connection: Connection, dialect: Dialect) -> None:
     connection.execute(str(CreateIndex(_HELD_ONCE).compile(dialect=dialect)))
 
 
-MIGRATIONS: dict[int, Callable[[Connection, Dialect], None]] = {1: _to_2, 2: _to_3}
+def _to_4(connection: Connection, dialect: Dialect) -> None:
+    """A life of the region says where it gets back what its backup lacked."""
+    for statement in definitions(dialect, "ts_life"):
+        connection.execute(statement)
+
+
+MIGRATIONS: dict[int, Callable[[Connection, Dialect], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
 """From a version to the function that makes the next of it, inside one transaction."""

@@ -15,10 +15,12 @@ _REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_
 
 TABLES = (
     "ts_region", "ts_replica", "ts_directory", "ts_held", "ts_aside", "ts_object", "ts_intent",
-    "ts_lease", "ts_stay", "ts_peer",
+    "ts_lease", "ts_stay", "ts_peer", "ts_life",
 )  # fmt: skip
 
 _UNSOUND = "r.position + r.incarnation + r.guard + coalesce(p.applied + p.guard, 0)"
+
+_REGAINS = "coalesce((SELECT regains FROM ts_life), 0)"
 
 _REPLY = f"r.incarnation, p.applied, {_UNSOUND}"
 
@@ -46,7 +48,7 @@ def region(position: str, now_ms: str, drawn: str, is_sole: str) -> str:
     return (
         f"SELECT {now_ms}, r.region, r.incarnation, r.position + r.incarnation + r.guard,"
         f" {position}, {drawn}, {is_sole}, r.time_ms, r.floor, r.forgotten,"
-        " (SELECT COUNT(*) FROM ts_lease) FROM ts_region r"
+        f" (SELECT COUNT(*) FROM ts_lease), {_REGAINS} FROM ts_region r"
     )
 
 
@@ -54,7 +56,7 @@ CLOCK = "SELECT NULL"
 READ_ONE = read_one("r.position", "NULL")
 STANDING = standing("r.position", "NULL")
 REGION = region("r.position", "NULL", "r.position", "1")
-INFO = "SELECT region, incarnation, position + incarnation + guard FROM ts_region"
+INFO = f"SELECT region, incarnation, position + incarnation + guard, {_REGAINS} FROM ts_region"
 CREATE_REGION = (
     "INSERT INTO ts_region (one, schema_version, region, incarnation, time_ms, guard)"
     " VALUES (1, ?, ?, ?, ?, ?)"
@@ -62,6 +64,10 @@ CREATE_REGION = (
 SET_SCHEMA_VERSION = "UPDATE ts_region SET schema_version = ?"
 SET_REGION = "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, guard = ?"
 SET_INCARNATION = "UPDATE ts_region SET incarnation = ?"
+SET_REGAINS = (
+    "INSERT INTO ts_life (one, regains) VALUES (1, ?)"
+    " ON CONFLICT (one) DO UPDATE SET regains = excluded.regains"
+)
 COUNT_NEW_ASIDE = "UPDATE ts_region SET aside_total = aside_total + ?"
 
 READ_MANY = f"SELECT key, {_CONTENT}, due_ms FROM ts_directory WHERE "
@@ -162,6 +168,7 @@ PUT_REPLICA = (
 )
 RETIRE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND seen_ms < ?"
 RETIRE_ALL = "UPDATE ts_replica SET retired = 1"
+SEE_ALL = "UPDATE ts_replica SET seen_ms = ? WHERE retired = 0"
 RETIRE_ONE = "UPDATE ts_replica SET retired = 1 WHERE retired = 0 AND replica = ?"
 DISMISS = "UPDATE ts_replica SET retired = 1, seen_ms = 0 WHERE replica = ?"
 FORGET_REPLICAS = (

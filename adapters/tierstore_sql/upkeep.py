@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from tierstore.errors import CorruptionError, OverloadedError
 from tierstore.region.apply import is_collectable, plan_release
 from tierstore.region.batch import Delta, Poisoned, decode_delta, encode_delta
+from tierstore.region.lives import BATCHES, REGAINS
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import AsideEntry, DeadRows, Upkeep
+from tierstore.region.resuming import resumed, why_lost
 from tierstore.stamp import physical_ms
 from tierstore_sql import placing, statements
 from tierstore_sql.directory import check_types, read_rows
@@ -66,13 +68,34 @@ def count_dead(connection: Connection, now: Standing, dead_ms: int) -> DeadRows:
     return DeadRows(now.incarnation, now.now_ms, floor, count, young, waiting)
 
 
-def reincarnate(ledger: Ledger) -> None:
-    """Begin another life: nobody goes on as who it was."""
+def reincarnate(ledger: Ledger, regains: str) -> None:
+    """Begin another life: nobody goes on as who it was, but who sends batches again."""
+    execute = ledger.connection.execute
     ledger.incarnation = max(ledger.incarnation + 1, ledger.time_ms)
-    ledger.connection.execute(statements.SET_INCARNATION, (ledger.incarnation,))
+    ledger.regains = regains
+    execute(statements.SET_INCARNATION, (ledger.incarnation,))
+    execute(statements.SET_REGAINS, (REGAINS.index(regains),))
     ledger.save()
-    ledger.connection.execute(statements.RETIRE_ALL)
-    ledger.connection.execute(statements.FORGET_PEERS, (b"",))
+    if regains == BATCHES:
+        execute(statements.SEE_ALL, (ledger.time_ms,))
+    else:
+        execute(statements.RETIRE_ALL)
+    execute(statements.FORGET_PEERS, (b"",))
+
+
+def resume(ledger: Ledger, replica: int, after: int, number: int, digest: bytes) -> None:
+    """Let a replica go on after batch `number`, and list those above `after` as lost."""
+    known = ledger.replica(replica)
+    state = resumed(ledger.info, known, replica, after, number, digest)
+    if state is None:
+        return
+    if known is None or known.retired:
+        state.registered_ms = state.registered_ms or ledger.time_ms
+        state.acknowledged = ledger.position
+    ledger.see(state)
+    if number > after:
+        put_aside(ledger, replica, [Kept("lost", after + 1, 0, "", b"", why_lost(after, number))])
+        ledger.save()
 
 
 def leave(ledger: Ledger, replica: int) -> None:

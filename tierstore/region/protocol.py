@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from tierstore.region.lives import PEERS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -162,7 +164,8 @@ class AsideEntry:
     """A delta or batch that was not merged and waits for an operator."""
 
     kind: str
-    """"held", "quarantined", "aside", "retired", or "late" of a row that a late peer told."""
+    """"held", "quarantined", "aside", "retired", "late" of a row that a late peer told, or "lost"
+    of batches that nobody has any more."""
     replica: int
     number: int
     key: str
@@ -250,12 +253,27 @@ class Region(Protocol):
     def replicas(self, timeout_s: float) -> list[ReplicaState]:
         """All replicas ever registered and not yet forgotten."""
 
-    def reincarnate(self, timeout_s: float) -> RegionInfo:
+    def reincarnate(self, timeout_s: float, regains: str = PEERS) -> RegionInfo:
         """Begin another life, after the region was restored from a backup; who it is now.
 
-        No number of the life before is used again: incarnations grow, and all replicas are retired,
-        so that each comes back under a new id. Peers are read anew from the start, under a new id,
-        as what they forgot since the backup is not known.
+        Incarnations grow. `regains`, of `lives.REGAINS`, says where what the backup lacks comes
+        from; replicas are told it with every registration. Peers are read anew from the start,
+        under a new id, as what they forgot since the backup is not known.
+
+        From "batches" replicas keep their ids: each sends again what follows the last batch that
+        the region has of it, so nobody counts as silent. Else no number of the life before is used
+        again: all replicas are retired, and each comes back under a new id.
+        """
+
+    def resume(
+        self, replica: int, after: int, number: int, digest: bytes, timeout_s: float
+    ) -> Registration:
+        """Let a replica go on after batch `number` in a life that regains from batches.
+
+        Only if `after` is the last batch that the region has of it, 0 of one that it does not know
+        and enters now; see `resuming.resumed`. One that was retired is so no longer. Batches above
+        `after` up to `number` are lost, and listed for the operator (kind "lost"); the next one has
+        to name `digest` as its predecessor. Returns its standing after that. Idempotent.
         """
 
     def close(self) -> None:

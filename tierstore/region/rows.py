@@ -11,6 +11,8 @@ from _blake2 import blake2b
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tierstore.region.lives import NOTHING
+
 if TYPE_CHECKING:
     from tierstore.record import Record
 
@@ -72,6 +74,8 @@ class RegionInfo:
     """Its id, random, for ever."""
     incarnation: int
     """Its life between restores from backup: never the same numbers twice."""
+    regains: str = NOTHING
+    """Where this life got back what the backup lacked: one of `lives.REGAINS`, for all replicas."""
 
     @property
     def actor(self) -> int:

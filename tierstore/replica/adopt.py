@@ -6,12 +6,13 @@ that a batch which that process had sent already is recognised by the region.
 
 from __future__ import annotations
 
-from tierstore.errors import CorruptionError, FencedError, UnavailableError
+from tierstore.errors import CorruptionError, FencedError, TierStoreError, UnavailableError
+from tierstore.region.lives import BATCHES
 from tierstore.replica.flush import Flusher
 from tierstore.replica.link import RegionLink
 from tierstore.replica.notes import TRIM_INTERVAL_S, trim
 from tierstore.replica.outbox import Outbox
-from tierstore.replica.state import ReplicaState
+from tierstore.replica.state import MS_PER_S, ReplicaState
 from tierstore.replica.writes import Writer
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.policy.model import Policy, Rule
+    from tierstore.region.rows import RegionInfo
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.link import RegionSource
     from tierstore.runtime import Runtime
@@ -37,7 +39,11 @@ class Adopter:
         policy: Policy,
         runtime: Runtime,
         rule_for: Callable[[str], Rule],
+        link: RegionLink,
     ) -> None:
+        """`link` is of the replica that drains journals of others."""
+        self._link = link
+        self._settled: dict[str, int] = {}  # journals without unflushed writes -> in which life
         self._directory = directory
         self._source = source
         self._policy = policy
@@ -56,7 +62,7 @@ class Adopter:
         for journal in self._directory.orphans():
             try:
                 state = journal.load(0)
-                if state.unflushed:
+                if state.unflushed or self._is_outlived(journal, state, deadline):
                     self._drain(journal, state, deadline)
                     adopted += 1
                 elif state.replica:
@@ -84,6 +90,34 @@ class Adopter:
             writer.restore(stored.deltas, self._rule_for)
         self._runtime.sometimes("journal adopted")
         flusher.flush(deadline)
+        registration = state.link.registration
+        self._settled[journal.path] = 0 if registration is None else registration.info.incarnation
+
+    def _is_outlived(self, journal: JournalFile, state: JournalState, deadline: Deadline) -> bool:
+        """Whether the region may have been restored without what it acknowledged to an idle one.
+
+        Asked of each journal until that was settled once in each life of the region.
+        """
+        if not state.acknowledged or (info := self._life(deadline)) is None:
+            return False
+        if info.regains != BATCHES or self._settled.get(journal.path) == info.incarnation:
+            return False
+        at_ms = journal.last_acknowledged_ms()
+        drift_ms = int(self._policy.replication.max_drift_s * MS_PER_S)
+        return at_ms is None or at_ms - drift_ms < info.incarnation
+
+    def _life(self, deadline: Deadline) -> RegionInfo | None:
+        """Who the region is, if it answers. One that is away is not asked for this alone."""
+        link = self._link
+        if link.registration is not None:
+            return link.registration.info
+        if not link.reachable:
+            return None
+        try:
+            info: RegionInfo = link.observed(lambda: link.region.connect(deadline.remaining_s()))
+        except TierStoreError:
+            return None
+        return info
 
     def _trim(self, journal: JournalFile) -> None:
         """Let an idle journal forget what it retains, which nobody else would."""

@@ -171,16 +171,18 @@ class Replica:
 
     def _steps(self) -> list[Step]:
         replication = self.policy.replication
-        state = self.state
-        has_unflushed = lambda: bool(state.outbox.dirty or state.outbox.frozen)  # noqa: E731
         return [
-            Step("flush", replication.flush_s, self.flush, has_unflushed),
+            Step("flush", replication.flush_s, self.flush, self._has_unflushed),
             Step("pull", replication.pull_s, self.pull, lambda: self._follows_feed()),
             Step("adopt", ADOPT_INTERVAL_S, self.adopt, lambda: self.adopter is not None),
             Step("upkeep", UPKEEP_INTERVAL_S, self.upkeep, lambda: True),
             Step("heat", self.policy.movement.interval_s, self.walk, lambda: self.walker.is_needed),
             *self._more_steps(self),
         ]
+
+    def _has_unflushed(self) -> bool:
+        outbox = self.state.outbox
+        return bool(outbox.dirty or outbox.frozen) or self.flusher.has_lost
 
     def walk(self) -> None:
         """Look at what the counters of resident copies say; see `Walker.walk`."""
@@ -261,7 +263,8 @@ class Replica:
             return None
         from tierstore.replica.adopt import Adopter
 
-        return Adopter(self._journals, self._source, self.policy, self.runtime, self.rule_for)
+        source, link = self._source, self.state.link
+        return Adopter(self._journals, source, self.policy, self.runtime, self.rule_for, link)
 
     # Ending
 
@@ -330,10 +333,9 @@ class Replica:
                 lock.release()
 
     def _flush_at_close(self, timeout_s: float) -> Exception | None:
-        outbox = self.state.outbox
         try:
             self.walker.finish(self.deadline(timeout_s))
-            if outbox.dirty or outbox.frozen:
+            if self._has_unflushed():
                 self.flusher.flush(self.deadline(timeout_s))
                 self._acknowledge()
         except Exception as exc:  # whatever it is, all is released first

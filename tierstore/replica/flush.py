@@ -12,13 +12,14 @@ from tierstore.errors import FencedError, TierStoreError, UnavailableError
 from tierstore.region.batch import CHANGE, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.replica.notes import Notes
+from tierstore.replica.recovery import Recovery
 from tierstore.replica.renewal import Renewal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tierstore.region.batch import Delta
+    from tierstore.region.batch import Batch, Delta
     from tierstore.region.protocol import BatchReply, Registration
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.outbox import Frozen
@@ -39,6 +40,12 @@ class Flusher:
         self.notes = Notes(state)
         self.fenced: str | None = None
         self._renewal = Renewal(state)
+        self._recovery = Recovery(state, self.notes, self._fence)
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether the region was restored without what this replica acknowledged and can send."""
+        return self._recovery.is_due
 
     def flush(self, deadline: Deadline, *, patient: bool = False) -> None:
         """Everything written before this call is in the region when it returns.
@@ -62,7 +69,7 @@ class Flusher:
             # Whoever was silent for long learns of its retirement before it freezes what it wrote
             # lately, which it may then send under its next identity.
             state.link.forget_after(int(state.policy.replication.horizon_s * MS_PER_S / 2))
-            if state.link.register(deadline).state.retired:
+            if state.link.register(deadline).state.retired or self.has_lost:
                 self._renew(deadline)
             self.freeze(heat=heat)
             last_number = state.outbox.last_number
@@ -132,7 +139,11 @@ class Flusher:
         state = self._state
         known = registration.state
         self.notes.bind(registration.info.region)
-        is_early = registration.forgotten and self._is_early(registration.info.incarnation)
+        if self._recovery.awaits(registration):
+            return  # the next flush sends that again
+        incarnation = registration.info.incarnation
+        is_early = registration.forgotten and self._is_early(incarnation)
+        self._renewal.is_reborn = known.retired and self._recovery.is_reborn(incarnation)
         if known.retired:
             is_told = is_early or not registration.forgotten
             self._renewal.applied_there = known.applied if is_told else None
@@ -201,9 +212,7 @@ class Flusher:
         batch = frozen.batch
         assert batch is not None
         sent_at_s = state.runtime.monotonic()
-        reply = state.link.call(
-            lambda timeout_s: state.link.region.apply(batch, timeout_s), deadline
-        )
+        reply = state.link.call(lambda timeout_s: self._apply(frozen, batch, timeout_s), deadline)
         if reply.verdict == "fenced" and reply.applied == 0 and self._is_forgotten(deadline):
             self._renew(deadline)
             return
@@ -223,6 +232,18 @@ class Flusher:
             self._settle(frozen, reply, sent_at_s)
         state.tally.flushed += len(frozen.deltas)
         self.notes.acknowledge(frozen, batch.digest)
+
+    def _apply(self, frozen: Frozen, batch: Batch, timeout_s: float) -> BatchReply:
+        """The region's answer, noting whether it may have the batch, however this ends."""
+        was_out, frozen.is_out = frozen.is_out, True
+        try:
+            reply = self._state.link.region.apply(batch, timeout_s)
+        except UnavailableError:  # nothing happened
+            frozen.is_out = was_out
+            raise
+        if reply.verdict != "applied":
+            frozen.is_out = was_out
+        return reply
 
     def _is_forgotten(self, deadline: Deadline) -> bool:
         """Whether the region, which seems not to know this replica, has retired and forgotten it.
@@ -307,8 +328,11 @@ class Flusher:
                 state.edge.admit(entry)
 
     def _renew(self, deadline: Deadline) -> None:
-        """Go on under a new identity: this one is retired."""
-        self._renewal.renew(deadline, self._refuse_retired)
+        """Go on after a restore, or under a new identity where this one is retired."""
+        if self.has_lost:
+            self._recovery.recover(deadline)
+        else:
+            self._renewal.renew(deadline, self._refuse_retired)
 
     def _refuse_retired(self, delta: Delta) -> None:
         """A write was left with the operator. Needs the lock."""
@@ -320,15 +344,12 @@ class Flusher:
 
         Raises FencedError unless it has begun another life since, whose name is the time of that.
         """
-        state = self._state
-        at_ms = self.notes.last_acknowledged_ms()
-        lately_ms = state.now_ms() - int(state.policy.replication.horizon_s * MS_PER_S / 2)
-        is_early = at_ms is not None and at_ms > lately_ms
+        at_ms = self._recovery.last_known_ms()
+        is_early = self._recovery.is_lately(at_ms)
         if at_ms is not None and is_early and incarnation <= at_ms:
             self._fence(
-                "the region does not know this replica, of which it acknowledged batch"
-                f" {state.outbox.acknowledged} lately: it was restored from a backup. Run"
-                " `tierstore region reincarnate`, once for the region"
+                "the region does not know this replica any more, which it knew lately: it was"
+                " restored from a backup. Run `tierstore region reincarnate`, once for the region"
             )
         return is_early
 

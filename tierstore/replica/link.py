@@ -56,6 +56,7 @@ class RegionLink:
         self.heard_ns = runtime.time_ns()  # when the last call that was answered was sent
         self.shown = 0  # no row that this replica was shown, or wrote, has a higher position
         self._incarnation = 0  # the life of the region in whose feed that is
+        self.outlived = 0  # the life before that, if this replica has seen it
         self.is_skewed = False  # too far off the region's clock to stamp writes
         self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
@@ -87,6 +88,7 @@ class RegionLink:
                 registration: Registration = self.observed(lambda: self._connect(deadline))
                 self._measure(registration.now_ms, sent_ns)
                 if registration.info.incarnation != self._incarnation:
+                    self.outlived = self._incarnation
                     self._incarnation, self.shown = registration.info.incarnation, 0
                 self.note_shown(max(registration.position, registration.reached))
                 self.on_registered(registration)

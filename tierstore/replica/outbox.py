@@ -37,8 +37,8 @@ class Frozen:
     """A numbered batch on its way. `batch` is made, and `persisted`, outside the lock."""
 
     __slots__ = (
-        "batch", "deltas", "heat", "journaled", "lost_digest", "number", "persisted",
-        "size_bytes", "tick",
+        "batch", "deltas", "heat", "is_out", "journaled", "lost_digest", "number",
+        "persisted", "size_bytes", "tick",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +57,8 @@ class Frozen:
         self.journaled = journaled
         self.batch: Batch | None = None
         self.persisted = False
+        self.is_out = False
+        """Whether it may have been sent: only then a region may have it."""
         self.lost_digest: bytes | None = None
         """Of the batch of this number that may have been sent by a process that died with it."""
         self.tick = 0
@@ -93,7 +95,7 @@ class Outbox:
             deltas = stored.batch.deltas if stored.batch is not None else []
             known = {delta.key: delta for delta in deltas if isinstance(delta, Delta)}
             frozen = Frozen(stored.number, known, journaled=stored.batch is not None)
-            frozen.batch, frozen.persisted = stored.batch, True
+            frozen.batch, frozen.persisted, frozen.is_out = stored.batch, True, True
             frozen.lost_digest = stored.digest if stored.batch is None else None
             outbox.frozen.append(frozen)
             outbox.frozen_bytes += frozen.size_bytes

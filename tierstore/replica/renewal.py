@@ -8,7 +8,7 @@ has forgotten, or may have come to it by its peers; so they are left with the re
 from __future__ import annotations
 
 from tierstore.region.batch import CHANGE, freeze
-from tierstore.runtime import mint_replica_id
+from tierstore.replica.recovery import go_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,24 +30,23 @@ class Renewal:
         self._state = state
         self.applied_there: int | None = None
         """The number of the last batch that the region had of this identity when it retired it."""
+        self.is_reborn = False
+        """Whether that was because the region began another life, whatever anybody's age."""
 
     def renew(self, deadline: Deadline, refused: Callable[[Delta], None]) -> None:
         """Set sealed batches aside, take a new identity, and register it; copies are dropped.
 
-        `refused` is told of each write that was set aside, under the lock.
+        What was sealed and surely never sent is in no region: in another life of ours it is sent
+        under the new identity. `refused` is told of each write that was set aside, under the lock.
         """
         state = self._state
         self._set_lost_aside(deadline)
-        while state.outbox.frozen:
+        while state.outbox.frozen and (state.outbox.frozen[0].is_out or not self.is_reborn):
             self._set_frozen_aside(state.outbox.frozen[0], deadline, refused)
-        with state.journal_lock:
-            replica = mint_replica_id(state.runtime)
-            if state.journal is not None:
-                state.journal.renew(replica)
-            with state.lock:
-                state.take_identity(replica)
+        if state.outbox.frozen:
+            state.runtime.sometimes("sealed batch sent under another identity")
         state.runtime.sometimes("retired replica came back")
-        state.link.register(deadline)
+        go_on(state, state.outbox.frozen, deadline)
 
     @property
     def _is_restored(self) -> bool:
@@ -67,13 +66,14 @@ class Renewal:
             " `tierstore check` lists their writes", there + 1, state.outbox.acknowledged,
         )  # fmt: skip
         state.runtime.sometimes("acknowledged batches lost by a restore")
-        if state.journal is None:
-            return
-        with state.journal_lock:
-            lost = state.journal.retained(there)
-        for batch in lost:
+        while (journal := state.journal) is not None:
+            with state.journal_lock:
+                batch = journal.kept(there, state.outbox.acknowledged)
+            if batch is None:
+                return
             self._send_aside(batch, RESTORED, deadline.again())
             state.tally.set_aside += len(batch.deltas)
+            there = batch.number
 
     def _set_frozen_aside(
         self, frozen: Frozen, deadline: Deadline, refused: Callable[[Delta], None]

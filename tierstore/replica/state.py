@@ -36,6 +36,8 @@ class Tally:
     __slots__ = (
         "absent",
         "adopted",
+        "batches_lost",
+        "batches_resent",
         "cold",
         "fills_voided",
         "flushed",
@@ -51,6 +53,8 @@ class Tally:
 
     absent: int  # reads that the region answered with "no such key"
     adopted: int  # journals of dead processes drained
+    batches_lost: int  # that a region had acknowledged, lost by a restore, and nobody has any more
+    batches_resent: int  # that it lost by a restore, too, and were sent again
     cold: int  # reads that an object of the cold tier answered
     fills_voided: int  # replies not installed because something newer was known
     flushed: int  # deltas acknowledged by the region
@@ -140,13 +144,17 @@ class ReplicaState:
         self.outbox.quarantined = old.quarantined
         for entry in old.dirty.values():
             entry.sign(replica)
+        self.forget_copies()
+        self.cursor = 0
+        self.pulled_at_s = float("-inf")
+        self.link.become(replica, is_new=True)
+
+    def forget_copies(self) -> None:
+        """Know nothing any more of what the region has. Needs the lock."""
         self.edge.clear_clean()
         self.fills.void_all()
         if self.negatives is not None:
             self.negatives.clear()
-        self.cursor = 0
-        self.pulled_at_s = float("-inf")
-        self.link.become(replica, is_new=True)
 
     def tick(self) -> int:
         """The stamp of a write that is made now. Needs the lock. Raises StoreClosedError."""

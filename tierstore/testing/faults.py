@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tierstore.errors import UnavailableError
+from tierstore.region.lives import PEERS
 from tierstore.testing.faulty_moves import FaultyMoves
 from tierstore.testing.faulty_peers import FaultyPeers
 from tierstore.testing.plan import KINDS, Crash, FaultPlan, Kind
@@ -110,9 +111,17 @@ class FaultyRegion(FaultyMoves, FaultyPeers):
         """One step of the region's upkeep."""
         return self._write("maintain", lambda: self._inner.maintain(limit, timeout_s))
 
-    def reincarnate(self, timeout_s: float) -> RegionInfo:
+    def reincarnate(self, timeout_s: float, regains: str = PEERS) -> RegionInfo:
         """Begin another life."""
-        return self._write("reincarnate", lambda: self._inner.reincarnate(timeout_s))
+        return self._write("reincarnate", lambda: self._inner.reincarnate(timeout_s, regains))
+
+    def resume(
+        self, replica: int, after: int, number: int, digest: bytes, timeout_s: float
+    ) -> Registration:
+        """Let a replica go on after a restore."""
+        return self._write(
+            "resume", lambda: self._inner.resume(replica, after, number, digest, timeout_s)
+        )
 
     def dead_rows(self, timeout_s: float) -> DeadRows:
         """What would be forgotten, and what may not be yet."""
@@ -191,9 +200,9 @@ class FaultyJournalFile(JournalFile):
         """Note the region that these deltas belong to."""
         self._io("bind", lambda: JournalFile.bind(self, region))
 
-    def renew(self, replica: int) -> None:
+    def renew(self, replica: int, batches: Sequence[FrozenBatch] = ()) -> None:
         """Belong to a new replica."""
-        self._io("renew", lambda: JournalFile.renew(self, replica))
+        self._io("renew", lambda: JournalFile.renew(self, replica, batches))
 
     def acknowledge(
         self,

@@ -18,6 +18,7 @@ from tierstore.region.apply import (
 )
 from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
+from tierstore.region.lives import BATCHES, PEERS
 from tierstore.region.peers import forgotten
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import (
@@ -31,6 +32,7 @@ from tierstore.region.protocol import (
     ScanPage,
     Upkeep,
 )
+from tierstore.region.resuming import resumed, why_lost
 from tierstore.region.rows import RegionInfo, ReplicaState, Row
 from tierstore.runtime import now_ms
 from tierstore.stamp import physical_ms
@@ -269,15 +271,39 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
         with self._lock:
             return [replace(state) for state in self._replicas.values()]
 
-    def reincarnate(self, timeout_s: float) -> RegionInfo:
+    def reincarnate(self, timeout_s: float, regains: str = PEERS) -> RegionInfo:
         """Begin another life."""
         with self._lock:
             old = self._info
-            self._info = RegionInfo(old.region, max(old.incarnation + 1, self._now_ms()))
+            begun = max(old.incarnation + 1, self._now_ms())
+            self._info = RegionInfo(old.region, begun, regains)
             for state in self._replicas.values():
-                state.retired = True
+                if regains != BATCHES:
+                    state.retired = True
+                elif not state.retired:
+                    self._see(state)
             self._peers = {name: forgotten(peer) for name, peer in self._peers.items()}
             return self._info
+
+    def resume(
+        self, replica: int, after: int, number: int, digest: bytes, timeout_s: float
+    ) -> Registration:
+        """Let a replica go on after a restore."""
+        with self._lock:
+            known = self._replicas.get(replica)
+            state = resumed(self._info, known, replica, after, number, digest)
+            if state is not None:
+                if known is None or known.retired:
+                    state.registered_ms = state.registered_ms or self._now_ms()
+                    state.acknowledged = self._position
+                self._replicas[replica] = state
+                self._see(state)
+            if state is not None and number > after:
+                entry = AsideEntry(
+                    "lost", replica, after + 1, "", why_lost(after, number), self._now_ms()
+                )
+                self._aside.setdefault(("lost", replica, after + 1, 0), entry)
+            return self._enter(replica, False)
 
     def close(self) -> None:
         """Count that a store let go; the rows stay for the others."""

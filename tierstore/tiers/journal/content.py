@@ -101,7 +101,7 @@ def _load(connection: sqlite3.Connection, path: str) -> JournalState:
     for number, digest, body, size in connection.execute(_BATCHES, (state.acknowledged,)):
         if type(digest) is not bytes or size != len(body or b""):
             raise damaged(path, f"batch {number} is not as it was written")
-        state.batches.append(_load_batch(number, digest, body, path))
+        state.batches.append(load_batch(number, digest, body, path))
     expected = range(state.acknowledged + 1, header["frozen"] + 1)
     if [batch.number for batch in state.batches] != list(expected):
         raise damaged(path, "it lost a batch")
@@ -174,7 +174,8 @@ def _load_delta(
     into.append(delta)
 
 
-def _load_batch(number: int, digest: bytes, body: bytes | None, path: str) -> FrozenBatch:
+def load_batch(number: int, digest: bytes, body: bytes | None, path: str) -> FrozenBatch:
+    """A batch as it was stored. Raises CorruptionError naming `path` if it is damaged."""
     if body is None:
         return FrozenBatch(number, digest, None)
     try:

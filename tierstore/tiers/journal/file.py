@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError, UnavailableError
-from tierstore.region.batch import decode_batch
+from tierstore.tiers.journal import retention
 from tierstore.tiers.journal.content import (
     DAMAGED,
     EMPTY_HEADER,
@@ -52,21 +52,9 @@ _SET_ASIDE = "INSERT INTO quarantine (key, delta, reason) VALUES (?, ?, ?)"
 _BOUND_QUARANTINE = (
     "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ? AND reason <> ?"
 )
-_RETAINED = (
-    "SELECT number, coalesce(length(body), 0) FROM batches WHERE number <= ? ORDER BY number DESC"
-)
-_FROM = "SELECT number, acknowledged_ms FROM batches WHERE number BETWEEN ? AND ? ORDER BY number"
-_LAST_ACKNOWLEDGED = (
-    "SELECT acknowledged_ms FROM batches WHERE number = ("
-    "SELECT value FROM meta WHERE name = 'acknowledged')"
-)
 _ACKNOWLEDGE = (  # what was acknowledged before is not looked at: it may be a day's batches
     "UPDATE batches SET acknowledged_ms = ? WHERE number <= ? AND number > ("
     "SELECT value FROM meta WHERE name = 'acknowledged')"
-)
-_RETAINED_BODIES = (
-    "SELECT body FROM batches WHERE number > ? AND acknowledged_ms IS NOT NULL"
-    " AND body IS NOT NULL ORDER BY number"
 )
 _FREEZE = "INSERT OR REPLACE INTO batches (number, digest, body, size) VALUES (?, ?, ?, ?)"
 
@@ -163,18 +151,25 @@ class JournalFile:
             _set(connection, region=region)
         self.region = region
 
-    def retained(self, after: int) -> list[Batch]:
-        """The acknowledged batches above number `after` whose content is still here, in order."""
-        with translated(self.path):
-            found = self._connect().execute(_RETAINED_BODIES, (after,)).fetchall()
-        return [decode_batch(body) for (body,) in found]
+    def kept(self, after: int, last: int) -> Batch | None:
+        """The first batch above `after`, up to number `last`, whose content is here, and sound.
 
-    def renew(self, replica: int) -> None:
-        """Belong to a new replica, which has sent nothing yet. Unflushed deltas stay."""
-        with translated(self.path), Transaction(connection := self._connect()):
+        Whether its acknowledgement was noted or not.
+        """
+        with translated(self.path):
+            return retention.read_kept(self._connect(), after, last, self.path)
+
+    def renew(self, replica: int, batches: Sequence[FrozenBatch] = ()) -> None:
+        """Belong to a new replica, which has sent nothing yet, but has `batches` to send.
+
+        Those are numbered from 1 on. Unflushed deltas stay.
+        """
+        rows = [_batch_row(frozen) for frozen in batches]
+        with translated(self.path), self._synced() as connection:
             connection.execute("DELETE FROM batches")
             connection.execute("DELETE FROM held")
-            _set(connection, replica=replica, acknowledged=0, digest=b"", frozen=0)
+            connection.executemany(_FREEZE, rows)
+            _set(connection, replica=replica, acknowledged=0, digest=b"", frozen=len(rows))
 
     def acknowledge(
         self,
@@ -208,28 +203,17 @@ class JournalFile:
     def trim(self, oldest_ms: int, retained_bytes_max: int) -> None:
         """Drop acknowledged batches from before `oldest_ms` or beyond the size bound."""
         with translated(self.path), Transaction(connection := self._connect()):
-            acknowledged = load_header(connection, self.path)["acknowledged"]
-            first = _first_retained(connection, acknowledged, oldest_ms, retained_bytes_max)
-            connection.execute("DELETE FROM batches WHERE number < ?", (first,))
+            retention.trim(connection, oldest_ms, retained_bytes_max, self.path)
 
     def reach(self) -> tuple[int, int | None]:
         """How many acknowledged batches are retained, and when the oldest was acknowledged."""
         with translated(self.path):
-            row = (
-                self._connect()
-                .execute(
-                    "SELECT count(*), min(acknowledged_ms) FROM batches"
-                    " WHERE acknowledged_ms IS NOT NULL"
-                )
-                .fetchone()
-            )
-        return int(row[0]), row[1]
+            return retention.read_reach(self._connect())
 
     def last_acknowledged_ms(self) -> int | None:
         """When the last batch was acknowledged that is still retained."""
         with translated(self.path):
-            found = self._connect().execute(_LAST_ACKNOWLEDGED).fetchone()
-        return None if found is None else found[0]
+            return retention.read_last_acknowledged(self._connect())
 
     def close_connection(self) -> None:
         """Close the connection; the next call opens another. The lock stays."""
@@ -344,23 +328,6 @@ class JournalFile:
             )
 
 
-def _first_retained(
-    connection: sqlite3.Connection, acknowledged: int, oldest_ms: int, bytes_max: int
-) -> int:
-    """The number of the first batch that is neither too old nor more than there is room for.
-
-    Reads no body, which may be large, and so not what lies behind one, but of the oldest.
-    """
-    total, first = 0, acknowledged + 1
-    for number, size in connection.execute(_RETAINED, (acknowledged,)):
-        total += size
-        if total > bytes_max:
-            break
-        first = number
-    for number, at_ms in connection.execute(_FROM, (first, acknowledged)):
-        if at_ms >= oldest_ms:
-            return int(number)
-    return acknowledged + 1
 
 
 def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:
