@@ -23,6 +23,7 @@ BEHAVIOURS_MIN = 60
 SUITES = {
     "regions": RegionConformance,
     "peers": RegionConformance,
+    "lives": RegionConformance,
     "objects": ObjectConformance,
     "edges": EdgeConformance,
     "shared": SharedConformance,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 
 import pytest
 from restored import Model, back_up, restore
 
-from tierstore.errors import FencedError, TierStoreError, UnavailableError
-from tierstore.region.lives import BATCHES, NOTHING
+from tierstore.errors import TierStoreError
+from tierstore.region.lives import BATCHES
 from tierstore.testing.plan import Crash
 
 RULES = {
@@ -57,7 +56,9 @@ class World:
     def step(self):
         self.runtime.advance(0.01)
         node = self.chance.choice(self.nodes)
-        kind = self.chance.choice(["write"] * 5 + ["flush"] * 4 + ["die", "adopt", "back up", "restore"])
+        kind = self.chance.choice(
+            ["write"] * 5 + ["flush"] * 4 + ["die", "adopt", "back up", "restore"]
+        )
         if kind == "write":
             self.write(node)
         elif kind == "die":

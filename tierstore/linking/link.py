@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tierstore.errors import FencedError, PolicyError, UnavailableError
 from tierstore.linking.ends import KEYS_MAX
 from tierstore.record import REGISTER
+from tierstore.region.lives import BATCHES
 from tierstore.region.peers import Peer, PeerPage
 from tierstore.region.protocol import Change
 from tierstore.runtime import mint_replica_id
@@ -100,7 +101,7 @@ class Link:
         source, target = self._connect(self.source), self._connect(self.target)
         if source.region == target.region:
             raise PolicyError(f"{self.source.name!r} and {self.target.name!r} are the same region")
-        peer = self._find(source)
+        peer = self._find(source, target)
         standing = self._introduce(target, peer)
         if standing.state.retired:
             self._runtime.sometimes("link was away for longer than the horizon")
@@ -134,10 +135,12 @@ class Link:
     def _connect(self, end: End) -> RegionInfo:
         return end.region.connect(end.timeout_s)
 
-    def _find(self, source: RegionInfo) -> Peer:
+    def _find(self, source: RegionInfo, target: RegionInfo) -> Peer:
         """The target's word of the source, entered before the source hears of it."""
-        known = {peer.region: peer for peer in self.target.region.peers(self.target.timeout_s)}
-        peer = known.get(source.region)
+        peer = self._word(self.target, source)
+        self._refuse_twice(self.source, source, peer)
+        if target.regains == BATCHES:
+            self._refuse_twice(self.target, target, self._word(self.source, target))
         if peer is not None and peer.replica and peer.incarnation == source.incarnation:
             return peer
         if peer is not None and peer.replica and peer.incarnation > source.incarnation:
@@ -148,6 +151,24 @@ class Link:
             begun, incarnation=source.incarnation, replica=replica, cursor=0, resumes_at=""
         )
         return self._save(peer, begun)
+
+    def _word(self, end: End, of: RegionInfo) -> Peer | None:
+        """What one region knows of another."""
+        known = {peer.region: peer for peer in end.region.peers(end.timeout_s)}
+        return known.get(of.region)
+
+    def _refuse_twice(self, end: End, info: RegionInfo, known: Peer | None) -> None:
+        """Raise FencedError if what a region got back from batches is in another already.
+
+        That one had it of the life before, under another name: increments would count twice.
+        """
+        if info.regains != BATCHES or known is None or known.progress is None:
+            return
+        if known.incarnation < info.incarnation:
+            raise FencedError(
+                f"region {end.name!r} was restored, and got back from its replicas what the other"
+                " one has of its life before: begin the other one anew, as an empty region"
+            )
 
     def _introduce(self, target: RegionInfo, peer: Peer) -> Registration:
         source = self.source

@@ -16,6 +16,7 @@ from tierstore.testing.conformance.region.merging import Merging
 from tierstore.testing.conformance.region.moving import Garbage, Moving
 from tierstore.testing.conformance.region.peering import Peering
 from tierstore.testing.conformance.region.reading import Reading
+from tierstore.testing.conformance.region.resuming import Resuming
 from tierstore.testing.conformance.region.reviewing import Reviewing
 from tierstore.testing.conformance.region.scanning import Scanning
 from tierstore.testing.conformance.region.storing import Storing
@@ -34,6 +35,7 @@ class RegionConformance(
     Storing,
     Keeping,
     Retiring,
+    Resuming,
     Collecting,
     Leasing,
     Reviewing,
