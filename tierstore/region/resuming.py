@@ -36,4 +36,4 @@ def resumed(
 def why_lost(after: int, number: int) -> str:
     """What the operator is told of the batches above `after` up to `number`."""
     named = f"batch {number}" if number == after + 1 else f"batches {after + 1} to {number}"
-    return f"{named} of it: lost by the region, which was restored, and not retained any more"
+    return f"{named}: lost by the region, which was restored, and retained by nobody"

@@ -179,9 +179,13 @@ def _check_region(core: Core, timeout_s: float | None) -> str:
 def _check_aside(core: Core, timeout_s: float | None) -> str:
     deadline = core.deadline(timeout_s)
     waiting = core.replica.region.aside(100, deadline.remaining_s())
-    if waiting:
-        keys = sorted({entry.key for entry in waiting})[:10]
-        raise TierStoreError(f"{len(waiting)} writes were not merged, among them of {keys}")
+    lost = [f"of replica {e.replica:x} {e.reason}" for e in waiting if e.kind == "lost"]
+    keys = sorted({entry.key for entry in waiting if entry.kind != "lost"})
+    if keys:
+        count = len(waiting) - len(lost)
+        lost = [f"{count} writes were not merged, among them of {keys[:10]}", *lost]
+    if lost:
+        raise TierStoreError("; ".join(lost[:10]))
     return "nothing waits for an operator"
 
 
