@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+import shutil
 
 import pytest
+from restored import back_up, restore
 
 from tierstore.errors import FencedError, UnavailableError
 from tierstore.linking.ends import End
 from tierstore.linking.link import Link
 from tierstore.opening import wire
 from tierstore.policy import load
+from tierstore.region.lives import BATCHES
 from tierstore.testing import ManualRuntime, MemoryRegion
 
 POLICY = {
@@ -18,16 +20,6 @@ POLICY = {
     "rules": [{"match": "n/*", "type": "counter"}],
     "replication": {"flush": "1h", "pull": "1h"},
 }
-CONTENT = ("_position", "_floor", "_replicas", "_held", "_aside", "rows", "_peers", "_info")
-
-
-def back_up(region):
-    return {name: deepcopy(getattr(region, name)) for name in CONTENT}
-
-
-def restore(region, backup):
-    for name, content in deepcopy(backup).items():
-        setattr(region, name, content)
 
 
 @pytest.fixture
@@ -167,3 +159,108 @@ def test_peers_bring_back_what_they_have_and_nothing_twice(region, open_store, r
     assert store.counter("n/1").get() == 13
     assert not any(peer.is_late for peer in region.peers(2.0))
     assert all(peer.is_late for peer in other.peers(2.0))  # what it forgot meanwhile is not known
+
+
+class TestDatabaseFile:
+    """A region in SQLite whose file is copied, written on, and put back."""
+
+    RULES = (
+        {"match": "n/*", "type": "counter"},
+        {"match": "s/*", "type": "set"},
+        {"match": "d/*", "type": "document"},
+    )
+
+    @pytest.fixture
+    def open_store(self, runtime, tmp_path):
+        opened = []
+
+        def open_one(name):
+            tiers = {"regional": {"url": "sqlite:///region.db"}, "edge": {"journal": name}}
+            policy = {**POLICY, "tiers": tiers, "rules": [*self.RULES]}
+            opened.append(wire(load(policy, tmp_path), runtime))
+            return opened[-1]
+
+        yield open_one
+        for store in opened:
+            store.close(0)
+
+    def write(self, store, name, round_number):
+        store.put(f"k/{name}", round_number)
+        store.put("k/shared", (name, round_number))
+        store.counter("n/1").add(10**round_number)
+        store.members("s/1").add(f"{name}{round_number}")
+        with store.document("d/1").edit() as document:
+            document[f"{name}{round_number}"] = round_number
+
+    def put_back(self, tmp_path, runtime):
+        for suffix in ("-wal", "-shm"):
+            (tmp_path / f"region.db{suffix}").unlink(missing_ok=True)
+        shutil.copy(tmp_path / "backup.db", tmp_path / "region.db")
+        runtime.advance(1)
+
+    @pytest.mark.parametrize("is_closed", [True, False])
+    def test_all_that_was_acknowledged_is_there_once(
+        self, open_store, runtime, tmp_path, is_closed
+    ):
+        stores = {name: open_store(name) for name in "ab"}
+        for round_number in range(4):
+            if round_number == 1:
+                self.end(stores)
+                shutil.copy(tmp_path / "region.db", tmp_path / "backup.db")
+                stores = {name: open_store(name) for name in "ab"}
+            for name, store in stores.items():
+                runtime.advance(0.1)
+                self.write(store, name, round_number)
+                if round_number < 3 or name == "a":
+                    store.flush()
+        self.end(stores)
+        self.put_back(tmp_path, runtime)
+        if not is_closed:  # an edge that went on meets the region before it is begun anew
+            early = open_store("a")
+            with pytest.raises(FencedError, match="reincarnate"):
+                early.flush()
+            early.close(0)
+        reader = open_store("c")
+        reader._core.replica.region.reincarnate(2.0, BATCHES)
+        runtime.advance(1)
+        for _ in range(2):
+            for name in "ab":
+                store = open_store(name)
+                store.maintain()
+                store.close()
+        assert reader.get("k/a") == reader.get("k/b") == 3
+        assert reader.get("k/shared") == ["b", 3]
+        assert reader.counter("n/1").get() == 2222
+        every = {f"{name}{number}" for name in "ab" for number in range(4)}
+        assert set(reader.members("s/1").all()) == every
+        assert reader.document("d/1").json() == {text: int(text[1]) for text in every}
+        assert reader.check().findings[-1].ok
+
+    def end(self, stores):
+        for name in "ab":
+            stores[name].close(0)
+
+
+def test_what_came_back_from_batches_does_not_come_from_peers(region, open_store, runtime):
+    """Whichever of the two links comes first; a region that is new to both may be linked."""
+    store, other, new = open_store(), MemoryRegion(runtime), MemoryRegion(runtime)
+    ends = [End(name, lambda r=r: r, 2.0) for name, r in (("here", region), ("there", other))]
+    links = [Link(*pair, runtime, 60_000) for pair in (ends, ends[::-1])]
+    store.counter("n/1").add(5)
+    store.flush()
+    for link in links * 2:
+        while link.step():
+            pass
+    runtime.advance(61)
+    region.reincarnate(2.0, BATCHES)
+    for link in links[::-1] + links:
+        with pytest.raises(FencedError, match="begin the other one anew"):
+            link.step()
+    fresh = End("new", lambda: new, 2.0)
+    for link in (Link(ends[0], fresh, runtime, 60_000), Link(fresh, ends[0], runtime, 60_000)):
+        while link.step():
+            pass
+        runtime.advance(61)
+        while link.step():
+            pass
+    assert new.rows.keys() == {"n/1"}
