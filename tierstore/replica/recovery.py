@@ -107,15 +107,15 @@ class Recovery:
         self._pending = None
 
     def _send_all(self, known: Standing, deadline: Deadline) -> None:
-        at, resent = (known.applied, known.digest), 0
+        number, resent = known.applied, 0
         if known.retired:
-            self._resume(at[0], *at, deadline)
-        for batch in self._retained(known.applied):
-            self._send(at, batch, deadline)
-            at, resent = (batch.number, batch.digest), resent + 1
+            self._resume(number, number, known.digest, deadline)
+        for batch in self._retained(number):
+            self._send(number, batch, deadline)
+            number, resent = batch.number, resent + 1
         outbox = self._state.outbox
-        if at[0] < outbox.acknowledged:
-            self._resume(at[0], outbox.acknowledged, outbox.digest, deadline)
+        if number < outbox.acknowledged:
+            self._resume(number, outbox.acknowledged, outbox.digest, deadline)
         self._end(resent, deadline)
 
     def _retained(self, after: int) -> Iterator[Batch]:
@@ -129,13 +129,10 @@ class Recovery:
             yield batch
             number = batch.number
 
-    def _send(self, at: tuple[int, bytes], batch: Batch, deadline: Deadline) -> None:
-        """Let the region, which has come to batch `at`, have this one."""
-        number, digest = at
+    def _send(self, number: int, batch: Batch, deadline: Deadline) -> None:
+        """Let the region, which has batches up to `number`, have this one."""
         if batch.number > number + 1:
             self._resume(number, batch.number - 1, batch.predecessor, deadline)
-        elif batch.predecessor != digest:
-            self._refuse(number)
         link = self._state.link
         reply = link.call(lambda timeout_s: link.region.apply(batch, timeout_s), deadline.again())
         if reply.verdict != "applied":
@@ -181,17 +178,17 @@ class Recovery:
         state.link.register(deadline.again())
 
 
-def go_on(state: ReplicaState, kept: list[Frozen], deadline: Deadline) -> None:
-    """Be a new replica that knows nothing of the region, and has `kept` to send in this order.
+def go_on(state: ReplicaState, deadline: Deadline) -> None:
+    """Be a new replica that knows nothing of the region, and has to send what is sealed here.
 
     Versions stay those of the replica that wrote them, as others may have seen them.
     """
     replica = mint_replica_id(state.runtime)
-    fresh = list(_renumbered(kept, replica))
-    if fresh:  # a journal whose identity the region never heard of looks like one that it forgot
-        region, timeout_s = state.link.region, deadline.remaining_s()
-        state.link.observed(lambda: region.register(replica, timeout_s, True))
-    with state.journal_lock:
+    # First: a journal whose identity the region never heard of looks like one that it forgot.
+    region, timeout_s = state.link.region, deadline.remaining_s()
+    state.link.observed(lambda: region.register(replica, timeout_s, True))
+    with state.journal_lock:  # without which nobody seals anything
+        fresh = list(_renumbered(state.outbox.frozen, replica))
         if state.journal is not None:
             state.journal.renew(replica, _stored(fresh))
         with state.lock:

@@ -46,7 +46,7 @@ class Renewal:
         if state.outbox.frozen:
             state.runtime.sometimes("sealed batch sent under another identity")
         state.runtime.sometimes("retired replica came back")
-        go_on(state, state.outbox.frozen, deadline)
+        go_on(state, deadline)
 
     @property
     def _is_restored(self) -> bool:
