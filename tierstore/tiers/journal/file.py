@@ -328,8 +328,6 @@ class JournalFile:
             )
 
 
-
-
 def _batch_row(frozen: FrozenBatch) -> tuple[int, bytes, bytes | None, int]:
     body = None if frozen.batch is None else frozen.batch.body
     return frozen.number, frozen.digest, body, len(body or b"")
