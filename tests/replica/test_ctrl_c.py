@@ -71,8 +71,8 @@ VERBS = {
     "a set": (lambda store, number: store.members("s/1").add(number), 2),
     "a document": (edit, 60),
     "a batch": (batch, 2),
-    "a regional put": (lambda store, number: store.put("reg/1", number), 5),
-    "a flush": (lambda store, number: (store.counter("n/1").add(1), store.flush()), 5),
+    "a regional put": (lambda store, number: store.put("reg/1", number), 1),
+    "a flush": (lambda store, number: (store.counter("n/1").add(1), store.flush()), 1),
     "a pull": (lambda store, _: store._core.replica.pull(), 3),
 }
 

@@ -284,13 +284,15 @@ class Outbox:
 
     def acknowledge(self, frozen: Frozen, digest: bytes) -> None:
         """Move the oldest frozen batch among those that the region has."""
-        self.frozen.remove(frozen)
-        self.frozen_bytes -= frozen.size_bytes
-        if not self.frozen:
+        left = [other for other in self.frozen if other is not frozen]
+        left_bytes, number = self.frozen_bytes - frozen.size_bytes, frozen.number
+        # Nothing is called here, so no Ctrl-C comes in between, which would let its number be
+        # given again.
+        self.acknowledged, self.digest = number, digest
+        self.frozen, self.frozen_bytes = left, left_bytes
+        if not left:
             self._beaten.clear()
             self._outdone.clear()
-        self.acknowledged = frozen.number
-        self.digest = digest
         if self._tickets:
             frozen.tick = self._tick
             self._recent.append(frozen)
