@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from tierstore.linking.opening import Opener
     from tierstore.movement.step import Moving
     from tierstore.policy import Policy, PolicyLike
     from tierstore.policy.model import Rule
@@ -67,17 +68,18 @@ def wire(
     objects: ObjectTier | None = None,
     edge: SharedEdge | None = None,
     issued: Watermark | None = None,
+    opener: Opener | None = None,
 ) -> Store:
     """A store made of these parts; they default to what the policy names.
 
     One with an `issued` of its own knows of no other store in its process. With an `edge` it is a
-    worker of that.
+    worker of that. An `opener` makes the tiers that its links need.
     """
     matcher = Matcher(policy.rules)
     source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
     open_objects = object_source(policy, runtime) if objects is None else lambda: objects
     cold = ColdLink(open_objects, runtime, may_cache(policy, matcher))
-    steps = make_steps(policy, runtime, source, cold, matcher)
+    steps = make_steps(policy, runtime, source, cold, matcher, opener)
     replica: Replica
     if edge is not None or edge_scheme(policy) not in PRIVATE_EDGES:
         from tierstore.replica.shared.opening import shared_replica
@@ -183,9 +185,17 @@ def may_cache(policy: Policy, matcher: Matcher) -> Callable[[str], bool] | None:
 
 
 def make_steps(
-    policy: Policy, runtime: Runtime, source: RegionSource, cold: ColdLink, matcher: Matcher
+    policy: Policy,
+    runtime: Runtime,
+    source: RegionSource,
+    cold: ColdLink,
+    matcher: Matcher,
+    opener: Opener | None = None,
 ) -> Callable[[Replica], list[Step]]:
-    """What moves keys in the background, if any rule lets them go cold or some still are."""
+    """What moves keys in the background, if any rule lets them go cold or some still are.
+
+    And what runs the links from peers, over tiers that `opener` makes.
+    """
     interval_s = policy.movement.interval_s
 
     def make_moving(replica: Replica) -> Moving:
@@ -205,7 +215,8 @@ def make_steps(
             is_needed = work.is_needed
         move = Step("move", interval_s, work.step, is_needed, work.pause_s, work.next_slice,
                     lambda timeout_s: _release_moves(replica, timeout_s))  # fmt: skip
-        return [move, *make_link_steps(policy, runtime, source, replica, matcher.rule_for)]
+        rule_for = matcher.rule_for
+        return [move, *make_link_steps(policy, runtime, source, replica, rule_for, opener)]
 
     return make
 
@@ -221,6 +232,7 @@ def make_link_steps(
     source: RegionSource,
     replica: Replica,
     rule_for: Callable[[str], Rule],
+    opener: Opener | None = None,
 ) -> list[Step]:
     """What takes over the rows of the policy's peers, unless a relay does."""
     replication = policy.replication
@@ -228,7 +240,7 @@ def make_link_steps(
         return []
     from tierstore.linking.opening import Opener, make_ends
 
-    opener = Opener(make_region, make_objects)
+    opener = opener or Opener(make_region, make_objects)
     linking = make_ends(policy, runtime, opener, source.get, rule_for).linking(policy, runtime)
     replica.linking = linking
     pull_s = replication.pull_s

@@ -20,7 +20,6 @@ from tierstore.testing.simulation.linked import (
     LINK_WINDOWS,
     LINKED_SHARE,
     MORTAL,
-    REGISTERS,
     TYPED,
 )
 from tierstore.testing.simulation.links import pairs_of
@@ -54,9 +53,9 @@ def test_some_worlds_have_several_regions_and_the_others_are_as_they_were():
 def test_worlds_of_several_regions_have_only_what_fits_there(regions):
     for seed in range(60):
         options = draw_options(seed, 100, regions=regions)
-        assert (options.regions, options.horizon_s, options.bursts) == (regions, 0, 0)
+        assert (options.regions, options.horizon_s) == (regions, 0)
         assert regions <= options.machines <= options.nodes <= 5
-        assert set(options.families) <= {*REGISTERS, *TYPED, *(MORTAL if options.is_mortal else ())}
+        assert options.is_mortal or not set(options.families) & set(MORTAL)
         typed = tuple(prefix_of(name) for name in TYPED)
         for step in draw_script(seed, options).steps if not options.is_mortal else ():
             assert not (step.keys[0].startswith(typed) and step.verb in ("delete", "touch"))
@@ -85,6 +84,42 @@ def test_faults_of_links_are_played_and_mended(kind, amount):
     assert run.violations == []
     assert run.faults[kind] > 0
     assert play(replace(calm(regions=1), faults=faults)).faults == {}
+
+
+@pytest.mark.parametrize("kind", LINK_WINDOWS)
+def test_stores_run_links_and_others_take_them_over(kind):
+    faults = tuple(Fault(400.0 * at, kind, at % 2, 4000.0, 0.4) for at in range(12))
+    run = play(replace(calm(nodes=4, machines=4, pause_ms_max=3000, is_direct=True), faults=faults))
+    assert run.violations == []
+    assert run.faults[kind] > 0
+    if kind == "link crash":
+        assert run.reached["store that ran a link ended"] > 0
+        assert run.reached["link taken over by a store"] > 0
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_rows_that_lie_in_objects_are_joined(is_direct):
+    world = {"families": ("cold",), "operations": 150, "lulls": 0.2, "pause_ms_max": 1000}
+    run = play(calm(**world, is_direct=is_direct))
+    assert run.violations == []
+    assert run.reached["key went cold"] > 0
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_rot_in_one_region_is_not_held_against_the_other(is_direct):
+    world = {"families": ("cold", "journal"), "operations": 150, "lulls": 0.2, "pause_ms_max": 1000}
+    faults = tuple(Fault(3000.0 * at, "flip", at % 2, 10.0, 0.4) for at in range(4))
+    run = play(replace(calm(**world, is_direct=is_direct), faults=faults))
+    assert run.violations == []
+    assert run.faults["flip"] > 0
+
+
+def test_rows_in_files_are_spoilt_and_mended():
+    reached = [
+        play(replace(calm(region="sqlite"), seed=seed)).reached["region mended by anti-entropy"]
+        for seed in range(8)
+    ]
+    assert 0 < sum(reached) < 8
 
 
 def test_regions_in_files_are_each_somebody_else(tmp_path, scheduler, process):

@@ -35,27 +35,27 @@ def test_a_journal_that_nobody_drains_is_told(small, monkeypatch):
     assert all("writes of a dead process wait on m0 for ever" in text for text in told)
 
 
-def cluster_with(*, is_held=False, due_ms=None, now_ms=100_000, flipped=()):
-    """A tiered cluster, as far as its mover is looked at."""
+def unmoved(*, is_held=False, due_ms=None, now_ms=100_000, flipped=()):
+    """What is told of a region, as far as its mover is looked at."""
     rows = [] if due_ms is None else [SimpleNamespace(key="c/0", due_ms=due_ms)]
     region = SimpleNamespace(
         lease=lambda *_: SimpleNamespace(is_held=is_held), due=lambda limit, timeout_s: rows
     )
-    return SimpleNamespace(
-        families=[SimpleNamespace(is_tiered=True)],
-        inspect=lambda name: region,
+    site = SimpleNamespace(
+        region=region,
         objects=SimpleNamespace(flipped=flipped),
-        server_clock=SimpleNamespace(time_ns=lambda: now_ms * 1_000_000),
+        clock=SimpleNamespace(time_ns=lambda: now_ms * 1_000_000),
     )
+    return list(progress._unmoved(site))
 
 
 def test_a_mover_that_nobody_replaces_is_told():
-    (told,) = progress.check(cluster_with(is_held=True), [])
+    (told,) = unmoved(is_held=True)
     assert "nobody has held the lease of the mover" in told
 
 
 def test_a_key_that_nobody_looks_at_is_told():
-    assert progress.check(cluster_with(due_ms=90_000), []) == []
-    (told,) = progress.check(cluster_with(due_ms=70_000), [])
+    assert unmoved(due_ms=90_000) == []
+    (told,) = unmoved(due_ms=70_000)
     assert "c/0 has been due for a look since 70000" in told
-    assert progress.check(cluster_with(due_ms=70_000, flipped=("c/0",)), []) == []
+    assert unmoved(due_ms=70_000, flipped=("c/0",)) == []

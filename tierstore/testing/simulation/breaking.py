@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import UnavailableError
+from tierstore.testing.simulation.links import LinkProcess
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.testing.simulation.cluster import Cluster
-    from tierstore.testing.simulation.links import LinkProcess
+    from tierstore.testing.simulation.node import Node
     from tierstore.testing.simulation.script import Fault
 
 TIMEOUT_S = 10.0
@@ -26,9 +27,9 @@ MID_STEP = 0.5
 """From this amount on, faults of a process strike at one of its calls."""
 
 
-def break_link(cluster: Cluster, link: LinkProcess, fault: Fault) -> Callable[[], None]:
+def break_link(cluster: Cluster, link: LinkProcess | Node, fault: Fault) -> Callable[[], None]:
     """Begin a fault of `link`; returns what ends it."""
-    if fault.kind == "link crash":
+    if fault.kind == "link crash" and isinstance(link, LinkProcess):
         if fault.amount < IN_ORDER:
             link.stop()
         else:
@@ -41,17 +42,17 @@ def break_link(cluster: Cluster, link: LinkProcess, fault: Fault) -> Callable[[]
         link.process.paused_until_ns = cluster.scheduler.now_ns + lasts_ns
         return _nothing
     if fault.kind == "link cut":
-        return _cut_off(cluster, link, fault)
+        return _cut_off(link, fault)
     _retire_readers(cluster)
     return _nothing
 
 
-def _cut_off(cluster: Cluster, link: LinkProcess, fault: Fault) -> Callable[[], None]:
+def _cut_off(link: LinkProcess | Node, fault: Fault) -> Callable[[], None]:
     """Let one region be out of reach: it refuses calls, or swallows them or their answers."""
-    site = cluster.sites[int(fault.amount * len(cluster.sites))]
     fields = ("refuses", "loses_requests", "loses_replies")
     field = fields[int(fault.amount * 100) % len(fields)]
-    weather = link.weathers[site.name]
+    weathers = list(link.weathers.values())
+    weather = weathers[int(fault.amount * len(weathers))]
     setattr(weather, field, getattr(weather, field) + 1)
 
     def mend() -> None:

@@ -1,4 +1,4 @@
-"""Edge processes on their machines, regions, one cold tier: everything a run consists of."""
+"""Edge processes on their machines, regions with cold tiers: everything a run consists of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tierstore.testing.simulation.disk import Disk
 from tierstore.testing.simulation.families import families_of
 from tierstore.testing.simulation.links import LinkProcess
 from tierstore.testing.simulation.node import Node
-from tierstore.testing.simulation.objects import ColdDisk
 from tierstore.testing.simulation.options import policy_of
 from tierstore.testing.simulation.runtime import Clock
 from tierstore.testing.simulation.scheduler import Process, Scheduler
@@ -23,6 +22,7 @@ from tierstore.testing.simulation.sqlite import Errors
 from tierstore.testing.simulation.telling import Teller
 
 if TYPE_CHECKING:
+    from tierstore.linking.linking import Course
     from tierstore.policy.model import Policy
     from tierstore.testing.simulation.options import Options
 
@@ -66,7 +66,6 @@ class Cluster:
         self.server = Process("server")
         self.policy = without_peers(policy or load(policy_of(options)))
         self.families = families_of(self.policy, options.keys)
-        self.objects = ColdDisk(self.scheduler, Chance(seed, "cold"))
         self.errors = Errors(Chance(seed, "statements"), options.rates.statement)
         limits = _limits_of(self.policy)
         self.sites = [Site(self, n, limits, folder) for n in range(options.regions)]
@@ -76,10 +75,11 @@ class Cluster:
         self.nodes = [
             Node(self, f"n{n}", self.machines[n % options.machines]) for n in range(options.nodes)
         ]
-        links = options.links if options.regions > 1 else 0
+        links = options.links if options.regions > 1 and not options.is_direct else 0
         self.links = [LinkProcess(self, f"l{n}") for n in range(links)]
+        self._damaged: set[str] = set()
         self.runners: dict[tuple[str, str], str] = {}
-        """Which life of a process ran the link between two regions last."""
+        """By name of the target and id of the source, which life of a process ran a link last."""
 
     @property
     def has_retired(self) -> bool:
@@ -88,13 +88,35 @@ class Cluster:
         return bool(self.options.horizon_s and any(aside))
 
     @property
+    def courses(self) -> list[tuple[str, str, Course]]:
+        """All links that run, with the names of source and target."""
+        relayed = [
+            (course.link.source.name, course.link.target.name, course)
+            for link in self.links
+            for course in (link.linking.courses if link.linking is not None else ())
+        ]
+        return relayed + [course for node in self.nodes for course in node.courses]
+
+    @property
+    def has_rotted(self) -> bool:
+        """Whether a bit of any object was flipped."""
+        return any(site.objects.flipped for site in self.sites)
+
+    @property
+    def damaged(self) -> set[str]:
+        """Keys that the rot of objects may have damaged, or kept from other regions."""
+        for site in self.sites if self.has_rotted else ():
+            self._damaged |= site.keys_in(site.objects.flipped)
+        return self._damaged
+
+    @property
     def processes(self) -> list[Node | LinkProcess]:
         """All that may crash."""
         return [*self.nodes, *self.links]
 
     def inspect(self, name: str) -> Any:
-        """The (first) "region" or the "cold" tier, as somebody uses it who is no edge process."""
-        return self.objects if name == "cold" else self.sites[0].region
+        """The first "region" or its "cold" tier, as somebody uses it who is no edge process."""
+        return self.sites[0].objects if name == "cold" else self.sites[0].region
 
     def clone(self, node: Node) -> None:
         """Start a copy of the machine of `node`, journals and all, with a process of its own."""
@@ -117,7 +139,8 @@ class Cluster:
     def stop_faults(self) -> None:
         """Let everything work again that is not lost for good."""
         self.errors.rate = 0.0
-        self.objects.heal()
+        for site in self.sites:
+            site.objects.heal()
         for machine in self.machines:
             machine.disk.heal()
         for process in self.processes:

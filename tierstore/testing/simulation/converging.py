@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import counter
@@ -15,7 +14,6 @@ from tierstore.testing.simulation.scheduler import NS_PER_S, Process
 
 if TYPE_CHECKING:
     from tierstore.linking.linking import Linking
-    from tierstore.region.rows import Row
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.sites import Site
 
@@ -29,13 +27,13 @@ MEND_S_MAX = 600
 DIVERGED_SHARE = 0.5
 """How often a region is spoilt at the end."""
 
-Past = dict[str, dict[str, "Row"]]
+Past = dict[str, dict[str, Any]]
 
 
 def rest(cluster: Cluster) -> list[str]:
     """Let time pass until links have nothing to do any more; what is wrong if they always have."""
     scheduler = cluster.scheduler
-    if not cluster.links:
+    if len(cluster.sites) == 1:
         return []
     for _ in range(REST_S_MAX // QUIET_S):
         began_s, before = scheduler.now_ns / NS_PER_S, _positions(cluster)
@@ -43,27 +41,37 @@ def rest(cluster: Cluster) -> list[str]:
         if before == _positions(cluster) and _is_current(cluster, began_s):
             return []
     errors = {
-        f"{figures.source} to {figures.target}: {figures.error}"
-        for link in cluster.links
-        for figures in (link.linking.figures() if link.linking else ())
-        if figures.error
+        f"{source} to {target}: {course.error}"
+        for source, target, course in cluster.courses
+        if course.error
     }
     return [f"links never come to rest: {'; '.join(sorted(errors)) or 'rows go round'}"]
 
 
 def check(cluster: Cluster) -> list[str]:
     """Whether all regions have equal rows."""
-    if not cluster.links:
+    if len(cluster.sites) == 1:
         return []
-    states = {site.name: _records(site) for site in cluster.sites}
+    states = {site.name: _sound_records(cluster, site) for site in cluster.sites}
     _note_united(cluster)
     verdict = checkers.converged(states)
-    return [] if verdict.is_valid else [f"regions differ after everything settled: {verdict}"]
+    if not verdict.is_valid:
+        return [f"regions differ after everything settled: {verdict}"]
+    return [] if cluster.damaged else _differing_digests(cluster)
+
+
+def _differing_digests(cluster: Cluster) -> list[str]:
+    """What regions tell each other when they compare: a few bytes of all rows."""
+    told = {site.name: site.region.fingerprint("", None, ROWS_MAX, TIMEOUT_S)
+            for site in cluster.sites}  # fmt: skip
+    digests = {name: f"{each.digest:016x} of {each.count} rows" for name, each in told.items()}
+    verdict = checkers.converged(digests)
+    return [] if verdict.is_valid else [f"equal rows have unequal digests: {verdict}"]
 
 
 def remember(cluster: Cluster) -> Past:
-    """The rows as they are now, of regions that have them at hand."""
-    return {site.name: dict(site.rows) for site in cluster.sites if site.rows is not None}
+    """The rows as they are now."""
+    return {site.name: site.take_rows() for site in cluster.sites} if len(cluster.sites) > 1 else {}
 
 
 def mend(cluster: Cluster, past: Past) -> list[str]:
@@ -73,18 +81,18 @@ def mend(cluster: Cluster, past: Past) -> list[str]:
     """
     chance = Chance(cluster.seed, "divergence")
     site = chance.choice(cluster.sites)
-    if not cluster.links or site.rows is None or chance.random() >= DIVERGED_SHARE:
+    if len(cluster.sites) == 1 or chance.random() >= DIVERGED_SHARE:
         return []
-    for link in cluster.links:
-        link.crash()
-    kept = {each.name: _records(each) for each in cluster.sites}
+    for process in cluster.nodes if cluster.options.is_direct else cluster.links:
+        process.crash()
+    kept = {each.name: _sound_records(cluster, each) for each in cluster.sites}
     _spoil(site, past[site.name], chance)
-    if _records(site) == kept[site.name]:
+    if _sound_records(cluster, site) == kept[site.name]:
         return []
     cluster.teller.note("nemesis", "region spoilt", site.name)
     if not _repair(cluster):
         return [f"anti-entropy did not get through in {MEND_S_MAX} s"]
-    states = {each.name: _records(each) for each in cluster.sites}
+    states = {each.name: _sound_records(cluster, each) for each in cluster.sites}
     verdict = checkers.converged(states, kept[site.name])
     if not verdict.is_valid:
         return [f"regions differ after anti-entropy: {verdict}"]
@@ -92,18 +100,26 @@ def mend(cluster: Cluster, past: Past) -> list[str]:
     return []
 
 
-def _spoil(site: Site, past: dict[str, Row], chance: Chance) -> None:
-    rows = site.rows
-    assert rows is not None
+def _spoil(site: Site, past: dict[str, Any], chance: Chance) -> None:
+    rows = site.take_rows()
     if chance.random() < 0.3:
-        rows.clear()
+        site.change_rows(list(rows), {})
         return
+    lost: list[str] = []
+    changed: dict[str, Any] = {}
     for key in sorted(rows):
         how = chance.choice(("keep", "lose", "put back"))
         if how == "lose":
-            del rows[key]
-        elif how == "put back" and key in past:
-            rows[key] = replace(past[key], position=rows[key].position)
+            lost.append(key)
+        elif how == "put back" and key in past and _is_there(site, key, past[key]):
+            changed[key] = past[key]
+    site.change_rows(lost, changed)
+
+
+def _is_there(site: Site, key: str, row: Any) -> bool:
+    """Whether the object is still there that a row of the past points at, if it does."""
+    name = site.lies_in(key, row)
+    return name is None or name in site.objects.blobs
 
 
 def _repair(cluster: Cluster) -> bool:
@@ -140,20 +156,18 @@ def _positions(cluster: Cluster) -> list[int]:
 
 def _is_current(cluster: Cluster, since_s: float) -> bool:
     """Whether for each pair of regions some process has seen that it has all, since a moment."""
-    running = [link.linking for link in cluster.links if link.linking is not None]
     current = {
-        (course.link.source.name, course.link.target.name)
-        for linking in running
-        for course in linking.courses
+        (source, target)
+        for source, target, course in cluster.courses
         if course.link.current_s is not None and course.link.current_s >= since_s
     }
     return len(current) == len(pairs_of(cluster.options))
 
 
-def _records(site: Site) -> dict[str, Any]:
-    """All rows, in a form that tells any difference."""
-    page = site.region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
-    return {row.key: (row.record.fields(), row.record.payload) for row in page.rows}
+def _sound_records(cluster: Cluster, site: Site) -> dict[str, Any]:
+    """What regions must have in common: all but what the rot of objects may have damaged."""
+    damaged = cluster.damaged
+    return {key: record for key, record in site.records().items() if key not in damaged}
 
 
 def _note_united(cluster: Cluster) -> None:

@@ -54,6 +54,8 @@ def settle_and_check(
     if left:
         return left
     facts = Facts.of(workload.history, cluster, nemesis, core_names)
+    if len(cluster.sites) > 1:
+        facts.leave_out(cluster.damaged)
     done = progress.check(cluster, core)
     found = [
         *registers.check(facts), *_check_typed(cluster, workload, facts),
@@ -128,7 +130,7 @@ def _look(cluster: Cluster, history: History, store: Store, name: str, key: str)
         try:
             asked.ok(store.get(key, timeout=PATIENCE_S, **bound))
         except CorruptionError:
-            if not cluster.objects.flipped:
+            if not cluster.has_rotted:
                 raise
             asked.fail("CorruptionError")
 
@@ -142,13 +144,14 @@ def _unflushed(node: Node) -> int:
 
 
 def dump(cluster: Cluster) -> dict[str, str]:
-    """What each node, the region and the cold tier hold, for people."""
+    """What each node, region and cold tier hold, for people."""
     texts = {node.name: _dump_node(node) for node in cluster.nodes if node.is_up}
     for site in cluster.sites:
         page = site.region.scan("", None, 1000, False, True, 0, 10.0)
         texts[site.name] = "\n".join(map(repr, page.rows))
-    blobs = cluster.objects.blobs
-    texts["cold"] = "\n".join(f"{name} {len(blob)} bytes" for name, blob in sorted(blobs.items()))
+        blobs = sorted(site.objects.blobs.items())
+        cold = site.name.replace("region", "cold")
+        texts[cold] = "\n".join(f"{name} {len(blob)} bytes" for name, blob in blobs)
     return texts
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tierstore.region.rows import Row
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.node import Node
+    from tierstore.testing.simulation.sites import Site
 
 TIMEOUT_S = 10.0
 NS_PER_MS = 1_000_000
@@ -29,32 +30,34 @@ def check(cluster: Cluster, core: list[Node]) -> list[str]:
     found: list[str] = []
     for site in cluster.sites:
         nodes = [node for node in core if node.machine.site is site]
-        found += _of_region(cluster, site.region, nodes)
+        found += _of_region(cluster, site, nodes)
     return found
 
 
-def _of_region(cluster: Cluster, region: Any, core: list[Node]) -> list[str]:
+def _of_region(cluster: Cluster, site: Site, core: list[Node]) -> list[str]:
+    region = site.region
     page = region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
     violations = [f"row {key}: {why}" for key, why in page.corrupt.items()]
     stored = {known.name: known for known in region.objects(ROWS_MAX, TIMEOUT_S)}
-    blobs = cluster.objects.blobs
+    blobs = site.objects.blobs
+    objects = _objects(cluster, site, stored, is_used=bool(core))
     violations += [f"{name} is listed, and is no more" for name in stored if name not in blobs]
-    violations += _misplaced(cluster, core, page.rows, _objects(cluster, region, stored))
+    violations += _misplaced(site, core, page.rows, objects)
     for node in core:
         violations += _excesses(node)
-    if not cluster.objects.flipped and not cluster.options.horizon_s:
+    if not cluster.has_rotted and not cluster.options.horizon_s:
         violations += _aside(region)
     return violations
 
 
 def _misplaced(
-    cluster: Cluster, core: list[Node], rows: list[Row], objects: list[checkers.StoredObject]
+    site: Site, core: list[Node], rows: list[Row], objects: list[checkers.StoredObject]
 ) -> tuple[str, ...]:
     """What `checkers.placement` finds: lost and extra copies, orphans, lifetimes that differ."""
     copies = [_copy_of(row) for row in rows]
     for node in core:
         copies += _copies_at(node, {row.key: row for row in rows})
-    now_ms = cluster.server_clock.time_ns() // NS_PER_MS
+    now_ms = site.clock.time_ns() // NS_PER_MS
     return checkers.placement(copies, objects, now_ms, SWEPT_AFTER_MS).evidence
 
 
@@ -78,17 +81,17 @@ def _copies_at(node: Node, rows: dict[str, Row]) -> Iterator[checkers.Copy]:
 
 
 def _objects(
-    cluster: Cluster, region: Any, stored: dict[str, StoredObject]
+    cluster: Cluster, site: Site, stored: dict[str, StoredObject], *, is_used: bool
 ) -> list[checkers.StoredObject]:
     """The objects that are there, but for the region's mark, since when they may be unused.
 
-    Where nothing is moved nothing is swept either: then none is too old.
+    Where nothing is moved, or nobody is left to, nothing is swept either: then none is too old.
     """
-    marker = region.marker(TIMEOUT_S)
-    is_swept = any(family.is_tiered for family in cluster.families)
+    marker = site.region.marker(TIMEOUT_S)
+    is_swept = is_used and any(family.is_tiered for family in cluster.families)
     return [
         checkers.StoredObject(name, _unused_since(name, stored.get(name)) if is_swept else 1 << 62)
-        for name in sorted(cluster.objects.blobs)
+        for name in sorted(site.objects.blobs)
         if name != marker
     ]
 

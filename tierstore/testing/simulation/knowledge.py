@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from tierstore.testing.simulation.observed import Observed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tierstore.testing.history import History
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.families import Family
@@ -89,6 +91,11 @@ class Facts:
         is_apart = is_inherited and len(cluster.nodes) == cluster.options.nodes  # none is a clone
         regions = {node.name: node.machine.site.name for node in cluster.nodes}
         return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited, is_apart, regions)
+
+    def leave_out(self, keys: Iterable[str]) -> None:
+        """Judge no looks at these keys."""
+        for key in keys:
+            self.observed.looks.pop(key, None)
 
     def region_of(self, life: str) -> str:
         """The name of the region that a process uses."""

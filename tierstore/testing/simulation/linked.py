@@ -15,9 +15,8 @@ LINKED_SHARE = 0.15
 NODES_MAX = 5
 LINK_WINDOWS = ("link crash", "link pause", "link cut", "link retired")
 """Faults of the processes that run links, or of what is known of them."""
-_OF_OBJECTS = frozenset(("cold full", "cold torn", "cold slow", "flip"))
-REGISTERS = ("memory", "journal", "regional", "ttl", "age", "never", "hot")
-"""Families of registers there. Objects are each region's own, so none goes cold."""
+DIRECT_SHARE = 0.4
+"""How often stores run the links between regions."""
 TYPED = (
     "memory counter", "journal counter", "regional counter", "aged counter", "never counter",
     "memory set", "journal set", "regional set", "aged set", "never set",
@@ -42,12 +41,11 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
     if count == 1:
         return options
     nodes = min(NODES_MAX, max(count, options.nodes + chance.randint(0, 2)))
-    families = tuple(name for name in options.families if name in REGISTERS)
+    families = tuple(name for name in options.families if name not in (*TYPED, *MORTAL))
     is_mortal = chance.random() < MORTAL_SHARE
     known = (*TYPED, *MORTAL) if is_mortal else TYPED
     typed = tuple(name for name in known if name in options.families or chance.random() < 0.15)
-    windows = tuple(kind for kind in options.windows if kind not in _OF_OBJECTS)
-    windows += tuple(kind for kind in LINK_WINDOWS if chance.random() < 0.5)
+    windows = options.windows + tuple(kind for kind in LINK_WINDOWS if chance.random() < 0.5)
     return replace(
         options,
         regions=count,
@@ -57,11 +55,11 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
         is_leased=chance.random() < 0.6,
         is_chain=chance.random() < 0.5,
         is_mortal=is_mortal,
+        is_direct=chance.random() < DIRECT_SHARE,
         page_rows=chance.choice((1, 3, 10, 1000)),
         repair_s=chance.choice((3600, 3600, 15)),
-        families=(families or (chance.choice(REGISTERS),)) + typed,
+        families=(families or ("journal",)) + typed,
         pause_ms_max=chance.choice((300, 1000, 3000, 10_000)),
-        bursts=0,
         horizon_s=0,
         windows=windows,
         window_count=max(options.window_count, 3 * len(windows)) if windows else 0,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tierstore.linking.linking import Course
+    from tierstore.runtime import Runtime
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.options import Options
     from tierstore.testing.simulation.sites import Site
@@ -41,7 +42,7 @@ class LinkProcess:
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.name = name
-        rates = _lessened(cluster.options.rates)
+        rates = lessened(cluster.options.rates)
         self.weathers = {site.name: Weather(rates=rates) for site in cluster.sites}
         self.lives = 0
         self.process = Process(name)
@@ -104,7 +105,7 @@ class LinkProcess:
                 except TierStoreError as error:
                     self._note_error(process.name, error)
                 for course, cursor, joined in watched:
-                    self._note(process.name, course, cursor, joined)
+                    self._note(course, cursor, joined)
                 cluster.scheduler.sleep(STEP_NS)
             linking.close()
 
@@ -118,21 +119,16 @@ class LinkProcess:
         if isinstance(error, OutcomeUnknownError) and ".join:" in str(error):
             self._cluster.reached["join done or not, its answer lost"] += 1
 
-    def _note(self, life: str, course: Course, cursor: int, joined: int) -> None:
+    def _note(self, course: Course, cursor: int, joined: int) -> None:
         """Count the situations that a step came to."""
         reached, link = self._cluster.reached, course.link
         if not course.is_running:
             return
-        pair = link.source.name, link.target.name
-        before = self._cluster.runners.get(pair)
-        self._cluster.runners[pair] = life
-        if before not in (None, life) and self._cluster.options.is_leased:
-            reached["link taken over by another process"] += 1
         if link.cursor > cursor and link.tally.joined == joined and link.current_s is not None:
             reached["what came back was not read again"] += 1
 
 
-def _lessened(rates: Rates) -> Rates:
+def lessened(rates: Rates) -> Rates:
     """A step of a link takes many calls, and waits for long if one fails."""
     values = {name: rate / CALLS_A_STEP for name, rate in asdict(rates).items()}
     return Rates(**values)
@@ -156,20 +152,54 @@ def open_links(cluster: Cluster, process: Process, weathers: Mapping[str, Weathe
 def _end(
     cluster: Cluster, process: Process, runtime: SimulatedRuntime, site: Site, weather: Weather
 ) -> End:
+    from tierstore.tiers.cold import ColdReader  # with a cache that not everybody has
+
+    tier = reach_site(cluster, process, runtime, site, weather)
+    watch_claims(cluster, tier, process.name, site)
+    rows = cluster.options.page_rows
+    shorten(tier, rows)
+    cold = ColdReader(site.objects, runtime=runtime)
+    timeouts = cluster.policy.timeouts
+    end = End(site.name, lambda: tier, timeouts.regional_s, cold.read, timeouts.cold_s)
+    end._portion = min(end._portion, rows)
+    return end
+
+
+def reach_site(
+    cluster: Cluster, process: Process, runtime: Runtime, site: Site, weather: Weather
+) -> Any:
+    """The region of `site`, as `process` reaches it."""
     chance = Chance(cluster.seed, "wire", process.name, site.name)
     wire = Wire(
         cluster.scheduler, process, cluster.server, chance, weather,
         cluster.options.latency_ms_max, cluster.teller, cluster.played,
     )  # fmt: skip
-    tier = RemoteTier(site.open(process, runtime), site.name, wire, site.region)
+    return RemoteTier(site.open(process, runtime), site.name, wire, site.region)
+
+
+def watch_claims(cluster: Cluster, tier: Any, life: str, site: Site) -> None:
+    """Note who runs the links to `site`; where no lease holds, everybody does."""
     if not cluster.options.is_leased:
         tier.__dict__["claim"] = lambda *_: True
-    rows = cluster.options.page_rows
+        return
+    claim = tier.claim
+
+    def watched(region: str, linker: int, ttl_ms: int, timeout_s: float) -> bool:
+        is_held: bool = claim(region, linker, ttl_ms, timeout_s)
+        if is_held and ttl_ms:
+            before = cluster.runners.get((site.name, region), life)
+            cluster.runners[site.name, region] = life
+            how = "a store" if cluster.options.is_direct else "another process"
+            cluster.reached[f"link taken over by {how}"] += before != life
+        return is_held
+
+    tier.__dict__["claim"] = watched
+
+
+def shorten(tier: Any, rows: int) -> None:
+    """Let links get pages of so many rows."""
     for verb, place in (("changes", 1), ("scan", 2), ("fingerprint", 2)):
         tier.__dict__[verb] = _shortened(getattr(tier, verb), place, rows)
-    end = End(site.name, lambda: tier, cluster.policy.timeouts.regional_s)
-    end._portion = min(end._portion, rows)
-    return end
 
 
 def _shortened(call: Callable[..., Any], place: int, rows: int) -> Callable[..., Any]:

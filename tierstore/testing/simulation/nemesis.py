@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.testing.simulation.breaking import break_link
 from tierstore.testing.simulation.linked import LINK_WINDOWS
+from tierstore.testing.simulation.links import LinkProcess
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -65,30 +66,49 @@ class Nemesis:
 
     def _play_of_link(self, fault: Fault) -> None:
         cluster = self._cluster
-        if not cluster.links:
+        link = self._runner(fault.node)
+        if link is None:
             return
-        link = cluster.links[fault.node % len(cluster.links)]
         cluster.teller.note("nemesis", fault.kind, link.name)
         if fault.kind in ("link crash", "link pause"):
             self._wait_for_call(fault, link.process)
         if self.is_over:
             return
         cluster.played[fault.kind] += 1
-        end = break_link(cluster, link, fault)
+        end = self._end_store(link) if fault.kind == "link crash" else None
+        end = end or break_link(cluster, link, fault)
         cluster.scheduler.sleep(int(fault.lasts_ms * NS_PER_MS))
         if not self.is_over:
             cluster.teller.note("nemesis", f"end of {fault.kind}", link.name)
             end()
+
+    def _runner(self, number: int) -> LinkProcess | Node | None:
+        """Who runs links, or would; one that does, where stores do."""
+        cluster = self._cluster
+        if not cluster.options.is_direct:
+            return cluster.links[number % len(cluster.links)] if cluster.links else None
+        nodes = [node for node in cluster.nodes if any(c.is_running for _, _, c in node.courses)]
+        nodes = nodes or cluster.nodes
+        return nodes[number % len(nodes)]
+
+    def _end_store(self, link: LinkProcess | Node) -> Callable[[], None] | None:
+        """End an edge process that runs links."""
+        if isinstance(link, LinkProcess):
+            return None
+        is_held = any(course.is_running for _, _, course in link.courses)
+        self._cluster.reached["store that ran a link ended"] += is_held
+        return self._crash(link, power=False)
 
     def _is_reached(self, fault: Fault, node: Node) -> bool:
         """Wait for what a fault needs; whether it came, before everything was over."""
         scheduler = self._cluster.scheduler
         if fault.kind in ("crash", "power cut"):
             self._wait_for_call(fault, node.process)
-        while fault.kind == "flip" and not self._cluster.objects.flip_bit():
+        while fault.kind == "flip" and not node.machine.site.objects.flip_bit():
             if self.is_over or not any(family.is_tiered for family in self._cluster.families):
                 return False
             scheduler.sleep(ROT_MS * NS_PER_MS)
+        assert self._cluster.damaged is not None  # takes note of what is now
         return not self.is_over
 
     def _wait_for_call(self, fault: Fault, process: Process) -> None:
@@ -160,6 +180,7 @@ class Nemesis:
     def _spoil(self, node: Node, fault: Fault) -> Callable[[], None] | None:
         """Faults of disks, and of a process that is stopped for a while."""
         cluster, disk = self._cluster, node.machine.disk
+        objects = node.machine.site.objects
         if fault.kind == "pause":
             node.process.paused_until_ns = cluster.scheduler.now_ns + int(
                 fault.lasts_ms * 10 * NS_PER_MS
@@ -168,8 +189,8 @@ class Nemesis:
         if fault.kind == "flip":
             return None  # it has happened
         if fault.kind == "cold torn":
-            return _raise(cluster.objects, "is_torn", 1)
-        spoiled = cluster.objects if fault.kind.startswith("cold") else disk
+            return _raise(objects, "is_torn", 1)
+        spoiled = objects if fault.kind.startswith("cold") else disk
         if fault.kind.endswith("full"):
             return _raise(spoiled, "is_full", 1)
         return _raise(spoiled, "slow_ms", fault.amount * SLOW_MS_MAX)

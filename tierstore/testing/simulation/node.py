@@ -8,12 +8,15 @@ from tierstore.opening import wire
 from tierstore.runtime import fork
 from tierstore.runtime.chance import Chance
 from tierstore.testing.faults import FaultyJournalDirectory
+from tierstore.testing.simulation.direct import Neighbours, courses_of
 from tierstore.testing.simulation.disk import DiskPlan, as_plan
+from tierstore.testing.simulation.links import watch_claims
 from tierstore.testing.simulation.network import RemoteTier, Weather, Wire
 from tierstore.testing.simulation.runtime import SimulatedRuntime
 from tierstore.testing.simulation.scheduler import Process
 
 if TYPE_CHECKING:
+    from tierstore.linking.linking import Course, Linking
     from tierstore.runtime import Runtime
     from tierstore.store.store import Store
     from tierstore.testing.simulation.cluster import Cluster, Machine
@@ -27,6 +30,8 @@ class Node:
         self.machine = machine
         self.to_region = Weather(rates=cluster.options.rates)
         self.to_cold = Weather(rates=cluster.options.rates)
+        self.neighbours = Neighbours(cluster, machine.site) if cluster.options.is_direct else None
+        """The regions that the stores of this node link theirs to."""
         self.lives = 0
         self.process = Process(name)
         self.is_lost = False
@@ -48,9 +53,20 @@ class Node:
         return self._store is not None
 
     @property
+    def courses(self) -> list[tuple[str, str, Course]]:
+        """The links that the store has, with the names of source and target."""
+        linking = None if self._store is None else self._store._core.replica.linking
+        return [] if linking is None else courses_of(cast("Linking", linking), self.machine.site)
+
+    @property
     def life(self) -> str:
         """The name of the present life."""
         return f"{self.name}.{self.lives}"
+
+    @property
+    def weathers(self) -> dict[str, Weather]:
+        """How the ways to the regions are from which the store takes over rows."""
+        return {} if self.neighbours is None else self.neighbours.weathers
 
     def start(self) -> None:
         """Begin a life, with what the last one left on the machine's disk."""
@@ -65,11 +81,12 @@ class Node:
         plan = DiskPlan(cluster.scheduler, self.process, self.machine.disk, cluster.teller)
         self._journals = FaultyJournalDirectory(self.machine.disk.path, as_plan(plan))
         self._store = wire(
-            cluster.policy,
+            cluster.policy if self.neighbours is None else self.neighbours.policy(),
             runtime,
             region=self._reach_region(runtime),
-            objects=self._reach("cold", cluster.objects, cluster.objects),
+            objects=self._reach("cold", self.machine.site.objects, self.machine.site.objects),
             journals=self._journals,
+            opener=None if self.neighbours is None else self.neighbours.opener(self.process),
         )
         self.process.memory_lock = cast("Any", self._store._core.replica.state.lock)
 
@@ -79,7 +96,8 @@ class Node:
             return
         store, self._store = self._store, None
         self.process.is_dead = True
-        self.machine.site.close_of(self.process)
+        for site in self._cluster.sites:
+            site.close_of(self.process)
         self._forget(store)
         if self._journals is not None:
             self._journals.abandon()
@@ -89,11 +107,16 @@ class Node:
         """Let everything of this node work again; it may still be down."""
         self.to_region.clear()
         self.to_cold.clear()
+        for weather in self.weathers.values():
+            weather.clear()
         self._cluster.scheduler.resume(self.process)
 
     def _reach_region(self, runtime: Runtime) -> Any:
         site = self.machine.site
-        return self._reach("region", site.open(self.process, runtime), site.region)
+        tier = self._reach("region", site.open(self.process, runtime), site.region)
+        if self.neighbours is not None:
+            watch_claims(self._cluster, tier, self.life, site)
+        return tier
 
     def _reach(self, name: str, inner: Any, later: Any) -> Any:
         cluster = self._cluster

@@ -156,6 +156,8 @@ class Options:
     """Whether one of them runs a link at a time; otherwise all do, which must do no harm."""
     is_chain: bool = False
     """Whether regions are linked in a row; otherwise each with each."""
+    is_direct: bool = False
+    """Whether the stores of each region run the links to it, and there are no such processes."""
     is_mortal: bool = False
     """Whether counters and sets of several regions are deleted and expire, too: see `linked`."""
     page_rows: int = 1000

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.node import Node
+    from tierstore.testing.simulation.sites import Site
 
 TIMEOUT_S = 10.0
 NS_PER_MS = 1_000_000
@@ -26,7 +27,8 @@ def check(cluster: Cluster, core: list[Node]) -> list[str]:
     """What was left undone, in full sentences; empty if nothing was."""
     left = [line for node in core for line in _orphans(node)]
     if any(family.is_tiered for family in cluster.families):
-        left += _unmoved(cluster)
+        for site in {id(node.machine.site): node.machine.site for node in core}.values():
+            left += _unmoved(site)
     return sorted(set(left))
 
 
@@ -50,14 +52,14 @@ def _orphans(node: Node) -> Iterator[str]:
             yield f"{unflushed} writes of a dead process wait on {node.machine.name} for ever"
 
 
-def _unmoved(cluster: Cluster) -> Iterator[str]:
+def _unmoved(site: Site) -> Iterator[str]:
     """Whether anybody moves keys, in place of a mover that stopped, and gets it done."""
-    region = cluster.inspect("region")
+    region = site.region
     if region.lease(OUTSIDER, 1, None, TIMEOUT_S).is_held:
         yield "nobody has held the lease of the mover for longer than it lasts"
-    if cluster.objects.flipped:
+    if site.objects.flipped:
         return  # a key that is damaged stays due
-    late_ms = cluster.server_clock.time_ns() // NS_PER_MS - OVERDUE_MS
+    late_ms = site.clock.time_ns() // NS_PER_MS - OVERDUE_MS
     for row in region.due(ROWS_MAX, TIMEOUT_S):
         if row.due_ms is not None and row.due_ms < late_ms:
             yield f"{row.key} has been due for a look since {row.due_ms}, before {late_ms}"

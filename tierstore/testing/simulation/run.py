@@ -110,6 +110,8 @@ def _choose_core(cluster: Cluster) -> list[str]:
         return [node.name for node in cluster.nodes]
     chance = Chance(cluster.seed, "core")
     core = chance.sample(cluster.nodes, chance.randint(1, len(cluster.nodes) - 1))
+    if cluster.options.is_direct:  # somebody has to run the links to each region
+        core += [next(n for n in cluster.nodes if n.machine.site is s) for s in cluster.sites]
     for node in cluster.nodes:
         if node not in core:
             node.is_lost = True

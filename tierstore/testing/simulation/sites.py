@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tierstore.record import ELSEWHERE
+from tierstore.region.pointer import decode_pointer
 from tierstore.runtime.chance import Chance
 from tierstore.testing.memory_region import MemoryRegion
+from tierstore.testing.simulation.objects import ColdDisk
 from tierstore.testing.simulation.read_committed import Pace, ReadCommittedRegion
 from tierstore.testing.simulation.runtime import Clock, SimulatedRuntime
 from tierstore.testing.simulation.scheduler import NS_PER_MS
@@ -24,10 +28,14 @@ _NOT_CONTENT = frozenset(
     ("_runtime", "_scheduler", "_pace", "_limits", "_lock", "_locks", "_of_writer", "_under_way")
 )
 """What of a region in memory is not in its database."""
+_COLD = 4
+"""Where the pointer is in what `SqliteSite.rows` has of a row."""
+ROWS_MAX = 100_000
+TIMEOUT_S = 10.0
 
 
 class Site:
-    """One region. The first draws what the only one of a world would draw."""
+    """One region and its cold tier. The first draws what the only one of a world would draw."""
 
     def __init__(self, cluster: Cluster, number: int, limits: Limits, folder: str) -> None:
         self.name = name_of(cluster.options, number)
@@ -37,6 +45,7 @@ class Site:
         if number and cluster.options.skew_ms_max:
             part = 2 * self._chance("clock").random() - 1
             self.clock.offset_ns = int(part * cluster.options.skew_ms_max * NS_PER_MS)
+        self.objects = ColdDisk(cluster.scheduler, self._chance("cold"))
         self._runtime = SimulatedRuntime(
             cluster.scheduler, cluster.server, self.clock, self._chance("server"),
             cluster.reached, cluster.broken,
@@ -60,6 +69,41 @@ class Site:
     def rows(self) -> dict[str, Row] | None:
         """All rows, to be looked at or spoilt, where they are at hand."""
         return None if self._file is not None else self.region.rows
+
+    def take_rows(self) -> dict[str, Any]:
+        """All rows as they are now, for `change_rows`."""
+        return dict(self.region.rows) if self._file is None else self._file.rows()
+
+    def change_rows(self, lost: list[str], changed: dict[str, Any]) -> None:
+        """Lose rows, and let others be what `take_rows` had of them; nobody is told."""
+        if self._file is not None:
+            self._file.change_rows(lost, changed)
+            return
+        rows = self.region.rows
+        for key in lost:
+            del rows[key]
+        for key, row in changed.items():
+            rows[key] = replace(row, position=rows[key].position)
+
+    def lies_in(self, key: str, row: Any) -> str | None:
+        """The name of the object that a row of `take_rows` points at; None if it does not."""
+        cold = row.cold if self._file is None else row[_COLD]
+        return None if cold is None else decode_pointer(cold, key=key).name
+
+    def keys_in(self, names: list[str]) -> set[str]:
+        """The keys of which the rows point at one of these objects."""
+        return {key for key, row in self.take_rows().items() if self.lies_in(key, row) in names}
+
+    def records(self) -> dict[str, Any]:
+        """All rows of which regions have the same, whole, in a form that tells any difference."""
+        from tierstore.tiers.cold import ColdReader  # with a cache that not everybody has
+
+        page = self.region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
+        rows = {row.key: row for row in page.rows}
+        cold = {key: row for key, row in rows.items() if row.record.payload == ELSEWHERE}
+        reply = ColdReader(self.objects, runtime=self._runtime).read(cold, TIMEOUT_S)
+        payloads = {key: row.record.payload for key, row in rows.items()} | reply.payloads
+        return {key: (row.record.fields(), payloads[key]) for key, row in rows.items()}
 
     def back_up(self) -> Any:
         """The region as it is now, for `restore`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from functools import cache
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,14 @@ from tierstore.testing.plan import Crash
 from tierstore.tiers.registry import load_region
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from tierstore.region.apply import Limits
     from tierstore.runtime import Runtime
     from tierstore.runtime.chance import Chance
     from tierstore.testing.simulation.scheduler import Process, Scheduler
+
+_CONTENT = "dead_at_ms, due_ms, header, metadata, cold, payload"
 
 
 class SteppedConnection:
@@ -116,6 +121,24 @@ class SqliteSite:
         for _, connection in self._opened:
             connection.close()
         self._opened.clear()
+
+    def rows(self) -> dict[str, tuple[Any, ...]]:
+        """All rows as they lie in the database, but for their places in the feed."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            found = connection.execute(f"SELECT key, {_CONTENT} FROM ts_directory")  # noqa: S608
+            return {key.decode(): tuple(content) for key, *content in found}
+
+    def change_rows(self, lost: Iterable[str], changed: Mapping[str, tuple[Any, ...]]) -> None:
+        """Take rows away, or change what they hold, behind the back of the adapter."""
+        sets = ", ".join(f"{name} = ?" for name in _CONTENT.split(", "))
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.executemany(
+                "DELETE FROM ts_directory WHERE key = ?", [(key.encode(),) for key in lost]
+            )
+            connection.executemany(
+                f"UPDATE ts_directory SET {sets} WHERE key = ?",  # noqa: S608  # only constants
+                [(*content, key.encode()) for key, content in changed.items()],
+            )
 
     def back_up(self) -> bytes:
         """The region as it is now."""

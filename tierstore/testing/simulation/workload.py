@@ -92,7 +92,7 @@ class Workload:
         except NOTHING_HAPPENED as error:
             asked.fail(type(error).__name__)
         except CorruptionError:
-            if not self._cluster.objects.flipped:
+            if not self._cluster.has_rotted:
                 raise
             asked.fail("CorruptionError")
         else:
