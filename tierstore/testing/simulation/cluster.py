@@ -14,6 +14,7 @@ from tierstore.testing.simulation.disk import Disk
 from tierstore.testing.simulation.families import families_of
 from tierstore.testing.simulation.links import LinkProcess
 from tierstore.testing.simulation.node import Node
+from tierstore.testing.simulation.operating import AHEAD_NS
 from tierstore.testing.simulation.options import policy_of
 from tierstore.testing.simulation.runtime import Clock
 from tierstore.testing.simulation.scheduler import Process, Scheduler
@@ -70,6 +71,8 @@ class Cluster:
         limits = _limits_of(self.policy)
         self.sites = [Site(self, n, limits, folder) for n in range(options.regions)]
         self.server_clock = self.sites[0].clock
+        self.actors: set[int] = set()
+        """Of regions in their former lives."""
         sites = [self.sites[n % options.regions] for n in range(options.machines)]
         self.machines = [self._make_machine(n, site) for n, site in enumerate(sites)]
         self.nodes = [
@@ -86,6 +89,12 @@ class Cluster:
         """Whether changes were left to the operator: those of who was silent beyond the horizon."""
         aside = (site.region.aside(1, TIMEOUT_S) for site in self.sites)
         return bool(self.options.horizon_s and any(aside))
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether something may be left to operators: of the silent, the restored, the skewed."""
+        unsure = {"region restored", "ahead"} & set(self.options.windows)
+        return bool(self.options.horizon_s or unsure)
 
     @property
     def courses(self) -> list[tuple[str, str, Course]]:
@@ -143,6 +152,8 @@ class Cluster:
             site.objects.heal()
         for machine in self.machines:
             machine.disk.heal()
+            if machine.clock.offset_ns >= AHEAD_NS:
+                machine.clock.offset_ns = 0
         for process in self.processes:
             if not process.is_lost:
                 process.stop_faults()

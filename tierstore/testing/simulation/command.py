@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tierstore.testing.simulation.linked import LINK_WINDOWS
+from tierstore.testing.simulation.operating import OPERATED
 from tierstore.testing.simulation.options import STRONGER_FAULTS, WINDOWS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 OK = 0
 VIOLATED = 1
+KINDS = (*WINDOWS, *LINK_WINDOWS, *OPERATED)
 REGIONS = ("memory", "read committed", "sqlite")
 
 region_option = click.option("--region", type=click.Choice(REGIONS), help="Of all seeds.")
@@ -34,9 +36,9 @@ faults_option = click.option(
     "--fault",
     "faults",
     multiple=True,
-    type=click.Choice((*WINDOWS, *LINK_WINDOWS, *STRONGER_FAULTS)),
+    type=click.Choice((*KINDS, *STRONGER_FAULTS)),
     metavar="KIND",
-    help=f"The only kinds of faults, given more than once: {', '.join((*WINDOWS, *LINK_WINDOWS))}.",
+    help=f"The only kinds of faults, given more than once: {', '.join(KINDS)}.",
 )
 out_option = click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Where reports are written."

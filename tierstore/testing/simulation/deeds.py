@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tierstore.testing.simulation.observed import NS_PER_MS, life_of
+from tierstore.testing.simulation.travelling import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tierstore.testing.history import Operation
     from tierstore.testing.simulation.families import Family
@@ -34,6 +35,7 @@ class Deed:
     ttl_ns: int | None
     """The lifetime that it gives to what it begins, or touches."""
     life: str
+    session: str
     outcome: str
     invoked: int
     completed: int | None
@@ -56,6 +58,7 @@ class Sight:
     asked: frozenset[Item] | None
     """Which items it tells of; None: of all."""
     life: str
+    session: str
     invoked: int
     completed: int
     invoked_ns: int
@@ -92,12 +95,12 @@ class Typed:
                 typed._take_answer(operation)
         return typed
 
-    def doubt(self) -> None:
-        """Take nothing that was acknowledged for certain, and judge the last looks only."""
+    def doubt(self, is_certain: Callable[[Deed], bool] = lambda _: False) -> None:
+        """Take what was acknowledged for uncertain unless it is, and judge the last looks only."""
         for key, deeds in self.deeds.items():
             self.deeds[key] = [
                 replace(deed, outcome="info", completed=None, completed_ns=None)
-                if deed.outcome == "ok"
+                if deed.outcome == "ok" and not is_certain(deed)
                 else deed
                 for deed in deeds
             ]
@@ -116,8 +119,8 @@ class Typed:
                 self._amounts.setdefault(key, []).append(argument)
         deed = Deed(
             verb, items, None if ttl_ms is None else ttl_ms * NS_PER_MS, life_of(operation),
-            operation.outcome, operation.invoked, operation.completed, operation.invoked_ns,
-            operation.completed_ns,
+            session_of(operation.process), operation.outcome, operation.invoked,
+            operation.completed, operation.invoked_ns, operation.completed_ns,
         )  # fmt: skip
         self.deeds.setdefault(key, []).append(deed)
 
@@ -148,7 +151,8 @@ class Typed:
         assert operation.completed_ns is not None
         sight = Sight(
             key, operation.verb, self._items(operation, key, value), asked, life_of(operation),
-            operation.invoked, operation.completed, operation.invoked_ns, operation.completed_ns,
+            session_of(operation.process), operation.invoked, operation.completed,
+            operation.invoked_ns, operation.completed_ns,
         )  # fmt: skip
         self.sights.setdefault(key, []).append(sight)
 

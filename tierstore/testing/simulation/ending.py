@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from tierstore.errors import CorruptionError, TierStoreError
 from tierstore.testing.simulation import converging, invariants, progress, registers, settled, typed
 from tierstore.testing.simulation.deeds import Typed
+from tierstore.testing.simulation.doubting import Doubts
 from tierstore.testing.simulation.knowledge import Facts
+from tierstore.testing.simulation.operating import AHEAD_NS
 from tierstore.testing.simulation.options import RETAIN_S
 from tierstore.testing.simulation.scheduler import NS_PER_S
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.node import Node
     from tierstore.testing.simulation.workload import Workload
 
+MS_PER_S = 1000
 SETTLE_S = 40
 """Longer than the longest back-off of background steps."""
 MORE_MAX = 3
@@ -50,16 +53,21 @@ def settle_and_check(
     )
     left += _do_finally(cluster, workload, core, "flush")
     left += converging.rest(cluster)
+    _let_come(cluster)
     left += _do_finally(cluster, workload, core, "look")
+    left += _do_finally(cluster, workload, core, "follow")
     if left:
         return left
     facts = Facts.of(workload.history, cluster, nemesis, core_names)
     if len(cluster.sites) > 1:
         facts.leave_out(cluster.damaged)
+    doubts = Doubts(facts, nemesis.restores)
+    doubts.apply()
     done = progress.check(cluster, core)
     found = [
-        *registers.check(facts), *_check_typed(cluster, workload, facts),
+        *registers.check(facts), *_check_typed(cluster, workload, facts, doubts),
         *converging.check(cluster), *invariants.check(cluster, core), *workload.excesses, *done,
+        *workload.followed(),
     ]  # fmt: skip
     return found or converging.mend(cluster, past)
 
@@ -68,21 +76,35 @@ def _heal(cluster: Cluster, workload: Workload, nemesis: Nemesis, core: list[Nod
     """Let everything work again that is not lost for good."""
     cluster.stop_faults()
     for node in core:
+        if node.is_leaving:
+            node.crash()
         nemesis.restart(node)
         _spawn_final(cluster, workload, node, "open")
     for link in cluster.links:
         link.start()
 
 
-def _check_typed(cluster: Cluster, workload: Workload, facts: Facts) -> list[str]:
+def _let_come(cluster: Cluster) -> None:
+    """Pass the time until held writes are in the rows, and what is in the rows at the edges."""
+    if "ahead" in cluster.options.windows:
+        _pass_time(cluster, AHEAD_NS / NS_PER_S + SETTLE_S)
+        converging.rest(cluster)
+    if cluster.options.pull_ms > MS_PER_S:
+        _pass_time(cluster, 3 * cluster.options.pull_ms / MS_PER_S)
+
+
+def _check_typed(cluster: Cluster, workload: Workload, facts: Facts, doubts: Doubts) -> list[str]:
     history, watch = workload.history.operations(), workload.watch
     told = Typed.of(history, cluster.families)
     if cluster.has_retired or cluster.options.is_mortal:
         # What a retired replica had acknowledged is the operator's now; and what one region added
         # ends with a generation that another had ended already.
         told.doubt()
+    if doubts.restores:
+        told.doubt(doubts.is_certain)
     found = typed.check(facts, told, cluster.reached)
-    found += settled.check(cluster, facts, told, watch, history)
+    is_doubtful = bool(doubts.restores)
+    found += settled.check(cluster, facts, told, watch, history, is_doubtful=is_doubtful)
     return [*found, *watch.oddities]
 
 
@@ -119,7 +141,10 @@ def _spawn_final(cluster: Cluster, workload: Workload, node: Node, what: str) ->
             for key in family.keys:
                 _look(cluster, history, store, name, key)
 
-    work = {"open": open_store, "flush": flush, "look": look}[what]
+    def follow() -> None:
+        workload.follow(node, store)
+
+    work = {"open": open_store, "flush": flush, "look": look, "follow": follow}[what]
     return cluster.scheduler.spawn(node.process, name, work)
 
 

@@ -45,7 +45,7 @@ def _of_region(cluster: Cluster, site: Site, core: list[Node]) -> list[str]:
     violations += _misplaced(site, core, page.rows, objects)
     for node in core:
         violations += _excesses(node)
-    if not cluster.has_rotted and not cluster.options.horizon_s:
+    if not cluster.has_rotted and not cluster.is_unsure:
         violations += _aside(region)
     return violations
 

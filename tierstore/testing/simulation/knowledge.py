@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tierstore.testing.simulation.observed import Observed
+from tierstore.testing.simulation.operating import AHEAD_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,10 @@ class Asked(Protocol):
     @property
     def life(self) -> str:
         """The process that asked."""
+
+    @property
+    def session(self) -> str:
+        """The session of which it was part; nothing if of none."""
 
     @property
     def invoked(self) -> int:
@@ -86,9 +91,12 @@ class Facts:
             for node in cluster.nodes
         }
         skew_ns = cluster.options.skew_ms_max * NS_PER_MS
+        if "ahead" in cluster.options.windows:
+            skew_ns = AHEAD_NS
         observed = Observed.of(history.operations(), families)
-        is_inherited = len(cluster.machines) >= len(cluster.nodes)
-        is_apart = is_inherited and len(cluster.nodes) == cluster.options.nodes  # none is a clone
+        is_own = len(cluster.machines) >= len(cluster.nodes)
+        is_inherited = is_own and not cluster.options.is_ephemeral
+        is_apart = is_own and len(cluster.nodes) == cluster.options.nodes  # none is a clone
         regions = {node.name: node.machine.site.name for node in cluster.nodes}
         return cls(observed, skew_ns, lives, frozenset(core), cuts, is_inherited, is_apart, regions)
 
@@ -125,6 +133,8 @@ class Knowledge:
             return False
         if put.completed < look.invoked and self._is_in_session(put, look.life):
             return True
+        if put.completed < look.invoked and self._is_of_traveller(put, look):
+            return True
         bound_ns = FRESH_NS.get(look.verb, self._age_ns_max)
         if bound_ns is None:
             return False
@@ -134,6 +144,10 @@ class Knowledge:
         if in_region_ns is None:
             return False
         return in_region_ns + bound_ns + 2 * self._facts.skew_ns + TICK_NS < look.invoked_ns
+
+    def _is_of_traveller(self, put: Asked, look: Looked) -> bool:
+        """Whether a session wrote what it looks at now, perhaps elsewhere."""
+        return bool(look.session) and put.session == look.session and not self._may_be_lost(put)
 
     def _is_in_session(self, put: Asked, life: str) -> bool:
         """Whether `life` is that of `put`, or a later one which has taken over its journal."""

@@ -13,7 +13,7 @@ from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.network import RemoteTier, Weather, Wire
 from tierstore.testing.simulation.options import Rates
 from tierstore.testing.simulation.runtime import SimulatedRuntime
-from tierstore.testing.simulation.scheduler import NS_PER_S, Process
+from tierstore.testing.simulation.scheduler import NS_PER_MS, Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.sites import Site
 
 CALLS_A_STEP = 5
-STEP_NS = NS_PER_S
-"""How often a link looks for what is new."""
 
 
 def pairs_of(options: Options) -> list[tuple[int, int]]:
@@ -106,7 +104,7 @@ class LinkProcess:
                     self._note_error(process.name, error)
                 for course, cursor, joined in watched:
                     self._note(course, cursor, joined)
-                cluster.scheduler.sleep(STEP_NS)
+                cluster.scheduler.sleep(cluster.options.pull_ms * NS_PER_MS)
             linking.close()
 
         return run

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tierstore.testing.simulation.breaking import break_link
 from tierstore.testing.simulation.linked import LINK_WINDOWS
 from tierstore.testing.simulation.links import LinkProcess
+from tierstore.testing.simulation.operating import OPERATED, operate
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.node import Node
     from tierstore.testing.simulation.scheduler import Process
     from tierstore.testing.simulation.script import Fault
+    from tierstore.testing.simulation.sites import Site
     from tierstore.testing.simulation.workload import Workload
 
 STROBES = 20
@@ -34,6 +36,9 @@ class Nemesis:
         self._cluster = cluster
         self._workload = workload
         self.is_over = False
+        self.history = workload.history
+        self.restores: dict[str, int] = {}
+        """By name of a region, when it was last restored from a backup, as another life."""
         self.power_cuts: list[tuple[int, str]] = []
         """When power was cut, and of which machine."""
         for fault in faults:
@@ -130,6 +135,8 @@ class Nemesis:
             return self._shift_clock(node, fault)
         if fault.kind in ("clone", "restore"):
             return self._go_beyond(node, fault)
+        if fault.kind in OPERATED:
+            return operate(self, self._cluster, node, fault)
         return self._spoil(node, fault)
 
     def _crash(self, node: Node, *, power: bool) -> Callable[[], None] | None:
@@ -159,6 +166,10 @@ class Nemesis:
         if not node.is_up:
             node.start()
             self._workload.start(node)
+
+    def note_restored(self, site: Site) -> None:
+        """Note that a region lives another life from now on."""
+        self.restores[site.name] = self._cluster.scheduler.now_ns
 
     def _shift_clock(self, node: Node, fault: Fault) -> Callable[[], None]:
         clock, scheduler = node.machine.clock, self._cluster.scheduler

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from tierstore.frozen import replace
 from tierstore.opening import wire
 from tierstore.runtime import fork
 from tierstore.runtime.chance import Chance
@@ -17,6 +18,7 @@ from tierstore.testing.simulation.scheduler import Process
 
 if TYPE_CHECKING:
     from tierstore.linking.linking import Course, Linking
+    from tierstore.policy.model import Policy
     from tierstore.runtime import Runtime
     from tierstore.store.store import Store
     from tierstore.testing.simulation.cluster import Cluster, Machine
@@ -36,6 +38,8 @@ class Node:
         self.process = Process(name)
         self.is_lost = False
         """Whether it stays as it is, whatever is healed."""
+        self.is_leaving = False
+        """Whether the present life is about to end in order."""
         self._cluster = cluster
         self._store: Store | None = None
         self._journals: FaultyJournalDirectory | None = None
@@ -64,6 +68,16 @@ class Node:
         return f"{self.name}.{self.lives}"
 
     @property
+    def is_ephemeral(self) -> bool:
+        """Whether nothing of a life is left for the next one."""
+        return self._cluster.options.is_ephemeral
+
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether something that the store acknowledged waits for the region."""
+        return self.store._core.replica.state.outbox.unflushed > 0
+
+    @property
     def weathers(self) -> dict[str, Weather]:
         """How the ways to the regions are from which the store takes over rows."""
         return {} if self.neighbours is None else self.neighbours.weathers
@@ -72,6 +86,7 @@ class Node:
         """Begin a life, with what the last one left on the machine's disk."""
         cluster = self._cluster
         self.lives += 1
+        self.is_leaving = False
         self.process = Process(self.life)
         chance = Chance(cluster.seed, "node", self.life)
         runtime = SimulatedRuntime(
@@ -81,14 +96,20 @@ class Node:
         plan = DiskPlan(cluster.scheduler, self.process, self.machine.disk, cluster.teller)
         self._journals = FaultyJournalDirectory(self.machine.disk.path, as_plan(plan))
         self._store = wire(
-            cluster.policy if self.neighbours is None else self.neighbours.policy(),
+            self._policy(),
             runtime,
             region=self._reach_region(runtime),
             objects=self._reach("cold", self.machine.site.objects, self.machine.site.objects),
-            journals=self._journals,
+            journals=None if self.is_ephemeral else self._journals,
             opener=None if self.neighbours is None else self.neighbours.opener(self.process),
         )
         self.process.memory_lock = cast("Any", self._store._core.replica.state.lock)
+
+    def _policy(self) -> Policy:
+        policy = self._cluster.policy if self.neighbours is None else self.neighbours.policy()
+        if self.is_ephemeral:
+            return replace(policy, edge=replace(policy.edge, journal=None))
+        return policy
 
     def crash(self) -> None:
         """End the process where it stands. For the program around the tasks, and other tasks."""

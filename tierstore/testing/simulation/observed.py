@@ -6,6 +6,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tierstore.testing.simulation.travelling import session_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,6 +26,7 @@ class Put:
     value: str | None
     ttl_ns: int | None
     life: str
+    session: str
     outcome: str
     invoked: int
     completed: int | None
@@ -44,6 +47,7 @@ class Look:
     key: str
     value: str | None
     life: str
+    session: str
     verb: str
     invoked: int
     completed: int
@@ -82,6 +86,7 @@ class Observed:
     oddities: list[str] = field(default_factory=list)
     """What is wrong whatever was written."""
     _flushes: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    _flush_times: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, operations: Iterable[Operation], families: dict[str, Family]) -> Observed:
@@ -92,6 +97,11 @@ class Observed:
             if operation.key not in typed or operation.verb == "flush":
                 observed._take(operation)
         return observed
+
+    def first_flush_ns(self, life: str, since_ns: int) -> int | None:
+        """When the first flush of `life` was answered that began at `since_ns` or later."""
+        ends = [end for begun, end in self._flush_times.get(life, []) if begun >= since_ns]
+        return min(ends, default=None)
 
     def flushed_ns(self, life: str, completed: int | None) -> int | None:
         """When a flush of `life` was answered that began after the event `completed`."""
@@ -137,8 +147,8 @@ class Observed:
             ttl_ms = self.families[key].ttl_ms
         put = Put(
             operation, key, value, None if ttl_ms is None else ttl_ms * NS_PER_MS,
-            life_of(operation), operation.outcome, operation.invoked, operation.completed,
-            operation.invoked_ns, operation.completed_ns,
+            life_of(operation), session_of(operation.process), operation.outcome,
+            operation.invoked, operation.completed, operation.invoked_ns, operation.completed_ns,
         )  # fmt: skip
         self.puts.setdefault(key, []).append(put)
 
@@ -147,6 +157,8 @@ class Observed:
         if verb == "flush":
             ended = operation.invoked, operation.completed_ns or 0
             self._flushes.setdefault(life_of(operation), []).append(ended)
+            times = operation.invoked_ns, ended[1]
+            self._flush_times.setdefault(life_of(operation), []).append(times)
         elif verb in ("get", "read", "fresh", "final", "copy"):
             self._add_look(operation, key, result)
         elif verb == "exists" and not result:
@@ -174,8 +186,9 @@ class Observed:
         assert operation.completed is not None
         assert operation.completed_ns is not None
         look = Look(
-            operation, key, value, life_of(operation), operation.verb, operation.invoked,
-            operation.completed, operation.invoked_ns, operation.completed_ns,
+            operation, key, value, life_of(operation), session_of(operation.process),
+            operation.verb, operation.invoked, operation.completed, operation.invoked_ns,
+            operation.completed_ns,
         )  # fmt: skip
         self.looks.setdefault(key, []).append(look)
 

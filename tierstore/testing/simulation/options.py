@@ -12,6 +12,7 @@ from typing import Literal
 
 from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.linked import linked
+from tierstore.testing.simulation.wider import widen
 
 RegionKind = Literal["memory", "read committed", "sqlite"]
 
@@ -86,6 +87,10 @@ _RULES: dict[str, dict[str, object]] = {
         "place": {"never": ["edge"]},
     },
 }
+_UNJOURNALED = frozenset(
+    name for name, rule in _RULES.items() if rule.get("durability", "journal") != "journal"
+)
+"""Families of which edges without a journal may have keys."""
 RETIRING_SHARE = 0.12
 """How often a world with such families has nothing else, and retires who is silent."""
 HORIZON_S = 6
@@ -160,6 +165,16 @@ class Options:
     """Whether the stores of each region run the links to it, and there are no such processes."""
     is_mortal: bool = False
     """Whether counters and sets of several regions are deleted and expire, too: see `linked`."""
+    is_ephemeral: bool = False
+    """Whether edges have no journal: each process is a replica that comes, and goes for good."""
+    fault_scale: int = 1
+    """How many times as long as elsewhere faults last that have no length of their own."""
+    pull_ms: int = 1000
+    """How often edges follow the feed of their region, and links that of others."""
+    travellers: int = 0
+    """Sessions that go on at edge after edge, each a token that is handed on."""
+    watches: int = 0
+    """How many of a hundred operations look at what changed in a region since the last such."""
     page_rows: int = 1000
     """How many rows a link asks for at a time."""
     repair_s: int = 3600
@@ -173,7 +188,8 @@ def draw_options(
     regions: int | None = None,
 ) -> Options:
     """The world of `seed`. `extra`: names of STRONGER_FAULTS to allow; `regions`: how many."""
-    return linked(_draw_of_one_region(seed, operations, extra), seed, regions)
+    several = linked(_draw_of_one_region(seed, operations, extra), seed, regions)
+    return widen(several, seed, _UNJOURNALED)
 
 
 def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> Options:
@@ -230,7 +246,11 @@ def policy_of(options: Options) -> dict[str, object]:
         "version": 1,
         "tiers": {"edge": {"url": "memory://", "capacity": options.capacity}},
         "rules": rules,
-        "replication": {"flush": f"{options.flush_ms}ms", "pull": "1s", **_horizon(options)},
+        "replication": {
+            "flush": f"{options.flush_ms}ms",
+            "pull": f"{options.pull_ms}ms",
+            **_horizon(options),
+        },
         "movement": {"interval": f"{INTERVAL_S * 1000:.0f}ms"},
         "cold": {"retain": f"{RETAIN_S}s"},
         "limits": {"unflushed": options.unflushed, "value": "1KiB"},

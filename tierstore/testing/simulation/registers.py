@@ -44,6 +44,8 @@ class Judge(Knowledge):
         self._failed = {put.value for put in failed if put.value is not None}
         self._by_value = {put.value: put for put in self._puts if put.value is not None}
         self._seen: dict[str, list[tuple[int, Put]]] = {}
+        self._shown: dict[str, list[tuple[int, Put]]] = {}
+        """By session, what it has seen, wherever that was."""
         self._first_seen: dict[tuple[str, int], int] = {}
         for look in facts.observed.looks.get(key, []):
             if look.value is not None and (put := self._by_value.get(look.value)):
@@ -51,6 +53,8 @@ class Judge(Knowledge):
 
     def _note_seen(self, look: Look, put: Put) -> None:
         self._seen.setdefault(look.life, []).append((look.completed, put))
+        if look.session and not self._may_be_lost(put):
+            self._shown.setdefault(look.session, []).append((look.completed, put))
         known = self._first_seen.get((look.life, id(put)), look.completed)
         self._first_seen[look.life, id(put)] = min(known, look.completed)
         self._note_arrived(put, look)
@@ -110,6 +114,7 @@ class Judge(Knowledge):
     def _known(self, look: Look) -> list[Put]:
         """Writes that a look must not be behind of."""
         seen = [put for at, put in self._seen.get(look.life, []) if at < look.invoked]
+        seen += [put for at, put in self._shown.get(look.session, []) if at < look.invoked]
         earlier = self._sure[: bisect_left(self._invoked, look.invoked)]
         return seen + [put for put in earlier if self._is_known(put, look)]
 

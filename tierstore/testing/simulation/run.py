@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.telling import Moment
 
 PLAY_S_MAX = 600
+LONG_S_MAX = 4 * 86_400
+"""Where faults last for hours."""
 MEMORY_BACKED = "/dev/shm"  # noqa: S108  # only a place, names in it are minted
 
 
@@ -95,7 +97,8 @@ def _play(cluster: Cluster, workload: Workload, script: Script) -> list[str]:
             workload.start(node)
         for link in cluster.links:
             link.start()
-        cluster.scheduler.run(PLAY_S_MAX * NS_PER_S, lambda: workload.is_done)
+        most_s = PLAY_S_MAX if cluster.options.fault_scale == 1 else LONG_S_MAX
+        cluster.scheduler.run(most_s * NS_PER_S, lambda: workload.is_done)
         nemesis.is_over = True
         core = _choose_core(cluster)
         found = ending.settle_and_check(cluster, workload, nemesis, core)

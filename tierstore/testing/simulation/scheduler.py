@@ -7,6 +7,7 @@ run is a function of its seed, whatever the machine does meanwhile.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tierstore.testing.explorer.turns import require_greenlet
 from tierstore.testing.plan import Crash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tierstore.runtime.chance import Chance
     from tierstore.testing.explorer.turns import Greenlet
@@ -120,6 +121,15 @@ class Scheduler:
             self._count_call(task.process)
         self._set_alarm(task, self.now_ns + duration_ns)
         self._park(task)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let nobody else run inside the block, whatever it sleeps."""
+        task, self.current = self.current, None
+        try:
+            yield
+        finally:
+            self.current = task
 
     def wait(self, until_ns: int | None) -> bool:
         """Park the running task until it is woken, or it is `until_ns`; whether it was woken."""

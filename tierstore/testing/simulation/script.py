@@ -13,6 +13,7 @@ from tierstore.policy import load
 from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.families import families_of
 from tierstore.testing.simulation.options import draw_options, policy_of
+from tierstore.testing.simulation.travelling import SESSION_VERBS
 from tierstore.testing.simulation.typed_script import Mixer
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ LULL_MS = 3000.0
 BURST_STEPS = 24
 BURST_PAUSE_MS = 120.0
 """How a client that does nothing else reads a cold key until it is brought back."""
+IN_SESSION = 0.4
+"""How many of the operations that may be are part of a session, where there are any."""
 PHASE_STEPS = 60
 """For so many operations one key is used more than the others: races, and heat that moves."""
 
@@ -54,6 +57,8 @@ class Step:
     """What is added to a counter: a power of four, or minus one, that no other add of it has."""
     elements: tuple[str, ...] = ()
     """What is added to a set, discarded from it, or looked for in it."""
+    session: int = 0
+    """Of which session that travels it is part; 0: of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ def draw_script(seed: int, options: Options | None = None, policy: Policy | None
     Mixer(seed, typed, is_alone=families == typed, is_lasting=is_lasting).mix(steps)
     for _ in range(options.bursts):
         _draw_burst(chance, options, families, steps)
+    _let_travel(Chance(seed, "travellers"), options, steps)
     span_ms = _expected_ms(options, steps)
     faults = [_draw_fault(chance, options, span_ms) for _ in range(options.window_count)]
     return Script(seed, options, tuple(steps), tuple(sorted(faults, key=lambda f: f.at_ms)))
@@ -126,6 +132,16 @@ def _draw_step(
         chance.choice((500, 2000, 10_000)) if has_ttl or verb == "touch" else None,
         chance.choice((0, 0, 0, 40, 400)),
     )
+
+
+def _let_travel(chance: Chance, options: Options, steps: list[Step]) -> None:
+    """Make some steps part of sessions, and others looks at what changed."""
+    for at, step in enumerate(steps):
+        is_watch, is_part = chance.random() * 100 < options.watches, chance.random() < IN_SESSION
+        if is_watch and step.pause_ms < LULL_MS:
+            steps[at] = replace(step, verb="watch", ttl_ms=None, size=0, amount=0, elements=())
+        elif is_part and options.travellers and step.verb in SESSION_VERBS:
+            steps[at] = replace(step, session=chance.randint(1, options.travellers))
 
 
 def _draw_burst(
@@ -173,6 +189,8 @@ def _draw_fault(chance: Chance, options: Options, span_ms: float) -> Fault:
         at_ms=chance.random() * span_ms,
         kind=chance.choice(options.windows),
         node=chance.randrange(options.nodes),
-        lasts_ms=chance.choice((10.0, 300.0, 3000.0, 8000.0)) * (0.5 + chance.random()),
+        lasts_ms=chance.choice((10.0, 300.0, 3000.0, 8000.0))
+        * (0.5 + chance.random())
+        * options.fault_scale,
         amount=chance.random(),
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _PLAIN = Options()
 ROUND_MS = (1000, 100, 10, 1)
-_OF_NO_KEY = frozenset(("scan", "flush", "maintain"))
+_OF_NO_KEY = frozenset(("scan", "flush", "maintain", "watch"))
 """Verbs for which a key stands for its family, or for nothing."""
 
 
@@ -37,6 +37,8 @@ def in_plain_world(script: Script) -> Iterator[Script]:
     yield _with(script, skew_ms_max=0)
     if script.options.regions > 1:
         yield _with(script, regions=script.options.regions - 1)
+    for name in ("is_direct", "is_ephemeral", "travellers", "watches", "pull_ms", "fault_scale"):
+        yield _with(script, **{name: getattr(_PLAIN, name)})
     for name in ("links", "is_leased", "is_chain", "is_mortal", "page_rows", "repair_s"):
         yield _with(script, **{name: getattr(_PLAIN, name)})
     yield _with(script, machines=script.options.nodes)
@@ -136,6 +138,8 @@ def with_plainer_faults(script: Script) -> Iterator[Script]:
 def _plainer_steps(step: Step) -> Iterator[Step]:
     if step.size:
         yield replace(step, size=0)
+    if step.session:
+        yield replace(step, session=0)
     if len(step.elements) > 1:
         for element in step.elements:
             yield replace(step, elements=(element,))

@@ -111,12 +111,19 @@ class Site:
             return self._file.back_up()
         return {k: deepcopy(v) for k, v in vars(self.region).items() if k not in _NOT_CONTENT}
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no transaction is under way, so that an operator may take the region down."""
+        if self._file is not None:
+            return self._file.is_quiet
+        return not getattr(self.region, "_under_way", None)
+
     def restore(self, backup: Any) -> None:
-        """Make the region what it was. No process may run."""
+        """Make the region what it was. No transaction may be under way."""
         if self._file is not None:
             self._file.restore(backup)
         else:
-            vars(self.region).update(backup)
+            vars(self.region).update(deepcopy(backup))
 
     def close(self) -> None:
         """Close what is open."""

@@ -122,6 +122,8 @@ class TypedJudge(Knowledge):
         if add is not None:
             self._note_arrived(add, sight)
             self._known.setdefault((sight.life, id(add)), sight.completed)
+            if sight.session and not self._may_be_lost(add):
+                self._known.setdefault((sight.session, id(add)), sight.completed)
 
     def _why_gone(self, add: Deed, sight: Sight, item: Item) -> str | None:
         """Why `add` cannot be what `sight` shows, if anything ended it for sure."""
@@ -289,6 +291,9 @@ class TypedJudge(Knowledge):
         """Whether the process that asks knows of `add`, however it came to."""
         known = self._known.get((asked.life, id(add)))
         if known is not None and known < asked.invoked:
+            return True
+        shown = self._known.get((asked.session, id(add))) if asked.session else None
+        if shown is not None and shown < asked.invoked:
             return True
         if not self._is_known(add, asked):
             return False

@@ -27,7 +27,7 @@ class Watch:
         self._cluster = cluster
         self._generations: dict[tuple[str, str], int] = {}
         self._typed = {key for f in cluster.families if f.is_typed for key in f.keys}
-        self._is_going_back = "restore" in cluster.options.windows
+        self._is_going_back = bool({"restore", "region restored"} & set(cluster.options.windows))
 
     def look(self, store: Store, step: Step) -> None:
         """Look at the outbox of the process and the row of the key that `step` was about."""
@@ -55,7 +55,8 @@ class Watch:
                 self._tell(f"{row.key} was counted by {sorted(others)}, who are no region")
 
     def _actors(self) -> set[int]:
-        return {site.region.connect(TIMEOUT_S).actor for site in self._cluster.sites}
+        now = {site.region.connect(TIMEOUT_S).actor for site in self._cluster.sites}
+        return now | self._cluster.actors
 
     def _of_outbox(self, state: ReplicaState) -> list[str]:
         outbox = state.outbox
@@ -67,7 +68,7 @@ class Watch:
             told = f"{outbox.dirty_bytes} and {outbox.frozen_bytes}"
             found.append(f"an outbox of {waiting} bytes and {frozen} frozen ones has {told}")
         refused = self._typed & outbox.quarantined.keys()
-        if refused and not self._cluster.options.horizon_s:
+        if refused and not self._cluster.options.horizon_s and not self._is_going_back:
             found.append(f"changes of {sorted(refused)} were quarantined")
         return found
 

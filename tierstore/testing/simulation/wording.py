@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PADDING = re.compile(r"x{4,}")
 _WHOLE_REPLY = re.compile(r"\w+\((.*)\)", re.DOTALL)
-_KEYLESS = ("flush", "maintain")
+_KEYLESS = ("flush", "maintain", "watch")
 _AT_THE_END = ("copy", "final")
 """What `ending` does, named as violations name it."""
 WRITES = frozenset(("put", "put_many", "delete", "delete_many", "touch", "add", "discard"))
@@ -107,6 +107,10 @@ def fault_text(fault: Fault, options: Options) -> str:
         "link pause": f"link process {link} is stopped",
         "link cut": f"a region is out of reach of {link}",
         "link retired": "regions retire the links that read them",
+        "region restored": f"the region of {machine} is restored from a backup of then",
+        "machine moved": f"{machine} ends, and goes on as another with its disk",
+        "leave": f"process {node} ends in order",
+        "ahead": f"clock of {machine} is ahead by an hour",
         "flip": "a bit of an object in the cold tier is flipped",
     }
     return texts.get(fault.kind, f"{fault.kind} of {node}")
@@ -114,7 +118,7 @@ def fault_text(fault: Fault, options: Options) -> str:
 
 def end_text(kind: str, node: str) -> str:
     """That a fault is over."""
-    if kind in ("crash", "power cut", "link crash"):
+    if kind in ("crash", "power cut", "link crash", "leave", "machine moved"):
         return f"{node} starts again"
     return f"no more: {kind} ({node})"
 

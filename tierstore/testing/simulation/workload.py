@@ -9,12 +9,16 @@ from tierstore.errors import (
     FencedError,
     OutcomeUnknownError,
     OverloadedError,
+    StaleReplicaError,
+    StoreClosedError,
     UnavailableError,
     ValueTooLargeError,
 )
 from tierstore.replica.outbox import HEAT_BYTES
 from tierstore.testing.history import History
+from tierstore.testing.simulation.following import Follower
 from tierstore.testing.simulation.scheduler import NS_PER_MS
+from tierstore.testing.simulation.travelling import Travellers
 from tierstore.testing.simulation.watching import Watch
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ class Workload:
         self.excesses: list[str] = []
         """When more waited for the region than the policy allows."""
         self.watch = Watch(cluster)
+        self._travellers = Travellers(cluster.reached)
+        self._followers: dict[str, Follower] = {}
         self._left = len(script.steps)
         self._waiting: dict[int, list[Step]] = {}
         for step in reversed(script.steps):
@@ -73,22 +79,45 @@ class Workload:
             store = node.store
             while steps:
                 scheduler.sleep(int(steps[-1].pause_ms * NS_PER_MS))
+                if node.is_leaving:
+                    return
                 step = steps.pop()
                 self._left -= 1
-                self.do(store, name, step)
+                with self._travellers.view(node, store, name, step) as (view, who):
+                    self.do(view, who, step, node)
 
         return run
 
-    def do(self, store: Store, name: str, step: Step) -> None:
-        """Do one operation, and record it."""
+    def follow(self, node: Node, store: Store) -> int:
+        """Look at what changed in the region of `node`; how much. Raises UnavailableError."""
+        follower = self._followers.setdefault(node.machine.site.name, Follower())
+        return follower.look(node, store, self._cluster.reached)
+
+    def followed(self) -> list[str]:
+        """What is wrong with what was told of changes."""
+        sites = {site.name: site for site in self._cluster.sites}
+        return [text for name, each in self._followers.items() for text in each.check(sites[name])]
+
+    def do(self, store: Store, name: str, step: Step, node: Node) -> None:
+        """Do one operation, and record it. Raises StaleReplicaError for its session to know."""
         argument = _argument_of(step)
         key = None if argument is not None and step.verb.endswith("_many") else step.keys[0]
         self._cluster.teller.note(name, step.verb, repr(argument or step.keys))
         asked = self.history.invoke(name, step.verb, key, argument)
         try:
-            result = _VERBS[step.verb](store, step, argument)
+            if step.verb == "watch":
+                result = self.follow(node, store)
+            else:
+                result = _VERBS[step.verb](store, step, argument)
+        except StaleReplicaError as error:
+            asked.fail(type(error).__name__)
+            raise
         except OutcomeUnknownError as error:
             asked.info(type(error).__name__)
+        except StoreClosedError as error:
+            if not any(node.is_leaving for node in self._cluster.nodes):
+                raise
+            asked.fail(type(error).__name__)
         except NOTHING_HAPPENED as error:
             asked.fail(type(error).__name__)
         except CorruptionError:
@@ -98,9 +127,9 @@ class Workload:
         else:
             asked.ok(result)
             self._cluster.teller.note(name, step.verb, repr(result))
-            self.watch.look(store, step)
+            self.watch.look(node.store, step)
             if step.verb in WRITES:
-                self._watch(store, name)
+                self._watch(node.store, name)
 
     def _watch(self, store: Store, name: str) -> None:
         """Note if the queue is longer than allowed, give or take a write of every client."""
