@@ -149,11 +149,15 @@ def is_long_dead(record: Record, terms: Terms) -> bool:
     """Whether a record has had no value for longer than horizon + max_drift."""
     if record.is_live(terms.now_ms):
         return False
-    limit_ms = terms.now_ms - terms.horizon_ms - terms.max_drift_ms
-    died_ms = physical_ms(max(record.stamp, record.touch))
+    return died_ms(record) < terms.now_ms - terms.horizon_ms - terms.max_drift_ms
+
+
+def died_ms(record: Record) -> int:
+    """When a record that is dead lost its value, or later."""
+    at_ms = physical_ms(max(record.stamp, record.touch))
     if record.payload is not None and record.expires_at_ms is not None:
-        died_ms = max(died_ms, record.expires_at_ms)
-    return died_ms < limit_ms
+        return max(at_ms, record.expires_at_ms)
+    return at_ms
 
 
 def find_poison(

@@ -22,6 +22,7 @@ from tierstore.record import ELSEWHERE, REGISTER, Record, find_fault
 from tierstore.region.apply import (
     STATE_BYTES_MAX,
     Plan,
+    died_ms,
     find_poison,
     is_long_dead,
     join_register,
@@ -30,7 +31,7 @@ from tierstore.region.apply import (
 from tierstore.region.batch import JOIN, PUT, Delta
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.rows import EVENTUAL
-from tierstore.stamp import STAMP_MAX, at_ms
+from tierstore.stamp import STAMP_MAX, at_ms, physical_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ def _take(
     if delta.op == PUT:
         return join_register(plan, row, delta, terms)
     try:
-        return _unite(plan, row, state, terms)
+        return _unite(plan, row, state, terms, is_late=is_late)
     except (DecodingError, EncodingError, ValueTooLargeError) as exc:
         return _refuse(plan, index, f"it cannot be joined: {exc}")
 
@@ -113,9 +114,25 @@ def _is_old(record: Record, terms: Terms) -> bool:
     return max(record.stamp, record.touch) < at_ms(terms.now_ms - terms.horizon_ms)
 
 
-def _unite(plan: Plan, row: Row | None, state: Row, terms: Terms) -> int:
+def _is_later_life(record: Record, dead: Record, terms: Terms) -> bool:
+    """Whether a key began anew, with `record`, where `dead` was forgotten already.
+
+    Regions forget one after the other what is dead; and generations begin at the lowest again,
+    where none is known, which must not lose to one that is merely known for longer.
+    """
+    is_higher = record.generation > dead.generation
+    if is_higher or not record.is_live(terms.now_ms) or not is_long_dead(dead, terms):
+        return False
+    return physical_ms(record.stamp) > died_ms(dead) + terms.horizon_ms
+
+
+def _unite(plan: Plan, row: Row | None, state: Row, terms: Terms, *, is_late: bool) -> int:
     row = plan.writes.get(state.key, row)
     old = row.record if row is not None else None
+    if old is not None and _is_later_life(old, state.record, terms):
+        return SUPERSEDED
+    if old is not None and not is_late and _is_later_life(state.record, old, terms):
+        old = None  # as it is where the new life began
     new = unite(old, state.record, terms.actor)
     if len(new.payload or b"") > STATE_BYTES_MAX:
         raise ValueTooLargeError(f"the state would have more than {STATE_BYTES_MAX} bytes")

@@ -231,9 +231,11 @@ class Replica:
 
     def upkeep(self) -> None:
         """One step of the region's own maintenance."""
-        self.state.link.call(
+        done = self.state.link.call(
             lambda timeout_s: self.region.maintain(UPKEEP_ROWS_MAX, timeout_s), self.deadline()
         )
+        if done.collected:
+            self.runtime.sometimes("dead rows forgotten")
         self.flusher.notes.trim()
         if not self._follows_feed():
             self.pull()  # who has no copies, too, is alive, and holds nothing back

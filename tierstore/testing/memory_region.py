@@ -144,9 +144,9 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
         """Up to `limit` changes after `cursor`."""
         with self._lock:
             gap = cursor < self._floor or cursor > self._position
+            rows = self.rows.values() if cursor < self._reached() else ()
             later = sorted(
-                (row for row in self.rows.values() if cursor < row.position),
-                key=lambda row: row.position,
+                (row for row in rows if cursor < row.position), key=lambda row: row.position
             )
             changes = [_change(row) for row in later[:limit]]
             full = len(later) > limit

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from tierstore.runtime import Runtime
 from tierstore.testing.simulation.goals import GOAL_SEEDS, GOALS
+from tierstore.testing.simulation.operating import OPERATED
 from tierstore.testing.simulation.options import draw_options
 from tierstore.testing.simulation.run import play
 from tierstore.testing.simulation.script import draw_script
+from tierstore.testing.simulation.wider import with_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -41,11 +43,13 @@ class World:
     """That of every seed; None: each draws its own."""
     regions: int | None = None
     """How many each seed has."""
+    edges: int | None = None
+    """How many edge processes, each on a machine of its own."""
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is left out, so that every goal can be reached."""
-        given = (self.region, self.policy, self.regions)
+        given = (self.region, self.policy, self.regions, self.edges)
         is_free = not self.faults and all(what is None for what in given)
         return is_free and self.operations >= OPERATIONS
 
@@ -58,17 +62,25 @@ class World:
         # A policy may have rules that worlds of several regions leave out: see `linked`.
         regions = self.regions if self.policy is None else 1
         options = draw_options(seed, self.operations, regions=regions)
+        if self.policy is not None:
+            options = replace(options, is_ephemeral=False)  # its rules may need a journal
+            windows = tuple(kind for kind in options.windows if kind not in OPERATED)
+            options = replace(options, windows=windows)
+        if self.edges is not None:
+            edges = max(self.edges, options.regions)
+            options = replace(options, nodes=edges, machines=edges)
         if self.region is not None:
             options = replace(options, region=self.region)
         if not self.faults:
             return options
         is_skewed = bool(_CLOCKS & set(self.faults))
-        return replace(
+        given = replace(
             options,
             windows=self.faults,
             window_count=max(1, options.window_count),
             skew_ms_max=(options.skew_ms_max or SKEW_MS_MAX) if is_skewed else 0,
         )
+        return with_windows(given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ region_option = click.option("--region", type=click.Choice(REGIONS), help="Of al
 regions_option = click.option(
     "--regions", type=click.IntRange(1, 3), help="How many regions all seeds have."
 )
+edges_option = click.option(
+    "--edges", type=click.IntRange(1, 16), help="How many edge processes all seeds have."
+)
 operations_option = click.option(
     "--operations", type=click.IntRange(min=1), default=600, show_default=True, help="Of each seed."
 )
@@ -67,6 +70,7 @@ def main() -> None:
 @operations_option
 @region_option
 @regions_option
+@edges_option
 @faults_option
 @out_option
 @json_option
@@ -117,6 +121,7 @@ def simulate(
 @operations_option
 @region_option
 @regions_option
+@edges_option
 @faults_option
 @out_option
 @click.pass_context
@@ -145,10 +150,19 @@ def replay(
     context.exit(OK if run.is_valid else VIOLATED)
 
 
-def _world(operations: int, region: Any, regions: int | None, faults: tuple[str, ...]) -> World:
+def _world(
+    operations: int,
+    region: Any,
+    regions: int | None,
+    edges: int | None,
+    faults: tuple[str, ...],
+) -> World:
     from tierstore.testing.simulation.campaign import World
 
-    return World(operations, region, tuple(dict.fromkeys(faults)), regions=regions)
+    if edges is not None and regions is not None and edges < regions:
+        raise click.UsageError("each region needs an edge: give no fewer --edges than --regions")
+    kinds = tuple(dict.fromkeys(faults))
+    return World(operations, region, kinds, regions=regions, edges=edges)
 
 
 def _load(path: Path | None) -> Script:
@@ -175,6 +189,7 @@ def _how_to_repeat(seed: int, world: World) -> str:
     words = ["replay", "--seed", str(seed), "--operations", str(world.operations)]
     words += ["--region", world.region] if world.region else []
     words += ["--regions", str(world.regions)] if world.regions else []
+    words += ["--edges", str(world.edges)] if world.edges else []
     words += [word for fault in world.faults for word in ("--fault", fault)]
     return f"repeat it: python -m tierstore.testing {shlex.join(words)}"
 

@@ -10,7 +10,7 @@ from tierstore.runtime.chance import Chance
 from tierstore.testing import checkers
 from tierstore.testing.simulation.links import open_links, pairs_of
 from tierstore.testing.simulation.network import Weather
-from tierstore.testing.simulation.scheduler import NS_PER_S, Process
+from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S, Process
 
 if TYPE_CHECKING:
     from tierstore.linking.linking import Linking
@@ -35,9 +35,10 @@ def rest(cluster: Cluster) -> list[str]:
     scheduler = cluster.scheduler
     if len(cluster.sites) == 1:
         return []
+    quiet_ns = QUIET_S * NS_PER_S + 2 * cluster.options.pull_ms * NS_PER_MS
     for _ in range(REST_S_MAX // QUIET_S):
         began_s, before = scheduler.now_ns / NS_PER_S, _positions(cluster)
-        scheduler.run(scheduler.now_ns + QUIET_S * NS_PER_S)
+        scheduler.run(scheduler.now_ns + quiet_ns)
         if before == _positions(cluster) and _is_current(cluster, began_s):
             return []
     errors = {
@@ -57,7 +58,7 @@ def check(cluster: Cluster) -> list[str]:
     verdict = checkers.converged(states)
     if not verdict.is_valid:
         return [f"regions differ after everything settled: {verdict}"]
-    return [] if cluster.damaged else _differing_digests(cluster)
+    return [] if cluster.damaged or cluster.options.horizon_s else _differing_digests(cluster)
 
 
 def _differing_digests(cluster: Cluster) -> list[str]:
@@ -166,8 +167,12 @@ def _is_current(cluster: Cluster, since_s: float) -> bool:
 
 def _sound_records(cluster: Cluster, site: Site) -> dict[str, Any]:
     """What regions must have in common: all but what the rot of objects may have damaged."""
-    damaged = cluster.damaged
-    return {key: record for key, record in site.records().items() if key not in damaged}
+    damaged, is_forgetful = cluster.damaged, bool(cluster.options.horizon_s)
+    records = site.records()
+    if is_forgetful:  # what is dead is forgotten here sooner, there later
+        dead = set(records) - site.live_keys()
+        damaged = damaged | dead
+    return {key: record for key, record in records.items() if key not in damaged}
 
 
 def _note_united(cluster: Cluster) -> None:

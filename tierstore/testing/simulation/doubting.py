@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from tierstore.testing.simulation.deeds import Typed
     from tierstore.testing.simulation.knowledge import Asked, Facts
 
 LAST = ("final", "copy")
@@ -26,6 +27,8 @@ class Doubts:
     facts: Facts
     restores: Mapping[str, int]
     """By name of a region, when it was restored last."""
+    kept: Sequence[tuple[str, int]] = ()
+    """Counters, and what peers of restored regions had counted, where that must come back."""
 
     def is_certain(self, asked: Asked) -> bool:
         """Whether what was acknowledged has been certain ever since."""
@@ -34,6 +37,15 @@ class Doubts:
             return True
         flushed_ns = self.facts.observed.first_flush_ns(asked.life, restored_ns)
         return flushed_ns is not None and flushed_ns <= asked.invoked_ns
+
+    def check(self, typed: Typed) -> Iterator[str]:
+        """Whether all increments are there that peers had when a region was restored."""
+        for key, total in self.kept:
+            had = typed.items_of(key, total)
+            for sight in typed.sights.get(key, ()):
+                if sight.verb == "final" and not had <= sight.items:
+                    lost = sorted(had - sight.items)
+                    yield f"{sight} lacks {lost}, which a peer of a restored region had"
 
     def apply(self) -> None:
         """Judge the last looks at registers only, by what is certain."""

@@ -61,7 +61,8 @@ def settle_and_check(
     facts = Facts.of(workload.history, cluster, nemesis, core_names)
     if len(cluster.sites) > 1:
         facts.leave_out(cluster.damaged)
-    doubts = Doubts(facts, nemesis.restores)
+    kept = () if cluster.options.is_mortal or cluster.options.horizon_s else nemesis.kept
+    doubts = Doubts(facts, nemesis.restores, kept)
     doubts.apply()
     done = progress.check(cluster, core)
     found = [
@@ -105,7 +106,7 @@ def _check_typed(cluster: Cluster, workload: Workload, facts: Facts, doubts: Dou
     found = typed.check(facts, told, cluster.reached)
     is_doubtful = bool(doubts.restores)
     found += settled.check(cluster, facts, told, watch, history, is_doubtful=is_doubtful)
-    return [*found, *watch.oddities]
+    return [*found, *doubts.check(told), *watch.oddities]
 
 
 def _do_finally(cluster: Cluster, workload: Workload, core: list[Node], what: str) -> list[str]:

@@ -15,6 +15,10 @@ LINKED_SHARE = 0.15
 NODES_MAX = 5
 LINK_WINDOWS = ("link crash", "link pause", "link cut", "link retired")
 """Faults of the processes that run links, or of what is known of them."""
+RETIRING_SHARE = 0.15
+"""How often edges there are silent for longer than the horizon."""
+HORIZON_S = 50
+"""Longer than links ever are away when nothing is wrong with them."""
 DIRECT_SHARE = 0.4
 """How often stores run the links between regions."""
 TYPED = (
@@ -46,7 +50,7 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
     known = (*TYPED, *MORTAL) if is_mortal else TYPED
     typed = tuple(name for name in known if name in options.families or chance.random() < 0.15)
     windows = options.windows + tuple(kind for kind in LINK_WINDOWS if chance.random() < 0.5)
-    return replace(
+    several = replace(
         options,
         regions=count,
         nodes=nodes,
@@ -63,4 +67,22 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
         horizon_s=0,
         windows=windows,
         window_count=max(options.window_count, 3 * len(windows)) if windows else 0,
+    )
+    return _retiring(several, typed) if chance.random() < RETIRING_SHARE else several
+
+
+def _retiring(options: Options, typed: tuple[str, ...]) -> Options:
+    """A world in which edges are late, and links are not: there nothing is taken over that is old.
+
+    What is dead is forgotten there before long.
+    """
+    windows = tuple(kind for kind in options.windows if kind not in LINK_WINDOWS)
+    return replace(
+        options,
+        horizon_s=HORIZON_S,
+        is_mortal=True,
+        is_direct=False,
+        families=typed or (*MORTAL, "journal set"),
+        windows=tuple(dict.fromkeys((*windows, "pause", "crash"))),
+        window_count=options.window_count + 12,
     )

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tierstore.linking.linking import Course
+    from tierstore.region.rows import Row
     from tierstore.runtime import Runtime
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.options import Options
     from tierstore.testing.simulation.sites import Site
+    from tierstore.tiers.cold import ColdReply
 
 CALLS_A_STEP = 5
 
@@ -158,7 +160,12 @@ def _end(
     shorten(tier, rows)
     cold = ColdReader(site.objects, runtime=runtime)
     timeouts = cluster.policy.timeouts
-    end = End(site.name, lambda: tier, timeouts.regional_s, cold.read, timeouts.cold_s)
+
+    def read_cold(rows: dict[str, Row], timeout_s: float) -> ColdReply:
+        cluster.reached["row in an object taken over"] += 1
+        return cold.read(rows, timeout_s)
+
+    end = End(site.name, lambda: tier, timeouts.regional_s, read_cold, timeouts.cold_s)
     end._portion = min(end._portion, rows)
     return end
 

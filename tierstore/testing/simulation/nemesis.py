@@ -27,6 +27,8 @@ CALLS_MAX = 24
 ROT_MS = 500
 """How often somebody looks for an object in which to flip a bit."""
 SLOW_MS_MAX = 3000.0
+HOUR_MS = 3_600_000
+CUTS = frozenset(("refuse", "lose requests", "lose replies"))
 
 
 class Nemesis:
@@ -39,6 +41,8 @@ class Nemesis:
         self.history = workload.history
         self.restores: dict[str, int] = {}
         """By name of a region, when it was last restored from a backup, as another life."""
+        self.kept: list[tuple[str, int]] = []
+        """Counters, and what peers of a region had counted when it was restored."""
         self.power_cuts: list[tuple[int, str]] = []
         """When power was cut, and of which machine."""
         for fault in faults:
@@ -63,11 +67,16 @@ class Nemesis:
             self._cluster.played[fault.kind] += 1
             end = self._begin(fault, node)
             self._cluster.scheduler.sleep(int(fault.lasts_ms * NS_PER_MS))
+            self._note_long(fault)
             if end is not None and not self.is_over:
                 self._cluster.teller.note("nemesis", f"end of {fault.kind}", node.name)
                 end()
 
         return play
+
+    def _note_long(self, fault: Fault) -> None:
+        if fault.lasts_ms > HOUR_MS and fault.kind in CUTS:
+            self._cluster.reached["region out of reach for an hour"] += not self.is_over
 
     def _play_of_link(self, fault: Fault) -> None:
         cluster = self._cluster

@@ -56,12 +56,14 @@ def _restore(nemesis: Nemesis, cluster: Cluster, site: Site, fault: Fault) -> Ca
             return
         with cluster.scheduler.at_once():
             before = site.records()
+            cluster.actors.add(site.region.connect(TIMEOUT_S).actor)
             if backup is not None:
                 site.restore(backup)
-            cluster.actors.add(site.region.connect(TIMEOUT_S).actor)
             site.region.reincarnate(TIMEOUT_S)
             cluster.reached["region restored without some rows"] += site.records() != before
         nemesis.note_restored(site)
+        for other in cluster.sites:
+            nemesis.kept += other.sums() if other is not site else ()
 
     return restore
 

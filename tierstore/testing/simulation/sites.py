@@ -6,7 +6,8 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tierstore.record import ELSEWHERE
+from tierstore.crdt import counter
+from tierstore.record import COUNTER, ELSEWHERE
 from tierstore.region.pointer import decode_pointer
 from tierstore.runtime.chance import Chance
 from tierstore.testing.memory_region import MemoryRegion
@@ -89,6 +90,19 @@ class Site:
         """The name of the object that a row of `take_rows` points at; None if it does not."""
         cold = row.cold if self._file is None else row[_COLD]
         return None if cold is None else decode_pointer(cold, key=key).name
+
+    def live_keys(self) -> set[str]:
+        """The keys of the rows that are neither deleted nor expired."""
+        now_ms = self.clock.time_ns() // NS_PER_MS
+        page = self.region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
+        return {row.key for row in page.rows if row.record.is_live(now_ms)}
+
+    def sums(self) -> list[tuple[str, int]]:
+        """All counters, and how far they have counted."""
+        page = self.region.scan("", None, ROWS_MAX, False, True, 0, TIMEOUT_S)
+        records = {row.key: row.record for row in page.rows if row.record.type == COUNTER}
+        found = {key: each.payload for key, each in records.items() if each.payload is not None}
+        return [(key, counter.value(counter.decode(raw))) for key, raw in found.items()]
 
     def keys_in(self, names: list[str]) -> set[str]:
         """The keys of which the rows point at one of these objects."""

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.options import Options
 
 EPHEMERAL_SHARE = 0.08
-LONG_SHARE = 0.04
-AHEAD_SHARE = 0.03
+LONG_SHARE = 0.03
+AHEAD_SHARE = 0.04
 RESTORED_SHARE = 0.12
 OPERATED_SHARE = 0.3
 VISITED_SHARE = 0.35
@@ -79,6 +79,7 @@ def _long(options: Options) -> Options:
             options,
             windows=kinds,
             fault_scale=HOURS,
+            repair_s=3600,
             pull_ms=LONG_PULL_MS,
             pause_ms_max=LONG_PAUSE_MS,
             operations=min(options.operations, LONG_OPERATIONS),
