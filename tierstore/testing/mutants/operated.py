@@ -130,7 +130,7 @@ MUTANTS = (
         "increments that are lost in a join",
         same_actor_in_every_life,
         (RESTORED_APART,),
-        0,
+        8,
     ),
     Mutant(
         "place kept by a restored region",
@@ -138,7 +138,7 @@ MUTANTS = (
         "rows that peers have, and that never come back",
         place_kept_by_a_restored_region,
         (RESTORED_APART,),
-        0,
+        29,
     ),
     Mutant(
         "other regions not waited for",
@@ -146,7 +146,7 @@ MUTANTS = (
         "a client that loses what it had just read",
         other_regions_not_waited_for,
         (TRAVELLING,),
-        0,
+        3,
     ),
     Mutant(
         "batch not waited for",
@@ -154,7 +154,7 @@ MUTANTS = (
         "a client that does not see its own write",
         batch_not_waited_for,
         (TRAVELLING,),
-        0,
+        1,
     ),
     Mutant(
         "copy from before the session shown",
@@ -162,7 +162,7 @@ MUTANTS = (
         "a client that goes back in time as it changes edges",
         copy_from_before_the_session_shown,
         (TRAVELLING,),
-        0,
+        3,
     ),
     Mutant(
         "watch resumed at the end",
@@ -170,7 +170,7 @@ MUTANTS = (
         "changes that a follower is never told",
         watch_resumed_at_the_end,
         (WATCHED,),
-        0,
+        19,
     ),
     Mutant(
         "held write dropped",

@@ -68,7 +68,7 @@ def settle_and_check(
     found = [
         *registers.check(facts), *_check_typed(cluster, workload, facts, doubts),
         *converging.check(cluster), *invariants.check(cluster, core), *workload.excesses, *done,
-        *workload.followed(),
+        *workload.followed(core),
     ]  # fmt: skip
     return found or converging.mend(cluster, past)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PREFIX = ""
 ROWS_MAX = 100_000
 TIMEOUT_S = 10.0
+FIRST_S = 3.0
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class Follower:
         count, self.is_busy = 0, True
         try:
             with store.watch(PREFIX, since=self.cursor) as watch:
-                while (change := watch.poll()) is not None:
+                while (change := watch.next(self._patience_s)) is not None:
                     self._take(change, reached)
                     count += 1
         finally:
@@ -54,6 +55,11 @@ class Follower:
             reached["watch went on at another edge"] += 1
         self.node = node
         return count
+
+    @property
+    def _patience_s(self) -> float:
+        """How long it waits for a change: for the first, of which it gets a cursor."""
+        return FIRST_S if self.cursor is None else 0.0
 
     def _take(self, change: Change | Gap, reached: Counter[str]) -> None:
         position = _position(change.cursor)

@@ -28,7 +28,7 @@ ROT_MS = 500
 """How often somebody looks for an object in which to flip a bit."""
 SLOW_MS_MAX = 3000.0
 HOUR_MS = 3_600_000
-CUTS = frozenset(("refuse", "lose requests", "lose replies"))
+CUTS = frozenset(("refuse", "lose requests", "lose replies", "link cut"))
 
 
 class Nemesis:
@@ -41,8 +41,8 @@ class Nemesis:
         self.history = workload.history
         self.restores: dict[str, int] = {}
         """By name of a region, when it was last restored from a backup, as another life."""
-        self.kept: list[tuple[str, int]] = []
-        """Counters, and what peers of a region had counted when it was restored."""
+        self._kept: dict[str, list[tuple[str, int]]] = {}
+        """By name of a region that was not restored since, what it had counted when another was."""
         self.power_cuts: list[tuple[int, str]] = []
         """When power was cut, and of which machine."""
         for fault in faults:
@@ -92,6 +92,7 @@ class Nemesis:
         end = self._end_store(link) if fault.kind == "link crash" else None
         end = end or break_link(cluster, link, fault)
         cluster.scheduler.sleep(int(fault.lasts_ms * NS_PER_MS))
+        self._note_long(fault)
         if not self.is_over:
             cluster.teller.note("nemesis", f"end of {fault.kind}", link.name)
             end()
@@ -177,8 +178,17 @@ class Nemesis:
             self._workload.start(node)
 
     def note_restored(self, site: Site) -> None:
-        """Note that a region lives another life from now on."""
+        """Note that a region lives another life from now on, and what its peers have."""
         self.restores[site.name] = self._cluster.scheduler.now_ns
+        self._kept[site.name] = []
+        for other in self._cluster.sites:
+            if other is not site:
+                self._kept.setdefault(other.name, []).extend(other.sums())
+
+    @property
+    def kept(self) -> list[tuple[str, int]]:
+        """Counters, and what peers of a restored region had counted, that must be there still."""
+        return [found for each in self._kept.values() for found in each]
 
     def _shift_clock(self, node: Node, fault: Fault) -> Callable[[], None]:
         clock, scheduler = node.machine.clock, self._cluster.scheduler

@@ -62,8 +62,6 @@ def _restore(nemesis: Nemesis, cluster: Cluster, site: Site, fault: Fault) -> Ca
             site.region.reincarnate(TIMEOUT_S)
             cluster.reached["region restored without some rows"] += site.records() != before
         nemesis.note_restored(site)
-        for other in cluster.sites:
-            nemesis.kept += other.sums() if other is not site else ()
 
     return restore
 

@@ -93,10 +93,11 @@ class Workload:
         follower = self._followers.setdefault(node.machine.site.name, Follower())
         return follower.look(node, store, self._cluster.reached)
 
-    def followed(self) -> list[str]:
-        """What is wrong with what was told of changes."""
-        sites = {site.name: site for site in self._cluster.sites}
-        return [text for name, each in self._followers.items() for text in each.check(sites[name])]
+    def followed(self, core: list[Node]) -> list[str]:
+        """What is wrong with what was told of changes, where nodes of the core asked to the end."""
+        sites = {node.machine.site.name: node.machine.site for node in core}
+        followers = {name: each for name, each in self._followers.items() if name in sites}
+        return [text for name, each in followers.items() for text in each.check(sites[name])]
 
     def do(self, store: Store, name: str, step: Step, node: Node) -> None:
         """Do one operation, and record it. Raises StaleReplicaError for its session to know."""
