@@ -130,7 +130,7 @@ MUTANTS = (
         "increments that are lost in a join",
         same_actor_in_every_life,
         (RESTORED_APART,),
-        8,
+        11,
     ),
     Mutant(
         "place kept by a restored region",
@@ -138,7 +138,7 @@ MUTANTS = (
         "rows that peers have, and that never come back",
         place_kept_by_a_restored_region,
         (RESTORED_APART,),
-        29,
+        86,
     ),
     Mutant(
         "other regions not waited for",
@@ -170,7 +170,7 @@ MUTANTS = (
         "changes that a follower is never told",
         watch_resumed_at_the_end,
         (WATCHED,),
-        19,
+        0,
     ),
     Mutant(
         "held write dropped",

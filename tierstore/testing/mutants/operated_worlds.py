@@ -23,7 +23,7 @@ RESTORED_APART = World(
     "restored apart",
     Options(
         nodes=2, machines=2, regions=2, families=("journal", "journal counter", "regional"),
-        keys=2, operations=150, pause_ms_max=1000, windows=("region restored",), window_count=4,
+        keys=8, operations=150, pause_ms_max=1000, windows=("region restored",), window_count=4,
     ),
 )  # fmt: skip
 TRAVELLING = World(

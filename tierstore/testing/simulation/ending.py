@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
+from tierstore.linking.link import RENEW_S
 from tierstore.testing.simulation import converging, invariants, progress, registers, settled, typed
+from tierstore.testing.simulation.converging import QUIET_S
 from tierstore.testing.simulation.deeds import Typed
 from tierstore.testing.simulation.doubting import Doubts
 from tierstore.testing.simulation.knowledge import Facts
@@ -52,6 +54,8 @@ def settle_and_check(
         if (unflushed := _unflushed(node))
     )
     left += _do_finally(cluster, workload, core, "flush")
+    if nemesis.restores and len(cluster.sites) > 1:
+        _pass_time(cluster, RENEW_S + QUIET_S)  # a link that has nothing to do looks no sooner
     left += converging.rest(cluster)
     _let_come(cluster)
     left += _do_finally(cluster, workload, core, "look")
