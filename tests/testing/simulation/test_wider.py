@@ -41,6 +41,14 @@ def test_objects_that_a_backup_may_lack_are_not_where_regions_are_restored():
     assert with_windows(Options(families=("cold",)), "region restored").families == ("journal",)
 
 
+def test_no_machine_is_ahead_of_a_region_that_has_its_clock():
+    ahead = having(lambda options: "ahead" in options.windows)
+    assert not any(options.region == "sqlite" for options in ahead)
+    assert World(100, "sqlite", ("ahead",)).script(1).faults == ()
+    forced = [World(100, "sqlite").options(seed) for seed in range(200)]
+    assert not any("ahead" in options.windows for options in forced)
+
+
 def test_where_faults_last_for_hours_nobody_stands_still_for_days():
     found = having(lambda options: options.fault_scale == HOURS)
     assert found

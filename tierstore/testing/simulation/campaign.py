@@ -65,12 +65,12 @@ class World:
         if self.policy is not None:
             options = replace(options, is_ephemeral=False)  # its rules may need a journal
             windows = tuple(kind for kind in options.windows if kind not in OPERATED)
-            options = replace(options, windows=windows)
+            options = with_windows(replace(options, windows=windows))
         if self.edges is not None:
             edges = max(self.edges, options.regions)
             options = replace(options, nodes=edges, machines=edges)
         if self.region is not None:
-            options = replace(options, region=self.region)
+            options = with_windows(replace(options, region=self.region))
         if not self.faults:
             return options
         is_skewed = bool(_CLOCKS & set(self.faults))

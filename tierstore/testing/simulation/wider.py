@@ -59,6 +59,8 @@ def widen(options: Options, seed: int, unjournaled: frozenset[str]) -> Options:
 def with_windows(options: Options, *kinds: str) -> Options:
     """`options` with these kinds of faults, too, and what does not go with them left out."""
     windows = tuple(dict.fromkeys((*options.windows, *kinds)))
+    if options.region == "sqlite":  # its clock is that of the machine that writes
+        windows = tuple(kind for kind in windows if kind != "ahead")
     families = options.families
     if "region restored" in windows:  # objects that a backup has may be deleted by then
         families = tuple(name for name in families if name != "cold") or ("journal",)
@@ -67,7 +69,7 @@ def with_windows(options: Options, *kinds: str) -> Options:
             if not options.is_ephemeral
             else tuple("memory" if name == "journal" else name for name in families)
         )
-    count = options.window_count or 3 * len(windows)
+    count = (options.window_count or 3 * len(windows)) if windows else 0
     return replace(options, windows=windows, window_count=count, families=families)
 
 
