@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
     from tierstore_redis.cluster import ClusterServers
     from tierstore_redis.keys import Names
+    from tierstore_redis.nodes import Request
 
 LIVES_MAX = 4
 """How many lives of a tag one read may see the end of."""
@@ -67,9 +68,7 @@ class ClusterCopies(Copies):
         again: dict[int, list[str]] = {}
         for (tag, some), one in zip(tags.items(), answers, strict=True):
             marker, *found = self._server.checked(one.answer)
-            # Who has what is on its way here is not the owner, and cannot tell what came before.
-            is_passing = one.is_asking
-            since_ms = NEVER if is_passing else self._since_ms(tag, one.life, marker, deadline)
+            since_ms = self.since_ms(tag, one, marker, deadline)
             if since_ms is None:
                 again[tag] = some
                 continue
@@ -92,13 +91,17 @@ class ClusterCopies(Copies):
                 self._clear_matching(tag, self._names.copies[tag] + b"*", deadline)
                 self._server.checked(self._server.ask([(tag, look)], deadline.remaining_s())[0])
 
-    def _since_ms(
-        self, tag: int, life: str, marker: bytes | None, deadline: Deadline
+    def since_ms(
+        self, tag: int, request: Request, marker: bytes | None, deadline: Deadline
     ) -> int | None:
-        """Since when the copies of a tag are good, by the clock of the edge.
+        """Since when the copies of a tag are good that came with `marker`, by the edge's clock.
 
         None if who answered is in another life by now than when it was connected to.
         """
+        if request.is_asking:
+            # Who has what is on its way here is not the owner, and cannot tell what came before.
+            return NEVER
+        life = request.life
         noted, _, since = (marker or b"").partition(b" ")
         if noted.decode("ascii", "replace") == life and since.isdigit():
             return int(since)

@@ -9,7 +9,8 @@
            57-64   expires_at_ms, all bits set: never
            65      1: a value, 0: a tombstone
            66-73   check of the body: the beginning of its SHA-1, in hexadecimal
-           74-     body: msgpack of [type, generation, metadata, payload]
+           74-     body: msgpack of [type, generation, metadata, payload], of another type than the
+                   register also the identity and number that the row contains
 
 All numbers are of 64 bits, big-endian, so that scripts compare them as bytes: their own numbers
 have 53. The checks are SHA-1 because it is what a script can compute; it guards against accidents.
@@ -24,7 +25,7 @@ from struct import Struct
 from tierstore import values
 from tierstore.errors import DecodingError
 from tierstore.record import REGISTER, Record, find_fault, from_fields
-from tierstore.region.shared import Copy
+from tierstore.region.shared import Copy, TypedCopy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ def check_of(raw: bytes) -> bytes:
     return _sha1(raw, usedforsecurity=False).hexdigest()[:CHECK_BYTES].encode()
 
 
-def encode_parts(record: Record) -> Parts:
-    """The parts of the copy of `record`."""
+def encode_parts(record: Record, base: tuple[int, int] | tuple[()] = ()) -> Parts:
+    """The parts of the copy of `record`, which contains what `base` says of its queue."""
     metadata = dict(sorted(record.metadata.items())) if record.metadata else None
-    body = values.encode([record.type, record.generation, metadata, record.payload])
+    body = values.encode([record.type, record.generation, metadata, record.payload, *base])
     expires_at_ms = NEVER if record.expires_at_ms is None else record.expires_at_ms
     tail = (b"\0" if record.payload is None else b"\1") + check_of(body)
     version = pack_version(record.stamp, record.replica, record.touch)
@@ -115,20 +116,43 @@ def decode_copy(raw: bytes) -> Copy | None:
     if has_value and body.startswith(_USUAL) and len(body) == 6 + body[5]:
         expires_at_ms = None if expires == NEVER else expires
         return Copy(Record(stamp, replica, body[6:], expires_at_ms, touch), number, fetched_ms)
-    record = _decode_record([stamp, replica, touch, expires], body)
+    record = _decode_record([stamp, replica, touch, expires], _fields_of(body, 4))
     if has_value != (record.payload is not None):
         raise DamagedError("its head and its body do not fit")
     return Copy(record, number, fetched_ms)
 
 
-def _decode_record(lifetime: list[int], body: bytes) -> Record:
-    stamp, replica, touch, expires = lifetime
+def decode_typed(raw: bytes) -> TypedCopy:
+    """What the copy of a key that is no register says of its row. Raises DamagedError."""
+    if raw[:1] != bytes((COPY,)):
+        if raw[:1] in (b"", bytes((PLACEHOLDER,))):
+            return TypedCopy()
+        raise DamagedError("it has a format that this version does not know")
+    if len(raw) < HEAD_BYTES or check_of(raw[1 + CHECK_BYTES : HEAD_BYTES]) != raw[1:9]:
+        raise DamagedError("its head fails its check")
+    _, _, fetched_ms, stamp, replica, touch, expires, _, check = _unpack_head(raw, 9)
+    body = raw[HEAD_BYTES:]
+    if check_of(body) != check:
+        raise DamagedError("its body fails its check")
+    *fields, of, applied = _fields_of(body, 6)
+    if type(of) is not int or type(applied) is not int:
+        raise DamagedError("its body is malformed")
+    record = _decode_record([stamp, replica, touch, expires], fields)
+    return TypedCopy(record, (of, applied), fetched_ms)
+
+
+def _fields_of(body: bytes, count: int) -> list[Any]:
     try:
         fields: Any = values.decode(body)
     except DecodingError as error:
         raise DamagedError("its body is not readable") from error
-    if not isinstance(fields, list) or len(fields) != 4:
+    if not isinstance(fields, list) or len(fields) != count:
         raise DamagedError("its body is malformed")
+    return fields
+
+
+def _decode_record(lifetime: list[int], fields: list[Any]) -> Record:
+    stamp, replica, touch, expires = lifetime
     kind, generation, metadata, payload = fields
     expires_at_ms = None if expires == NEVER else expires
     envelope = [kind, generation, stamp, replica, touch, expires_at_ms, metadata, payload]

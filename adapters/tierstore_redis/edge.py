@@ -15,6 +15,7 @@ from tierstore_redis.listening import Listener
 from tierstore_redis.queues import Queues
 from tierstore_redis.servers import SingleServer
 from tierstore_redis.together import Together
+from tierstore_redis.typed import ClusterTyped, TypedCopies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Queued,
         Settled,
         Standing,
+        TypedReply,
         WriteReply,
     )
     from tierstore.runtime import Runtime
@@ -43,11 +45,14 @@ class _Parts:
         if address.seeds:
             self.server = cluster = ClusterServers(address, names, runtime)
             self.listener = Listener(cluster, names, runtime)
-            self.copies: Copies = ClusterCopies(cluster, names, runtime, self.listener.doubt)
+            copies = ClusterCopies(cluster, names, runtime, self.listener.doubt)
+            self.copies: Copies = copies
+            self.typed: TypedCopies = ClusterTyped(cluster, names, runtime, copies)
         else:
             self.server = SingleServer(address, runtime)
             self.listener = Listener(self.server, names, runtime)
             self.copies = Copies(self.server, names, runtime)
+            self.typed = TypedCopies(self.server, names, runtime)
         self.queues = Queues(self.server, names, runtime)
         self.together = Together(self.server, names, runtime)
 
@@ -117,6 +122,24 @@ class RedisEdge:
         """Drop all that is clean, a placeholder or damaged."""
         self._parts().copies.clear_clean(timeout_s)
 
+    # Copies of keys that are no registers
+
+    def read_typed(self, keys: Sequence[str], timeout_s: float) -> TypedReply:
+        """Rows and what waits; those of one tag in one step."""
+        return self._parts().typed.read(keys, timeout_s)
+
+    def fill_typed(
+        self,
+        records: Mapping[str, Record],
+        base: tuple[int, int],
+        token: int,
+        fetched_ms: int,
+        ttl_ms: int,
+        timeout_s: float,
+    ) -> set[str]:
+        """Rows of one tag, under a live placeholder or over what is not newer."""
+        return self._parts().typed.fill(records, base, token, fetched_ms, ttl_ms, timeout_s)
+
     # Writes
 
     def write(
@@ -125,9 +148,9 @@ class RedisEdge:
         """All of `deltas`, or none. Raises OutcomeUnknownError if the answer was lost."""
         return self._parts().queues.write(deltas, run, bytes_max, timeout_s)
 
-    def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
+    def bind(self, tag: int, run: str, replica: int, timeout_s: float, instead_of: int = 0) -> int:
         """The identity of this run. Raises UnavailableError if the server is in another."""
-        return self._parts().queues.bind(tag, run, replica, timeout_s)
+        return self._parts().queues.bind(tag, run, replica, timeout_s, instead_of)
 
     def identities(self, tag: int, timeout_s: float) -> list[Identity]:
         """Oldest first."""
@@ -153,6 +176,10 @@ class RedisEdge:
     ) -> None:
         """Forget entries; the copies that they dirtied become clean, or go."""
         self._parts().queues.settle(tag, replica, number, settled, fetched_ms, ttl_ms, timeout_s)
+
+    def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
+        """Remove the first entry of a queue, if it cannot be understood; what it was."""
+        return self._parts().queues.expel(tag, replica, number, timeout_s)
 
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
         """Forget one identity; the copies that it dirtied go with it."""

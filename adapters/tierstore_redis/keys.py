@@ -7,6 +7,7 @@ ts:{3}:c:<key>        the copy of a key, or the placeholder of a fill
 ts:{3}:l              in a cluster: the life in which its copies are good, and since when
 ts:{3}:i              the identities of the tag, and what they count
 ts:{3}:q:<replica>    the queue of an identity
+ts:{3}:w:<key>        the changes in these queues of a key that is no register
 ts:{standing}         what the workers know of the region
 ts:{lead}:<work>      who does a kind of work
 """
@@ -16,8 +17,10 @@ from __future__ import annotations
 from tierstore.errors import InvalidKeyError
 from tierstore.region.shared import TAGS, tag_of
 
-LAYOUT = b"1:%d" % TAGS
-"""Format 1 of all that is stored, and the number of tags."""
+LAYOUT = b"2:%d" % TAGS
+"""Format 2 of all that is stored, and the number of tags."""
+EARLIER_LAYOUT = b"1:%d" % TAGS
+"""Format 1 had no changes of other types than the register in its queues."""
 
 STANDING, LEAD, LAYOUT_HOME = range(TAGS, TAGS + 3)
 HOMES = (*(b"%d" % tag for tag in range(TAGS)), b"standing", b"lead", b"layout")
@@ -31,6 +34,7 @@ class Names:
         self._prefix = prefix.encode()
         self.copies = [b"%s:{%d}:c:" % (self._prefix, tag) for tag in range(TAGS)]
         self._tags = {name: tag for tag, name in enumerate(self.copies)}
+        self.waiting = [b"%s:{%d}:w:" % (self._prefix, tag) for tag in range(TAGS)]
         self.identities = [b"%s:{%d}:i" % (self._prefix, tag) for tag in range(TAGS)]
         self.lives = [b"%s:{%d}:l" % (self._prefix, tag) for tag in range(TAGS)]
         self.layout = b"%s:{layout}" % self._prefix
@@ -40,6 +44,10 @@ class Names:
     def copy(self, key: str, tag: int) -> bytes:
         """Of the copy of `key`, the tag of which is `tag`."""
         return self.copies[tag] + key.encode()
+
+    def waits(self, key: str, tag: int) -> bytes:
+        """Of the changes that wait for `key`, the tag of which is `tag`."""
+        return self.waiting[tag] + key.encode()
 
     def queue(self, tag: int, replica: int) -> bytes:
         """Of the queue of an identity."""

@@ -1,8 +1,9 @@
 """The scripts of queues and of what workers know together.
 
 The hash of identities holds `order` (replicas, oldest first, with commas between), `bytes` (of all
-queues), and of each replica r `run:r`, `new:r`, `last:r` (the last number given), `count:r` and
-`bytes:r` (of its queue). An entry of a queue is its number in eight bytes and the encoded delta.
+queues), `origin` (the first replica, for ever), and of each replica r `run:r`, `new:r`, `last:r`
+(the last number given), `count:r` and `bytes:r` (of its queue). An entry of a queue is its number
+in eight bytes and the encoded delta.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ local fresh, size, worst = {}, 0, nil
 for at = 3, #KEYS do
   local first = (at - 2) * 6 - 1
   local op, delta, version = ARGV[first], ARGV[first + 1], ARGV[first + 2]
-  local kind, rest = look(KEYS[at])
+  local kind, rest
+  if op == '0' or op == '1' then kind, rest = look(KEYS[at]) else kind = 'changes' end
   local is_fresh = true
   if kind == 'copy' then
     local stamp, touch = sub(rest, 25, 32), sub(rest, 41, 48)
@@ -68,7 +70,9 @@ for _, one in ipairs(fresh) do
   last = last + 1
   local number = struct.pack('>I8', last)
   redis.call('RPUSH', queue, number .. ARGV[first + 1])
-  if ARGV[first] == '0' then
+  if kind == 'changes' then
+    redis.call('HSET', key, life .. number, ARGV[first + 1])
+  elseif ARGV[first] == '0' then
     local made = seal(number .. life .. zero .. version .. expires .. tail)
     redis.call('SET', key, made .. ARGV[first + 5])
   elseif kind == 'copy' then
@@ -90,8 +94,9 @@ end
 return {'written', begin, last, waiting}
 """,
 )
-"""KEYS: identities, queue, copies. ARGV: run, replica, the same in eight bytes, bytes_max, then
-op, delta and four parts a key. "moved" says which replica is the current one instead."""
+"""KEYS: identities, queue, copies (of changes: the hash of what waits for the key). ARGV: run,
+replica, the same in eight bytes, bytes_max, then op, delta and four parts a key. "moved" says which
+replica is the current one instead."""
 
 BIND = script(
     "",
@@ -100,17 +105,19 @@ BIND = script(
 if not is_life(ARGV[1]) then return 'stale' end
 local order = redis.call('HGET', KEYS[1], 'order')
 local current = order and string.match(order, '[^,]+$')
-if current and redis.call('HGET', KEYS[1], 'run:' .. current) == ARGV[1] then return current end
+local is_of_run = current and redis.call('HGET', KEYS[1], 'run:' .. current) == ARGV[1]
+if is_of_run and current ~= ARGV[3] then return current end
 local replica = ARGV[2]
 if redis.call('HEXISTS', KEYS[1], 'run:' .. replica) == 1 then return '' end
+redis.call('HSETNX', KEYS[1], 'origin', current or replica)
 redis.call('HSET', KEYS[1], 'order', order and (order .. ',' .. replica) or replica,
   'run:' .. replica, ARGV[1], 'new:' .. replica, '1', 'last:' .. replica, '0',
   'count:' .. replica, '0', 'bytes:' .. replica, '0')
 return replica
 """,
 )
-"""KEYS: identities. ARGV: run, replica. Returns the current replica; "" if it was one before,
-"stale" if the server is in another life than `run`."""
+"""KEYS: identities. ARGV: run, replica, whose place it takes. Returns the current replica; "" if
+it was one before, "stale" if the server is in another life than `run`."""
 
 INTRODUCE = script(
     "allow-oom",
@@ -123,9 +130,21 @@ return 0
 )
 """KEYS: identities. ARGV: replica."""
 
+# Forget what waits for a key, of one identity up to a number.
+_FORGET = """
+local function forget(key, life, upto)
+  for _, name in ipairs(redis.call('HKEYS', key)) do
+    if sub(name, 1, 8) == life and cmp(sub(name, 9, 16), upto) <= 0 then
+      redis.call('HDEL', key, name)
+    end
+  end
+end
+"""
+
 SETTLE = script(
     "allow-oom",
-    """
+    _FORGET
+    + """
 local ids, queue, replica, life = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local number, fetched, ttl = ARGV[3], ARGV[4], ARGV[5]
 if redis.call('HEXISTS', ids, 'run:' .. replica) == 0 then return 0 end
@@ -143,7 +162,14 @@ if count > 0 then
 end
 for at = 3, #KEYS do
   local upto, keep = ARGV[at * 2], ARGV[at * 2 + 1]
-  local kind, rest = look(KEYS[at])
+  local kind, rest
+  if keep == '2' then
+    redis.call('DEL', KEYS[at])
+  elseif keep == '3' then
+    forget(KEYS[at], life, upto)
+  else
+    kind, rest = look(KEYS[at])
+  end
   local is_shown = kind == 'copy' and not is_clean(rest) and sub(rest, 9, 16) == life
   if is_shown and cmp(sub(rest, 1, 8), upto) <= 0 then
     if keep == '1' then
@@ -159,16 +185,20 @@ return count
 """,
 )
 """KEYS: identities, queue, copies. ARGV: replica, the same in eight bytes, number, fetched, ttl,
-then number and keep a copy. Copies that a later identity wrote stay dirty. Returns how many
-entries went."""
+then number and keep a copy: 0 drop, 1 keep, 2 the row of a key that is no register goes, 3 it is
+the hash of what waits for such a key. Copies that a later identity wrote stay dirty. Returns how
+many entries went."""
 
 DISMISS = script(
     "allow-oom",
-    """
+    _FORGET
+    + """
 local ids, queue, replica, life = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 if redis.call('HEXISTS', ids, 'run:' .. replica) == 0 then return 1 end
 if redis.call('HGET', ids, 'last:' .. replica) ~= ARGV[3] then return 0 end
-for at = 3, #KEYS do
+local copies = 2 + tonumber(ARGV[4])
+for at = copies + 1, #KEYS do forget(KEYS[at], life, string.rep('\255', 8)) end
+for at = 3, copies do
   local kind, rest = look(KEYS[at])
   if kind == 'damaged' or (kind == 'copy' and (is_clean(rest) or sub(rest, 9, 16) == life)) then
     redis.call('DEL', KEYS[at])
@@ -183,13 +213,50 @@ redis.call('HINCRBY', ids, 'bytes', -size)
 redis.call('HDEL', ids, 'run:' .. replica, 'new:' .. replica, 'last:' .. replica,
   'count:' .. replica, 'bytes:' .. replica)
 redis.call('DEL', queue)
-if #kept == 0 then redis.call('DEL', ids)
+if #kept == 0 then redis.call('HDEL', ids, 'order', 'bytes')
 else redis.call('HSET', ids, 'order', table.concat(kept, ',')) end
 return 1
 """,
 )
-"""KEYS: identities, queue, copies of what waits in it. ARGV: replica, the same in eight bytes, the
-last number given. Returns 0 if that is another by now."""
+"""KEYS: identities, queue, copies of what waits in it, hashes of what waits. ARGV: replica, the
+same in eight bytes, the last number given, how many copies. Returns 0 if the number is another by
+now."""
+
+EXPEL = script(
+    "allow-oom",
+    """
+local ids, queue, replica, life, raw = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
+if redis.call('LINDEX', queue, 0) ~= raw then return 0 end
+redis.call('LPOP', queue)
+local size = math.max(#raw - 8, 0)
+redis.call('HINCRBY', ids, 'count:' .. replica, -1)
+redis.call('HINCRBY', ids, 'bytes:' .. replica, -size)
+redis.call('HINCRBY', ids, 'bytes', -size)
+return 1
+""",
+)
+"""KEYS: identities, queue. ARGV: replica, the same in eight bytes, the first entry. Returns 0 if
+that is another by now."""
+
+DISOWN = script(
+    "allow-oom",
+    """
+local gone = 0
+for at, key in ipairs(KEYS) do
+  if redis.call('TYPE', key).ok == 'hash' then
+    gone = gone + redis.call('HDEL', key, ARGV[1] .. ARGV[2])
+  else
+    local kind, rest = look(key)
+    if kind == 'copy' and sub(rest, 1, 8) == ARGV[2] and sub(rest, 9, 16) == ARGV[1] then
+      gone = gone + redis.call('DEL', key)
+    end
+  end
+end
+return gone
+""",
+)
+"""KEYS: copies and hashes of what waits. ARGV: identity and number, in eight bytes each, of an
+entry that is no more."""
 
 BEGIN = script(
     "allow-oom",

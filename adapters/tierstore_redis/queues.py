@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, InvalidArgumentError, UnavailableError
-from tierstore.region.batch import Delta, decode_delta, encode_delta
+from tierstore.region.batch import CHANGE, Delta, decode_delta, encode_delta
 from tierstore.region.deadline import Deadline
 from tierstore.region.shared import Identity, Queued, WriteReply, life_of
 from tierstore_redis import queue_scripts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NUMBER_BYTES = 8
 MOVES_MAX = 3  # of the identity of a tag, during one call
 DISMISS_ATTEMPTS = 5
+SCAN_COUNT = 1_000
 
 
 class Queues:
@@ -47,7 +48,7 @@ class Queues:
         parts: list[Argument] = []
         for delta in deltas:
             parts += (delta.op, encode_delta(delta, 0), *encode_parts(delta.record).listed())
-        copies = [self._names.copy(delta.key, tag) for delta in deltas]
+        copies = [self._name_of(delta, tag) for delta in deltas]
         deadline = Deadline(self._runtime, timeout_s)
         for _ in range(MOVES_MAX):
             replica = self._current.get(tag, 0)
@@ -60,13 +61,18 @@ class Queues:
                 return WriteReply("unbound")
             verdict, *rest = self._server.checked(answer)
             if verdict != b"moved":
-                return _to_reply(verdict.decode(), rest)
+                return _to_reply(verdict.decode(), rest, replica)
             self._current[tag] = int(rest[0])
         raise UnavailableError(f"{self._server.place}: tag {tag} keeps changing its identity")
 
-    def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
+    def _name_of(self, delta: Delta, tag: int) -> bytes:
+        """Of what a write of a key changes."""
+        is_change = delta.op >= CHANGE
+        return (self._names.waits if is_change else self._names.copy)(delta.key, tag)
+
+    def bind(self, tag: int, run: str, replica: int, timeout_s: float, instead_of: int = 0) -> int:
         """The identity of this run."""
-        call = self._call_of(queue_scripts.BIND, tag, life_of(run, tag), replica)
+        call = self._call_of(queue_scripts.BIND, tag, life_of(run, tag), replica, instead_of)
         try:
             answer = self._server.checked(self._server.bind(call, run, timeout_s))
         except StaleRunError:
@@ -112,14 +118,47 @@ class Queues:
     ) -> None:
         """Forget entries; the copies that they dirtied become clean, or go."""
         keys = [self._names.identities[tag], self._names.queue(tag, replica)]
+        typed = [item for item in settled if item.is_typed]
         keys += [self._names.copy(item.key, tag) for item in settled]
+        keys += [self._names.waits(item.key, tag) for item in typed]
         arguments: list[Argument] = [
             replica, pack_number(replica), pack_number(number), pack_number(fetched_ms),
             max(1, ttl_ms),
         ]  # fmt: skip
         for item in settled:
-            arguments += (pack_number(item.number), int(item.keep))
+            arguments += (pack_number(item.number), 2 if item.is_typed else int(item.keep))
+        for item in typed:
+            arguments += (pack_number(item.number), 3)
         self._do(Call(tag, queue_scripts.SETTLE, keys, arguments), timeout_s)
+
+    def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
+        """The first entry of a queue, which could not be understood."""
+        deadline = Deadline(self._runtime, timeout_s)
+        ids, queue = self._names.identities[tag], self._names.queue(tag, replica)
+        answers = self._server.ask([(tag, (b"LINDEX", queue, 0))], deadline.remaining_s())
+        raw: bytes | None = self._server.checked(answers[0])
+        if raw is None or (entry := _decode_entry(raw)).delta or entry.number != number:
+            return None
+        arguments: list[Argument] = [replica, pack_number(replica), raw]
+        call = Call(tag, queue_scripts.EXPEL, [ids, queue], arguments)
+        if not self._do(call, deadline.remaining_s()):
+            return None
+        self._disown(tag, replica, number, deadline)
+        return entry.raw
+
+    def _disown(self, tag: int, replica: int, number: int, deadline: Deadline) -> None:
+        """Drop what shows an entry, whichever key it was of."""
+        head: list[Argument] = [pack_number(replica), pack_number(number)]
+        for pattern in (self._names.copies[tag] + b"*", self._names.waiting[tag] + b"*"):
+            cursor: Any = b"0"
+            while True:
+                scan = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", SCAN_COUNT)
+                answers = self._server.ask([(tag, scan)], deadline.remaining_s())
+                cursor, found = self._server.checked(answers[0])
+                if found:
+                    self._do(Call(tag, queue_scripts.DISOWN, found, head), deadline.remaining_s())
+                if int(cursor) == 0:
+                    break
 
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
         """Forget one identity; the copies that it dirtied go with it."""
@@ -136,9 +175,11 @@ class Queues:
         answers = self._server.ask([(tag, look) for look in looks], deadline.remaining_s())
         last, entries = map(self._server.checked, answers)
         deltas = [_decode_entry(raw).delta for raw in entries]
-        names = {self._names.copy(one.key, tag) for one in deltas if one is not None}
-        arguments = [replica, pack_number(replica), last or b""]
-        call = Call(tag, queue_scripts.DISMISS, [ids, queue, *sorted(names)], arguments)
+        known = [one for one in deltas if one is not None]
+        names = sorted({self._names.copy(one.key, tag) for one in known})
+        waits = sorted({self._names.waits(one.key, tag) for one in known if one.op >= CHANGE})
+        arguments = [replica, pack_number(replica), last or b"", len(names)]
+        call = Call(tag, queue_scripts.DISMISS, [ids, queue, *names, *waits], arguments)
         return bool(self._do(call, deadline.remaining_s()))
 
     def _do(self, call: Call, timeout_s: float) -> Any:
@@ -156,20 +197,22 @@ def _read_identities(fields: dict[bytes, bytes]) -> list[Identity]:
             fields[b"new:" + one] == b"1",
             int(fields[b"count:" + one]),
             int(fields[b"bytes:" + one]),
+            int(fields[b"last:" + one]),
+            int(fields.get(b"origin", fields[b"order"].split(b",")[0])),
         )
         for one in fields.get(b"order", b"").split(b",")
         if one
     ]
 
 
-def _to_reply(verdict: str, rest: list[Any]) -> WriteReply:
+def _to_reply(verdict: str, rest: list[Any], replica: int) -> WriteReply:
     if verdict == "behind":
         return WriteReply(verdict, int.from_bytes(rest[0], "big"))
     if verdict == "full":
         return WriteReply(verdict, queued_bytes=rest[0])
     if verdict == "written":
         first, last, waiting = rest
-        return WriteReply(verdict, 0, (first, last), waiting)
+        return WriteReply(verdict, 0, (first, last), waiting, replica)
     return WriteReply(verdict)
 
 

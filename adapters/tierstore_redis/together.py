@@ -10,7 +10,7 @@ from tierstore.region.shared import Standing
 from tierstore_redis import queue_scripts
 from tierstore_redis.copies import to_ms
 from tierstore_redis.errors import TIER
-from tierstore_redis.keys import LAYOUT, LAYOUT_HOME, LEAD, STANDING
+from tierstore_redis.keys import EARLIER_LAYOUT, LAYOUT, LAYOUT_HOME, LEAD, STANDING
 from tierstore_redis.servers import Call
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Together:
             was_set, found = self._server.call([], deadline.remaining_s(), before=before)
             self._server.checked(was_set)
             found = self._server.checked(found)
+        if found == EARLIER_LAYOUT:
+            raised = (home, (b"SET", name, LAYOUT))
+            self._server.checked(self._server.call([], deadline.remaining_s(), before=[raised])[0])
+            found = LAYOUT
         if found != LAYOUT:
             raise PolicyError(
                 f"{self._server.place}: its keys have another layout than this version writes"

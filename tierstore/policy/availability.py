@@ -5,8 +5,6 @@ Compiled policies meet this table too, because another version may have compiled
 
 from __future__ import annotations
 
-from tierstore.tiers.registry import SHARED_EDGES
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,14 +67,3 @@ def unavailable(policy: Policy) -> Iterator[tuple[str, str]]:
         for path, lacks_rule, text in RULES:
             if lacks_rule(rule):
                 yield f"rules[{rule.index}].{path}", text
-        if _waits_at_shared_edge(policy, rule):
-            yield (
-                f"rules[{rule.index}].durability",
-                f"journal of a {rule.type} at an edge that workers share is {_NOT_YET}: declare"
-                " regional or memory",
-            )
-
-
-def _waits_at_shared_edge(policy: Policy, rule: Rule) -> bool:
-    is_shared = policy.edge.url.scheme in SHARED_EDGES
-    return is_shared and rule.type in TYPED and rule.durability == "journal"

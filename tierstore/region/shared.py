@@ -16,6 +16,11 @@ servers, each tag has the life of its own (`life_of`): a tag that moves to anoth
 al., "Scaling Memcache at Facebook", NSDI'13, section 3.2.1). Whatever is learned of the key
 meanwhile removes the placeholder, and then the fill is not stored, for it may be older.
 
+*Other types.* Of a key that is no register a copy shows the region's row alone, as of a number of
+its tag's current identity (`base`); what waits for it is kept apart, as changes in their order, and
+whoever reads gets both in one step. So a copy of such a key is never dirty, and a change that is in
+the row and not forgotten here yet counts once. Whose adds these are is said by the tag's `origin`.
+
 *Time.* `now_ms` is the server's clock, the only one by which ages are told: a copy's `fetched_ms`
 is when the edge was asked for the placeholder under which it was read, or a later moment at which
 it was compared with the region again. A server whose clock jumps makes copies look older or
@@ -86,6 +91,40 @@ class CopiesReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A change of a key that is no register, which waits in its tag's queue."""
+
+    replica: int
+    number: int
+    delta: Delta
+
+
+@dataclass(slots=True)
+class TypedCopy:
+    """What the edge has of one key that is no register, seen in one step."""
+
+    record: Record | None = None
+    """The region's row; None if there is no copy of it."""
+    base: tuple[int, int] = (0, 0)
+    """The row contains what waits under this identity up to this number, and nothing else of it."""
+    fetched_ms: int = 0
+    waiting: list[Waiting] = field(default_factory=list)
+    """By identity, oldest first, and number."""
+    current: int = 0
+    """The identity that the tag has now; 0: none yet."""
+    origin: int = 0
+    """Whose adds all changes of the tag are, whichever identity they go by; 0: none yet."""
+
+
+@dataclass(slots=True)
+class TypedReply:
+    """Every key asked for, and what of it cannot be understood, with the reason."""
+
+    copies: dict[str, TypedCopy]
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeInfo:
     """What a server said of itself when it was connected to."""
 
@@ -117,6 +156,8 @@ class WriteReply:
     """With "written": the first and the last number given."""
     queued_bytes: int = 0
     """What waits in the tag's queue now."""
+    replica: int = 0
+    """With "written": the identity that numbered it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +172,10 @@ class Identity:
     waiting: int
     """How many of its entries are queued."""
     waiting_bytes: int = 0
+    last: int = 0
+    """The last number given."""
+    origin: int = 0
+    """That of the tag: see `TypedCopy`."""
 
 
 @dataclass(slots=True)
@@ -152,6 +197,8 @@ class Settled:
     """The last of the batch that wrote the key; a copy that shows a later one stays dirty."""
     keep: bool
     """The row shows what the copy shows, so it becomes a clean one; else it is dropped."""
+    is_typed: bool = False
+    """It was changes of a key that is no register: they are forgotten, and its copy goes."""
 
 
 @dataclass(slots=True)
@@ -223,6 +270,26 @@ class SharedEdge(Protocol):
     def clear_clean(self, timeout_s: float) -> None:
         """Drop every clean copy and placeholder."""
 
+    # Copies of keys that are no registers
+
+    def read_typed(self, keys: Sequence[str], timeout_s: float) -> TypedReply:
+        """What is here of `keys`; those of one tag in one step. A placeholder is no copy."""
+
+    def fill_typed(
+        self,
+        records: Mapping[str, Record],
+        base: tuple[int, int],
+        token: int,
+        fetched_ms: int,
+        ttl_ms: int,
+        timeout_s: float,
+    ) -> set[str]:
+        """`fill` of rows of one tag that contain what `base` says; the keys that show them now.
+
+        None is stored if the tag has another identity than that of `base` by now, and not that of
+        a key for which something waits under another.
+        """
+
     # Writes
 
     def write(
@@ -233,11 +300,13 @@ class SharedEdge(Protocol):
         A PUT that is not newer than the copy is "behind"; one that *is* the copy was written
         before, by a call whose answer was lost, and counts as written. A TOUCH of the copy's
         version moves its lifetime; of another it is "behind"; without a copy it is only queued.
-        Placeholders go. "full" if more than `bytes_max` would wait in this tag's queue.
+        A CHANGE or RESET is queued and waits for its key, beside whatever copy there is.
+        Placeholders of registers go. "full" if more than `bytes_max` would wait in this queue.
         """
 
-    def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
-        """Give the tag the identity `replica` for this `run`, unless it has one; which it has."""
+    def bind(self, tag: int, run: str, replica: int, timeout_s: float, instead_of: int = 0) -> int:
+        """Give the tag the identity `replica` for this `run`, unless it has one other than
+        `instead_of`; which it has. Its first one is its origin for ever."""
 
     def identities(self, tag: int, timeout_s: float) -> list[Identity]:
         """All identities of a tag, oldest first. The last is the one that writes go to."""
@@ -255,6 +324,12 @@ class SharedEdge(Protocol):
         """Forget entries up to `number`, which the region has, and settle the copies they wrote.
 
         Kept copies were seen in the region at `fetched_ms`.
+        """
+
+    def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
+        """Remove the first entry of a queue, `number`, if it cannot be understood; what it was.
+
+        None, and nothing happens, if it is another, or can be. A copy that shows it goes with it.
         """
 
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:

@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from tierstore.crdt.protocol import Type
     from tierstore.policy.model import Rule
     from tierstore.replica.state import ReplicaState
 
@@ -56,10 +57,14 @@ class ChangeWrite:
         encoded = 0 if delta is None else len(self.type.encode_delta(delta))
         self.size = key_size(key) + encoded
 
+    def delta_at(self, stamp: int, replica: int) -> Delta:
+        """The delta that this is, made by `replica` at `stamp`."""
+        record = told(self._at(stamp), self.type, stamp, replica)
+        return Delta(self.key, RESET if self.resets else CHANGE, record)
+
     def encoded(self, stamp: int, replica: int) -> bytes:
         """The delta that this is at `stamp`, as the journal keeps it."""
-        record = told(self._at(stamp), self.type, stamp, replica)
-        return encode_delta(Delta(self.key, RESET if self.resets else CHANGE, record), replica)
+        return encode_delta(self.delta_at(stamp, replica), replica)
 
     def show(self, state: ReplicaState, entry: TypedEntry, stamp: int) -> None:
         """Let `entry` contain and tell this. Needs the lock."""
@@ -113,13 +118,17 @@ def _note_ends(state: ReplicaState, entry: TypedEntry, now_ms: int) -> None:
 
 def restore(state: ReplicaState, entry: TypedEntry, delta: Delta) -> None:
     """Let `entry` tell what an earlier process left in the journal. Needs the lock."""
+    size_bytes = key_size(delta.key) + len(delta.record.payload or b"")
+    take(state, entry, change_of(delta, entry.type), delta.record.stamp, size_bytes)
+
+
+def change_of(delta: Delta, type_: Type) -> Change:
+    """The change that a delta tells. Raises DecodingError if it cannot be understood."""
     record = delta.record
-    payload = record.payload
-    change = Change(
-        None if payload is None else entry.type.decode_delta(payload),
+    return Change(
+        None if record.payload is None else type_.decode_delta(record.payload),
         resets=delta.op == RESET,
         seen=record.generation,
         touch=record.touch,
         expires_at_ms=record.expires_at_ms,
     )
-    take(state, entry, change, record.stamp, key_size(delta.key) + len(payload or b""))

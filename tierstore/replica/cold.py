@@ -100,13 +100,17 @@ def no_cold_tier() -> ObjectTier:
     raise UnavailableError("this store was wired without a cold tier")
 
 
-def fetch(state: ReplicaState, keys: list[str] | tuple[str, ...], deadline: Deadline) -> ReadReply:
+def fetch(
+    state: ReplicaState, keys: list[str] | tuple[str, ...], deadline: Deadline, of: int = 0
+) -> ReadReply:
     """The region's rows of `keys` in one snapshot, with the payloads that lie in objects.
+
+    What the reply says is applied is that `of` another replica, if one is named.
 
     An object that is gone was moved meanwhile, so the rows are read again; one that is missing
     though the row still points at it is damage of that key. Raises UnavailableError.
     """
-    reply = state.link.read(keys, deadline)
+    reply = state.link.read(keys, deadline, of)
     missing: dict[str, bytes | None] = {}
     for _ in range(ATTEMPTS_MAX):
         rows = elsewhere(reply.rows.values())
@@ -121,7 +125,7 @@ def fetch(state: ReplicaState, keys: list[str] | tuple[str, ...], deadline: Dead
         state.runtime.sometimes("object gone before it was read")
         missing = {key: rows[key].cold for key in gone}
         deadline = deadline.renewed()
-        reply = state.link.read(keys, deadline)
+        reply = state.link.read(keys, deadline, of)
     raise UnavailableError(f"{len(missing)} keys were moved again and again while they were read")
 
 

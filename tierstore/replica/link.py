@@ -112,17 +112,18 @@ class RegionLink:
         self._hear(reply, sent_ns, registration)
         return reply
 
-    def read(self, keys: Sequence[str], deadline: Deadline) -> ReadReply:
+    def read(self, keys: Sequence[str], deadline: Deadline, of: int = 0) -> ReadReply:
         """The region's rows of `keys`. `call` without a function to call: every miss comes here.
 
-        Raises UnavailableError at once while the breaker keeps readers away.
+        The reply says what is applied `of` another replica, if one is named. Raises
+        UnavailableError at once while the breaker keeps readers away.
         """
         self.breaker.admit(deadline.timeout_s)
         registration = self.registration or self.register(deadline)
         region = self._source.made or self._source.get()
         sent_ns = self._runtime.time_ns()
         try:
-            reply = region.read(keys, self.replica, deadline.remaining_s())
+            reply = region.read(keys, of or self.replica, deadline.remaining_s())
         except UnavailableError as exc:
             self._note(str(exc), deadline.timeout_s)
             raise

@@ -60,7 +60,7 @@ def scan_page(
         if values:  # of the region's rows alone: what waits has yet to get there
             rows = {row.key: row.record for row in page.rows}
             state.shared.keep_up(rows, sent_at_s, deadline.renewed())
-        state.shared.join(merged, queued, is_inside)
+        state.shared.join(merged, queued, is_inside, deadline.renewed())
     return _live(merged, state.now_ms(), reverse=reverse), page.next_key
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Settled,
         SharedEdge,
         Standing,
+        TypedReply,
         WriteReply,
     )
     from tierstore.testing.plan import FaultPlan
@@ -97,6 +98,28 @@ class FaultyShared:
             "edge.clear_clean", lambda: self._inner.clear_clean(timeout_s), UnavailableError
         )
 
+    def read_typed(self, keys: Sequence[str], timeout_s: float) -> TypedReply:
+        """What is here of `keys` that are no registers."""
+        return self._plan.run(
+            "edge.read_typed", lambda: self._inner.read_typed(keys, timeout_s), None
+        )
+
+    def fill_typed(
+        self,
+        records: Mapping[str, Record],
+        base: tuple[int, int],
+        token: int,
+        fetched_ms: int,
+        ttl_ms: int,
+        timeout_s: float,
+    ) -> set[str]:
+        """`fill` of rows of one tag that contain what `base` says."""
+        return self._plan.run(
+            "edge.fill_typed",
+            lambda: self._inner.fill_typed(records, base, token, fetched_ms, ttl_ms, timeout_s),
+            UnavailableError,
+        )
+
     def write(
         self, deltas: Sequence[Delta], run: str, bytes_max: int, timeout_s: float
     ) -> WriteReply:
@@ -107,10 +130,12 @@ class FaultyShared:
             OutcomeUnknownError,
         )
 
-    def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
+    def bind(self, tag: int, run: str, replica: int, timeout_s: float, instead_of: int = 0) -> int:
         """Give the tag the identity `replica` for this `run`, unless it has one; which it has."""
         return self._plan.run(
-            "edge.bind", lambda: self._inner.bind(tag, run, replica, timeout_s), UnavailableError
+            "edge.bind",
+            lambda: self._inner.bind(tag, run, replica, timeout_s, instead_of),
+            UnavailableError,
         )
 
     def identities(self, tag: int, timeout_s: float) -> list[Identity]:
@@ -150,6 +175,14 @@ class FaultyShared:
                 tag, replica, number, settled, fetched_ms, ttl_ms, timeout_s
             ),
             UnavailableError,
+        )
+
+    def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
+        """Remove the first entry of a queue, if it cannot be understood; what it was."""
+        return self._plan.run(
+            "edge.expel",
+            lambda: self._inner.expel(tag, replica, number, timeout_s),
+            OutcomeUnknownError,
         )
 
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.crdt.register import touch
 from tierstore.errors import UnavailableError
-from tierstore.region.batch import PUT
+from tierstore.region.batch import CHANGE, PUT
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.shared import (
     PLACEHOLDER_MS,
@@ -26,6 +26,7 @@ from tierstore.region.shared import (
 )
 from tierstore.runtime import now_ms
 from tierstore.testing.memory_lives import Life, Placeholder, atomic, size, version
+from tierstore.testing.memory_typed import TypedCopies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from tierstore.testing.memory_lives import Version
 
 
-class MemoryShared:
+class MemoryShared(TypedCopies):
     """An edge that lives as long as this object; its handles are the object itself."""
 
     capabilities = Capabilities(durable=False, shared=True, ttl=True, feed_notify=True)
@@ -49,7 +50,9 @@ class MemoryShared:
         self.copies: dict[str, Copy] = {}
         self.dirtied_by: dict[str, Life] = {}
         self.ends_ms: dict[str, int] = {}
-        self.placeholders: dict[str, Placeholder] = {}
+        self.bases: dict[str, tuple[int, int]] = {}
+        self.origins: dict[int, int] = {}
+        self.placeholders: dict[str, Placeholder] = {}  # type: ignore[assignment]
         self.lives: dict[int, list[Life]] = {tag: [] for tag in range(TAGS)}
         self.leases: dict[str, tuple[int, int]] = {}
         self._standing = Standing(0)
@@ -175,13 +178,15 @@ class MemoryShared:
         first = lives[-1].last + 1
         for delta in fresh:
             self._write(lives[-1], delta)
-        return WriteReply("written", 0, (first, lives[-1].last), waiting + added)
+        numbers = first, lives[-1].last
+        return WriteReply("written", 0, numbers, waiting + added, lives[-1].replica)
 
     @atomic
-    def bind(self, tag: int, run: str, replica: int, timeout_s: float) -> int:
+    def bind(self, tag: int, run: str, replica: int, timeout_s: float, instead_of: int = 0) -> int:
         """The identity of this run."""
         lives = self.lives[tag]
-        if not lives or lives[-1].run != run:
+        self.origins.setdefault(tag, replica)
+        if not lives or lives[-1].run != run or lives[-1].replica == instead_of:
             lives.append(Life(replica, run))
         return lives[-1].replica
 
@@ -195,6 +200,8 @@ class MemoryShared:
                 life.is_new,
                 len(life.queue),
                 sum(map(size, life.queue.values())),
+                life.last,
+                self.origins[tag],
             )
             for life in self.lives[tag]
         ]
@@ -231,6 +238,10 @@ class MemoryShared:
             for done in [n for n in life.queue if n <= number]:
                 del life.queue[done], life.before[done]
         for item in settled if lives else ():
+            if item.is_typed:
+                self._drop(item.key)
+                self.placeholders.pop(item.key, None)
+                continue
             copy = self.copies.get(item.key)
             if copy is None or copy.number > item.number or not copy.number:
                 continue
@@ -242,6 +253,11 @@ class MemoryShared:
             self._clean(item.key)
             copy.fetched_ms = max(copy.fetched_ms, fetched_ms)
             self.ends_ms[item.key] = self._now_ms() + ttl_ms
+
+    @atomic
+    def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
+        """None: what is in this queue can be understood."""
+        return None
 
     @atomic
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
@@ -315,9 +331,8 @@ class MemoryShared:
         return key in self.copies
 
     def _drop(self, key: str) -> None:
-        self.copies.pop(key, None)
-        self.dirtied_by.pop(key, None)
-        self.ends_ms.pop(key, None)
+        for known in (self.copies, self.dirtied_by, self.ends_ms, self.bases):
+            known.pop(key, None)
         self.untold.append([key])
 
     def _clean(self, key: str) -> None:
@@ -352,13 +367,14 @@ class MemoryShared:
         else:
             self.copies[key] = Copy(record, 0, fetched_ms)
             self.dirtied_by.pop(key, None)
+            self.bases.pop(key, None)
             self.untold.append([key])
         if not self.copies[key].number:
             self.ends_ms[key] = self._now_ms() + ttl_ms
         return True
 
     def _was_written(self, delta: Delta) -> bool:
-        if not self._has(delta.key):
+        if not self._has(delta.key) or delta.op >= CHANGE:
             return False
         shown = self.copies[delta.key].record
         if delta.op == PUT:
@@ -367,7 +383,7 @@ class MemoryShared:
 
     def _met(self, delta: Delta) -> int:
         """The stamp that makes a write come too late; 0: it does not."""
-        if not self._has(delta.key):
+        if not self._has(delta.key) or delta.op >= CHANGE:
             return 0
         shown = self.copies[delta.key].record
         if delta.op == PUT:
@@ -379,6 +395,10 @@ class MemoryShared:
         key, copy = delta.key, self.copies.get(delta.key)
         life.last += 1
         life.queue[life.last] = delta
+        if delta.op >= CHANGE:
+            life.before[life.last] = None
+            self.untold.append([key])
+            return
         life.before[life.last] = None if copy is None else (replace(copy), self.dirtied_by.get(key))
         self.placeholders.pop(key, None)
         if delta.op == PUT:

@@ -7,6 +7,8 @@ failure of the other, and nothing is applied twice. The lease only spares them t
 
 from __future__ import annotations
 
+from _blake2 import blake2b
+
 from tierstore.edge.entry import key_size
 from tierstore.errors import (
     CorruptionError,
@@ -15,11 +17,12 @@ from tierstore.errors import (
     TierStoreError,
     UnavailableError,
 )
-from tierstore.region.batch import Delta, freeze
+from tierstore.record import REPLICA_MAX
+from tierstore.region.batch import CHANGE, Delta, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.region.shared import TAGS, Settled
 from tierstore.replica.link import RegionLink
-from tierstore.replica.overlay import as_one
+from tierstore.replica.shared.composing import gather
 from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
@@ -149,7 +152,7 @@ class Drainer:
             if not self._drain_as(tag, identity, link, applied, digest, deadline):
                 return
             known = self._meet_other(link, applied, deadline.renewed()).state
-        self._drain_retired(tag, identity, deadline.renewed())
+        self._drain_retired(tag, identity, known.applied, deadline.renewed())
 
     def _drain_as(
         self,
@@ -168,8 +171,9 @@ class Drainer:
             unsent = _fitting([entry for entry in entries if entry.number > applied])
             if not unsent:
                 return False
-            batch = _batch(identity.replica, digest, unsent)
-            if not self._send(tag, identity, link, batch, unsent, deadline.renewed()):
+            deltas, sent = gather(unsent, identity.origin)
+            batch = freeze(identity.replica, sent[-1].number, digest, deltas, [])
+            if not self._send(tag, identity, link, batch, sent, deadline.renewed()):
                 return True
             applied, digest = batch.number, batch.digest
             left -= sum(entry.number <= applied for entry in entries)
@@ -247,8 +251,11 @@ class Drainer:
             if outcome == HELD or not isinstance(delta, Delta):
                 self._state.runtime.sometimes("queued write held by the region")
                 continue
-            is_kept = outcome == APPLIED and not reply.repeated and self._may_stay(delta)
-            settled.append(Settled(delta.key, numbers[delta.key], is_kept))
+            if delta.op >= CHANGE:
+                settled.append(Settled(delta.key, numbers[delta.key], False, is_typed=True))
+            else:
+                is_kept = outcome == APPLIED and not reply.repeated and self._may_stay(delta)
+                settled.append(Settled(delta.key, numbers[delta.key], is_kept))
             if outcome == SUPERSEDED:
                 self._state.tally.lost_races += 1
             elif outcome != APPLIED:
@@ -305,27 +312,53 @@ class Drainer:
         self, tag: int, identity: Identity, entries: list[Queued], number: int, deadline: Deadline
     ) -> None:
         """Forget entries up to `number`, and the copies that show them."""
-        settled = {e.delta.key: Settled(e.delta.key, e.number, False) for e in entries if e.delta}
+        settled = {
+            one.delta.key: Settled(one.delta.key, one.number, False, one.delta.op >= CHANGE)
+            for one in entries
+            if one.delta is not None
+        }
         now_s = self._state.runtime.monotonic()
         self._settle(tag, identity, number, list(settled.values()), now_s, deadline)
 
-    def _drain_retired(self, tag: int, identity: Identity, deadline: Deadline) -> None:
-        """Send what waits under an identity that was silent for too long as a new replica.
+    def _drain_retired(
+        self, tag: int, identity: Identity, applied: int, deadline: Deadline
+    ) -> None:
+        """Send what waits under an identity that was silent for too long as another replica.
 
-        The region keeps aside what was written longer ago than the horizon, whoever sends it; what
-        a worker wrote since it came back is as good as any. The identity stays: somebody may be
-        writing under it.
+        All workers send it as the same one, under the numbers that it has: so what one of them
+        sent and could not forget, another does not send again. Should that one be forgotten, too,
+        what waits is older than the horizon, and the region keeps it aside, whoever sends it: so
+        each entry goes by itself, and none is joined to a younger one. New writes get an identity
+        of their own, first, so that who reads knows that these do not count with what it shows.
         """
         self._state.runtime.sometimes("retired tag came back")
-        minted, digest = mint_replica_id(self._state.runtime), b""
-        link = self._new_link(minted)
-        link.register(deadline)
+        self._replace(tag, identity, deadline)
+        replica, known = identity.replica, None
+        while known is None or known.retired:
+            replica = successor(replica)
+            link = self._new_link(replica)
+            known = link.register(deadline.renewed()).state
+            applied = max(applied, known.applied)
+        digest = known.digest
         while entries := _fitting(self._queue(tag, identity, deadline.renewed())):
-            batch = _batch(minted, digest, entries)
-            if not self._send(tag, identity, link, batch, entries, deadline.renewed()):
-                raise UnavailableError("the region forgot a replica that is new: try again")
-            digest = batch.digest
+            self._forget_applied(tag, identity, entries, applied, deadline)
+            unsent = [entry for entry in entries if entry.number > applied]
+            if not unsent:
+                continue
+            deltas, sent = gather(unsent, identity.origin, composes=False)
+            batch = freeze(replica, sent[-1].number, digest, deltas, [])
+            if not self._send(tag, identity, link, batch, sent, deadline.renewed()):
+                raise UnavailableError("another worker sends what waited too long: try again")
+            applied, digest = batch.number, batch.digest
         link.leave(deadline.renewed())
+
+    def _replace(self, tag: int, identity: Identity, deadline: Deadline) -> None:
+        """Let new writes of a tag go by another identity than this one."""
+        link, minted = self._shared.link, mint_replica_id(self._state.runtime)
+        link.work(
+            lambda edge, timeout_s: edge.bind(tag, link.run, minted, timeout_s, identity.replica),
+            deadline.renewed(),
+        )
 
     def _forget(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         self._links.pop((tag, identity.replica), None)
@@ -368,10 +401,7 @@ def _fitting(entries: list[Queued]) -> list[Queued]:
     return entries
 
 
-def _batch(replica: int, predecessor: bytes, entries: list[Queued]) -> Batch:
-    """One batch of what `entries` say, one delta a key."""
-    deltas: dict[str, Delta] = {}
-    for entry in entries:
-        if (delta := entry.delta) is not None:
-            deltas[delta.key] = as_one(deltas.get(delta.key), delta)
-    return freeze(replica, entries[-1].number, predecessor, list(deltas.values()), [])
+def successor(replica: int) -> int:
+    """The replica as which all workers send what waits under `replica` when that is retired."""
+    digest = blake2b(replica.to_bytes(8, "big"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % REPLICA_MAX + 1

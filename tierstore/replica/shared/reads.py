@@ -17,9 +17,11 @@ from tierstore.errors import (
 )
 from tierstore.region.shared import tag_of
 from tierstore.replica.cold import damage, fetch
+from tierstore.replica.install import _note_absent
 from tierstore.replica.reads import READ_KEYS_MAX, Answer, Reader, _wait
 from tierstore.replica.shared.asked import Asked
 from tierstore.replica.shared.near import install_near
+from tierstore.replica.shared.typed import TypedReader
 from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False
@@ -54,6 +56,8 @@ class SharedReader:
         self._shared = shared
         self._state = shared.state
         self._private = private
+        self._typed = TypedReader(shared, start, drain)
+        shared.resolve_typed = self._resolve_typed
 
     def resolve(
         self,
@@ -68,6 +72,10 @@ class SharedReader:
 
         Raises UnavailableError, too, if the edge does not answer and may hold what only it knows.
         """
+        if rule.index in self._shared.typed:
+            asked = Asked({key: rule}, max_age_s, deadline, counts=counts)
+            self._typed.answer([key], asked)
+            return asked.answers[key]
         state = self._state
         bound_s = max_age_s if max_age_s is not None else rule.read.max_age_s
         while True:
@@ -89,6 +97,11 @@ class SharedReader:
                 raise error
             deadline = deadline.renewed()
         return self._private.resolve(key, rule, max_age_s, deadline, counts=counts)
+
+    def _resolve_typed(self, keys: list[str], deadline: Deadline) -> dict[str, Record | None]:
+        asked = Asked({k: self._shared.rule_for(k) for k in keys}, None, deadline, counts=False)
+        self._typed.answer(keys, asked)
+        return {key: answer.record for key, answer in asked.answers.items()}
 
     def resolve_local(
         self, key: str, rule: Rule, max_age_s: float | None, *, counts: bool = True
@@ -146,15 +159,19 @@ class SharedReader:
         state, shared = self._state, self._shared
         rules, deadline = asked.rules, asked.deadline
         private: dict[str, Rule] = {}
+        typed: list[str] = []
         with state.lock:
             for key, rule in rules.items():
                 if shared.is_private(key, rule):
                     private[key] = rule
+                elif rule.index in shared.typed:
+                    typed.append(key)
                 elif answer := self._private._local(key, rule, asked.bound_of(key), counts=True):
                     asked.answers[key] = answer
                 elif (flight := state.fills.lead(key)) is not None:
                     asked.flights[key] = flight
         answers = self._lead(asked)
+        self._typed.answer(typed, asked)
         if private:
             answers.update(self._private.resolve_many(private, asked.bound_s, deadline.renewed()))
         for key, rule in rules.items():
@@ -355,7 +372,7 @@ class SharedReader:
         age_s = state.runtime.monotonic() - sent_at_s
         if record is None:
             if is_alive and self._shared.is_listening:
-                self._note_absent(key, rule, sent_at_s)
+                _note_absent(state, key, rule, sent_at_s)
             state.tally.absent += 1
             asked.answers[key] = Answer(None, GONE, None, age_s)
             return
@@ -368,11 +385,6 @@ class SharedReader:
         else:
             state.tally.regional += 1
         asked.answers[key] = Answer(record, fold(record.payload), tier, age_s)
-
-    def _note_absent(self, key: str, rule: Rule, sent_at_s: float) -> None:
-        from tierstore.replica.install import _note_absent
-
-        _note_absent(self._state, key, rule, sent_at_s)
 
     def _fall_back(
         self, keys: list[str], copies: dict[str, Copy], asked: Asked, error: UnavailableError

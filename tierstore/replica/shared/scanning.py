@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierstore.crdt import register
-from tierstore.region.batch import PUT
+from tierstore.region.batch import CHANGE, PUT
 from tierstore.region.shared import TAGS
 
 TYPE_CHECKING = False
@@ -35,11 +35,30 @@ def join_waiting(
 ) -> None:
     """Add to the records of a page what waits for keys in its range."""
     for delta in deltas:
-        if is_inside(delta.key):
+        if delta.op < CHANGE and is_inside(delta.key):
             join = register.join if delta.op == PUT else register.touch
             record = join(merged.get(delta.key), delta.record)
             if record is not None:
                 merged[delta.key] = record
+
+
+def join_typed(
+    shared: SharedState,
+    merged: dict[str, Record],
+    deltas: Sequence[Delta],
+    is_inside: Callable[[str], bool],
+    deadline: Deadline,
+) -> None:
+    """Put what reads find in the place of each key for which changes wait.
+
+    The page does not say which of them its rows have.
+    """
+    keys = sorted({d.key for d in deltas if d.op >= CHANGE and is_inside(d.key)})
+    for key, record in shared.resolve_typed(keys, deadline).items() if keys else ():
+        if record is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = record
 
 
 def keep_up(

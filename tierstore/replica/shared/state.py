@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierstore.edge.entry import CLEAN, key_size
-from tierstore.record import ELSEWHERE
+from tierstore.record import ELSEWHERE, REGISTER
 from tierstore.replica.shared.clock import MS_PER_S
 
 TYPE_CHECKING = False
@@ -32,8 +32,13 @@ class SharedState:
         self.rule_for = rule_for
         self.link = link
         typed = frozenset(r.index for r in state.policy.rules if r.type != "register")
-        self.barred = state.never_edge | typed
-        """Rules whose keys may not be at the edge, or whose changes it cannot keep."""
+        waits = frozenset(r.index for r in state.policy.rules if r.durability != "regional")
+        self.typed = (typed & waits) - state.never_edge
+        """Rules of counters, sets and documents whose changes wait in the edge's queues."""
+        self.barred = state.never_edge | (typed - waits)
+        """Rules whose keys may not be at the edge: changes that wait elsewhere count with it."""
+        self.resolve_typed: Callable[[list[str], Deadline], dict[str, Record | None]]
+        """What reads of typed keys find; of the worker's reader."""
         self.regional = frozenset(r.index for r in state.policy.rules if r.durability == "regional")
         self.owed: set[str] = set()
         """Keys that were written at the region, whose shared copy may be older."""
@@ -86,8 +91,8 @@ class SharedState:
 
     def may_share_row(self, key: str, record: Record) -> bool:
         """`may_share` of a row's record that was brought along whole."""
-        if record.payload == ELSEWHERE:
-            return False
+        if record.payload == ELSEWHERE or record.type != REGISTER:
+            return False  # a row of another type says what it contains of the queue
         size_bytes = key_size(key) + len(record.payload or b"")
         return self.may_share(self.rule_for(key), size_bytes)
 
@@ -127,11 +132,13 @@ class SharedState:
         merged: dict[str, Record],
         queued: Sequence[Delta],
         is_inside: Callable[[str], bool],
+        deadline: Deadline,
     ) -> None:
         """Add what waits to the records of a page; see `scanning.join_waiting`."""
-        from tierstore.replica.shared.scanning import join_waiting
+        from tierstore.replica.shared.scanning import join_typed, join_waiting
 
         join_waiting(merged, queued, is_inside)
+        join_typed(self, merged, queued, is_inside, deadline)
 
     def keep_up(self, records: Mapping[str, Record], sent_at_s: float, deadline: Deadline) -> None:
         """Let no copy be older than what a scan shows; see `scanning.keep_up`."""

@@ -14,9 +14,10 @@ from tierstore.errors import (
     UnavailableError,
     ValueTooLargeError,
 )
-from tierstore.record import Record
+from tierstore.record import REGISTER, Record
 from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
 from tierstore.region.shared import TAGS, tag_of
+from tierstore.replica.changing import ChangeWrite
 from tierstore.replica.cold import fetch
 from tierstore.replica.operation import decode_operation, encode_operation
 from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES
@@ -62,7 +63,7 @@ class SharedWriter:
         self._deadline = deadline
         self._bytes_max = shared.state.policy.limits.unflushed_bytes // TAGS
 
-    def write(self, writes: Sequence[Write], deadline: Deadline | None) -> list[int]:
+    def write(self, writes: Sequence[Write | ChangeWrite], deadline: Deadline | None) -> list[int]:
         """Acknowledge writes, those of one tag all or none; returns their stamps.
 
         Raises UnavailableError if none of them happened, OutcomeUnknownError, which names all of
@@ -92,7 +93,7 @@ class SharedWriter:
             raise self._unknown(writes, stamps | doubted, exc) from exc
         return [stamps[write.key] for write in writes]
 
-    def write_one(self, write: Write, deadline: Callable[[], Deadline]) -> int:
+    def write_one(self, write: Write | ChangeWrite, deadline: Callable[[], Deadline]) -> int:
         """`write` of a single one."""
         return self.write([write], deadline())[0]
 
@@ -109,6 +110,9 @@ class SharedWriter:
         deadline: Deadline | None = None,
     ) -> int | None:
         """Move the expiry of the version that `target` is; its stamp, or None if it is gone."""
+        if target.type != REGISTER:
+            moved = ChangeWrite(key, rule, None, ttl_ms, seen=target.generation, touches=True)
+            return self.write((moved,), deadline)[0]
         deadline = deadline or self._deadline()
         if not self._shared.is_queued(rule):
             self._private._admit(key_size(key) + DELTA_OVERHEAD_BYTES, deadline)
@@ -149,7 +153,7 @@ class SharedWriter:
                 deadline.renewed(),
             )
 
-    def _write_privately(self, writes: list[Write]) -> list[int]:
+    def _write_privately(self, writes: list[Write | ChangeWrite]) -> list[int]:
         self._owe((write.key, write.rule) for write in writes)
         return self._private.write(writes, self._deadline())
 
@@ -159,13 +163,15 @@ class SharedWriter:
         with self._state.lock:
             self._shared.owed.update(key for key, rule in written if rule.index not in barred)
 
-    def _write_tag(self, tag: int, writes: list[Write], deadline: Deadline) -> dict[str, int]:
+    def _write_tag(
+        self, tag: int, writes: list[Write | ChangeWrite], deadline: Deadline
+    ) -> dict[str, int]:
         """Write what is of one tag, stamped anew as long as something newer is met."""
         state = self._state
         self._private._admit(0, deadline)  # refuses while this machine's clock is wrong
         for _ in range(ATTEMPTS_MAX):
             with state.lock:
-                deltas = [_put(write, state.tick(), state.replica) for write in writes]
+                deltas = [_delta(write, state.tick(), state.replica) for write in writes]
             reply = self._send(tag, deltas, deadline)
             if reply.verdict == "written":
                 self._shared.forget_near([write.key for write in writes])
@@ -194,7 +200,7 @@ class SharedWriter:
             raise OverloadedError("others filled this queue of the edge again and again: slow down")
         raise UnavailableError("the edge server was replaced again and again: see whether it runs")
 
-    def _refuse_too_large(self, writes: Sequence[Write]) -> None:
+    def _refuse_too_large(self, writes: Sequence[Write | ChangeWrite]) -> None:
         """Raise ValueTooLargeError for what can never wait, before anything happens."""
         size_bytes = sum(write.size + DELTA_OVERHEAD_BYTES for write in writes)
         bytes_max = self._state.policy.limits.unflushed_bytes
@@ -251,7 +257,7 @@ class SharedWriter:
         )
 
     def _unknown(
-        self, writes: Sequence[Write], stamps: dict[str, int], exc: TierStoreError
+        self, writes: Sequence[Write | ChangeWrite], stamps: dict[str, int], exc: TierStoreError
     ) -> OutcomeUnknownError:
         """The error that names all `writes`: those at `stamps`, and at `NEVER_MADE` the others."""
         named = [(stamps.get(write.key, NEVER_MADE), write.key) for write in writes]
@@ -263,11 +269,17 @@ class SharedWriter:
         )
 
 
-def _by_tag(writes: Sequence[Write]) -> dict[int, list[Write]]:
-    tags: dict[int, list[Write]] = {}
+def _by_tag(writes: Sequence[Write | ChangeWrite]) -> dict[int, list[Write | ChangeWrite]]:
+    tags: dict[int, list[Write | ChangeWrite]] = {}
     for write in writes:
         tags.setdefault(tag_of(write.key), []).append(write)
     return tags
+
+
+def _delta(write: Write | ChangeWrite, stamp: int, replica: int) -> Delta:
+    if isinstance(write, ChangeWrite):
+        return write.delta_at(stamp, replica)
+    return _put(write, stamp, replica)
 
 
 def _put(write: Write, stamp: int, replica: int) -> Delta:

@@ -76,7 +76,7 @@ class Identities(SharedBench):
     def test_a_bound_tag_has_the_identity_that_was_given(self, hand: Hand) -> None:
         """It is new, of this run, and nothing waits."""
         assert hand.bind() == ME
-        assert hand.identities() == [Identity(ME, hand.life, True, 0, 0)]
+        assert hand.identities() == [Identity(ME, hand.life, True, 0, 0, 0, ME)]
 
     def test_of_two_that_bind_both_get_one_identity(self, hand: Hand, other: Hand) -> None:
         """The first one's."""
