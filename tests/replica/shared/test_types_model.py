@@ -44,11 +44,27 @@ workers = st.sampled_from(sorted(WORKERS))
 keys = st.sampled_from(KEYS)
 
 
+CALLS = ["edge.settle", "region.apply", "edge.write", "edge.fill_typed", "edge.bind"]
+
+
+class Plan(FaultPlan):
+    """One that can spoil the next call of a name."""
+
+    spoilt, kind, times = None, "error", 0
+
+    def run(self, name, call, lost):
+        if name == self.spoilt:
+            self.spoilt, self.times = None, self.times + 1
+            self.arm(1, self.kind)
+            name = f"{name} {self.times}"
+        return super().run(name, call, lost)
+
+
 class Worker:
     """A process at an edge."""
 
     def __init__(self, machine, name):
-        self.machine, self.edge, self.plan = machine, WORKERS[name], FaultPlan()
+        self.machine, self.edge, self.plan = machine, WORKERS[name], Plan()
         self.store = None
 
     def open(self):
@@ -92,6 +108,7 @@ class Workers(RuleBasedStateMachine):
             return
         for worker in self.workers.values():
             worker.plan.arm(0, "error")
+            worker.plan.spoilt = None
             worker.plan.is_region_down = worker.plan.is_edge_down = False
         try:
             self._converge()
@@ -219,6 +236,39 @@ class Workers(RuleBasedStateMachine):
     @rule(name=workers, n=st.integers(1, 9), kind=st.sampled_from(["error", "lost"]))
     def disturb(self, name, n, kind):
         self.workers[name].plan.arm(n, kind)
+
+    @rule(name=workers, call=st.sampled_from(CALLS), lost=st.booleans(), key=keys)
+    def spoil(self, name, call, lost, key):
+        """Something waits, and goes wrong just where it counts; then others look."""
+        plan = self.workers[name].plan
+        self.change(name, key)
+        plan.spoilt, plan.kind = call, "lost" if lost else "error"
+        self.flush(name)
+        for other in WORKERS:
+            self.read(other, key, 0)
+
+    @rule(name=workers, key=st.sampled_from(["s/a", "d/a"]), data=st.data())
+    def take_away_in_another_life(self, name, key, data):
+        """What was added under one identity is discarded under the next, before it has gone."""
+        other = data.draw(st.sampled_from([w for w in WORKERS if WORKERS[w] == WORKERS[name]]))
+        self.change(name, key)
+        self.restart_edge(WORKERS[name])
+        self.take_away(other, key, data)
+        self.flush(name)
+        self.read(other, key, None)
+
+    @rule(name=workers, key=keys, lost=st.booleans())
+    def retire_and_spoil(self, name, key, lost):
+        """What waits under a retired identity is sent, and not forgotten; another sends it, too."""
+        self.change(name, key)
+        self.flush(name)
+        self.change(name, key)
+        self.retire(WORKERS[name])
+        self.spoil(name, "edge.settle", lost, key)
+        self.runtime.advance(0.3)
+        for other in WORKERS:
+            self.flush(other)
+            self.read(other, key, 0)
 
     @rule(name=workers, down=st.booleans(), tier=st.sampled_from(["region", "edge"]))
     def disconnect(self, name, down, tier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierstore.testing.conformance.shared.changing import Basing, Changing, Succeeding
 from tierstore.testing.conformance.shared.concurrency import SharedConcurrency
 from tierstore.testing.conformance.shared.filling import Filling, Refilling, Voiding
 from tierstore.testing.conformance.shared.hygiene import (
@@ -47,6 +48,9 @@ class SharedConformance(
     Losing,
     Queueing,
     Settling,
+    Changing,
+    Basing,
+    Succeeding,
     Leading,
     StandingTogether,
     Listening,
