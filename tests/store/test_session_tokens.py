@@ -35,9 +35,11 @@ def store_of(*keys, region=None, seed=1):
     return memory_store(policy, region=region or MemoryRegion(runtime), runtime=runtime)
 
 
-def made(positions, replica=0, number=0, home=0, keys=None):
+def made(positions, replica=0, number=0, home=0, keys=None, *, is_of_queues=False):
     seen = Seen(None, keys)
-    seen.positions, seen.replica, seen.number, seen.home = positions, replica, number, home
+    seen.is_of_queues = is_of_queues
+    seen.positions, seen.home = positions, home
+    seen.pending = {replica: number} if replica or number else {}
     return seen.token()
 
 
@@ -47,21 +49,45 @@ def test_a_token_comes_back_and_is_short(positions, replica, number, data):
     for keys in (None, KEYS):
         token = made(positions, replica, number, home, keys)
         seen = Seen(token, keys)
-        found = (seen.positions, seen.replica, seen.number, seen.home)
-        assert found == (positions, replica, number, home)
+        pending = {replica: number} if replica or number else {}
+        assert (seen.positions, seen.pending, seen.home) == (positions, pending, home)
         assert len(token) < 256
         assert seen.token() == token
 
 
 def test_the_longest_token_of_eight_regions_is_short():
     lives = {LIFE_MAX - n: POSITION_MAX for n in range(8)}
-    assert len(made(lives, REPLICA_MAX, POSITION_MAX, LIFE_MAX, KEYS)) < 256
+    for wide in (False, True):
+        token = made(lives, REPLICA_MAX, POSITION_MAX, LIFE_MAX, KEYS, is_of_queues=wide)
+        assert len(token) < 256
+
+
+@given(SEEN, st.dictionaries(st.integers(1, REPLICA_MAX), POSITIONS, min_size=1), st.data())
+def test_a_token_of_several_queues_comes_back(positions, pending, data):
+    seen = Seen(None, KEYS)
+    seen.positions, seen.pending, seen.is_of_queues = positions, pending, True
+    seen.home = data.draw(st.sampled_from([0, *positions]))
+    again = Seen(seen.token(), KEYS)
+    assert (again.positions, again.pending, again.home) == (positions, pending, seen.home)
+    assert seen.is_too_long == (len(pending) > 1 and len(seen.token()) > 255)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (0, 0), (1, 0), (1, 5, 5), (2, 5, 5, 0), (2, 5, 5, 5, 6, 0), (1, 5, 5, 1), (-1, 5, 5, 0),
+        (1, REPLICA_MAX + 1, 5, 0), (1, 5, POSITION_MAX + 1, 0), (1, 5, 5, 0, 5),
+    ],
+)  # fmt: skip
+def test_what_no_token_of_queues_says_is_refused(fields):
+    with pytest.raises(InvalidArgumentError):
+        Seen(TOKEN.encode(3, *fields))
 
 
 def test_tokens_of_the_first_format_are_read():
     seen = Seen(FORMAT_1)
     assert (seen.positions, seen.home) == ({LIFE: 12_345}, LIFE)
-    assert (seen.replica, seen.number) == (REPLICA_MAX, 7)
+    assert seen.pending == {REPLICA_MAX: 7}
     assert seen.token() == FORMAT_2
     assert Seen("lgGgAAAAAA").positions == {}
 

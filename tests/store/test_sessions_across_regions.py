@@ -171,7 +171,9 @@ def wander(world, data):
     for store in world.stores.values():
         store.flush()
     world.link(*BOTH, *BOTH)
-    home = session._context.seen.replica  # of what it wrote last, which only that region knows
+    (home,) = session._context.seen.pending or (
+        0,
+    )  # of what it wrote last, which only that region knows
     for name in sorted(world.stores, key=lambda name: replica_of(world, name) != home):
         session = follow(world, session, name)
         assert session.counter("n/1").get() >= max(seen, written)

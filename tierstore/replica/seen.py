@@ -10,7 +10,9 @@ replica that the session needs, or 0 and 0; in which of the regions that follow 
 counted from 1, or 0 if that is not known; and up to which position of each region's feed it may
 have seen. A *life* names a region and its incarnation in 64 bits, so that a signed token of 8
 regions stays below 256 characters. Format 1 was
-`[1, region, incarnation, position, replica, number]`.
+`[1, region, incarnation, position, replica, number]`. Format 3 names several batches,
+`[3, count, replica, number, …, home, life, position, …]`: at an edge that workers share, what waits
+lies in several queues, each with a replica of its own.
 
 What was seen of other regions, the region has once it has taken over their feeds up to there.
 """
@@ -34,16 +36,18 @@ if TYPE_CHECKING:
     from tierstore.replica.engine import Replica
     from tierstore.values.opaque import Keyring
 
-TOKEN_FORMAT = 2
+TOKEN_FORMAT, WIDE_FORMAT = 2, 3
+TOKEN_CHARS_MAX = 255
 TOKEN = Opaque(
     "token",
     "one of a session",
-    {1: (str, int, int, int, int), TOKEN_FORMAT: None},
+    {1: (str, int, int, int, int), TOKEN_FORMAT: None, WIDE_FORMAT: None},
     keys_at="security.session_key",
 )
 POSITION_MAX = (1 << 63) - 1
 LIFE_MAX = (1 << 64) - 1
 NAP_S = 0.02
+NEVER = 1 << 64
 MOMENT_S = 1e-6
 """What was compared at the very moment may have been compared before."""
 
@@ -57,9 +61,12 @@ class Seen:
         self._here: tuple[RegionInfo, int] | None = None
         self.positions: dict[int, int] = {}
         """Up to where the feeds of regions may have been seen, by their lives."""
-        self.replica = self.number = 0
+        self.pending: dict[int, int] = {}
+        """The last batch of each replica that may not be in its region yet, and is needed."""
+        self.is_of_queues = False
+        """Some of these are queues of an edge, of which the region may not have heard yet."""
         self.home = 0
-        """The life of the region that the batch was written in; 0: not known."""
+        """The life of the region that these were written in; 0: not known."""
         self._since_s = float("-inf")
         """From when on a copy must have been compared with the region; +inf: not settled yet."""
         if token is not None:
@@ -69,8 +76,10 @@ class Seen:
     def _read(self, fields: list[Any]) -> None:
         if fields[0] == 1:
             fields = _modern(*fields[1:])
-        _check(fields[1:])
-        _, self.replica, self.number, home, *seen = fields
+        batches, home, *seen = _split(fields)
+        self.is_of_queues = fields[0] == WIDE_FORMAT
+        _check(batches, home, seen)
+        self.pending = dict(zip(batches[::2], batches[1::2], strict=True))
         self.positions = dict(zip(seen[::2], seen[1::2], strict=True))
         self.home = seen[2 * home - 2] if home else 0
 
@@ -79,12 +88,22 @@ class Seen:
         lives = sorted(self.positions)
         home = lives.index(self.home) + 1 if self.home in self.positions else 0
         seen = [field for life in lives for field in (life, self.positions[life])]
-        return TOKEN.encode(TOKEN_FORMAT, self.replica, self.number, home, *seen, keys=self._keys)
+        batches = [field for batch in sorted(self.pending.items()) for field in batch]
+        if not self.pending or not self.is_of_queues:
+            fields = [TOKEN_FORMAT, *(batches or (0, 0)), home, *seen]
+        else:
+            fields = [WIDE_FORMAT, len(self.pending), *batches, home, *seen]
+        return TOKEN.encode(*fields, keys=self._keys)
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether a token must name fewer batches."""
+        return len(self.pending) > 1 and len(self.token()) > TOKEN_CHARS_MAX
 
     def forget(self) -> None:
         """Ask for nothing of what was seen until now."""
-        self.positions = {}
-        self.replica = self.number = self.home = 0
+        self.positions, self.pending, self.home = {}, {}, 0
+        self.is_of_queues = False
         self._since_s = float("-inf")
 
     def settle(self, replica: Replica, deadline: Deadline) -> None:
@@ -94,11 +113,12 @@ class Seen:
         """
         state = replica.state
         self.relieve(replica)
-        if self.number and self.replica == state.replica:
-            self._settle_own(replica)
-        elif self.number:
-            self._require_home(replica, deadline)
-            self._await_batch(replica, deadline)
+        for by, number in list(self.pending.items()):
+            if by == state.replica:
+                self._settle_own(replica, number)
+            elif not self._shows(replica, by, number, deadline):
+                self._require_home(replica, deadline)
+                self._await_batch(replica, by, number, deadline)
         if self._since_s == float("inf"):
             self._meet(replica, deadline)
             self._since_s = state.runtime.monotonic()
@@ -106,12 +126,20 @@ class Seen:
     def relieve(self, replica: Replica) -> None:
         """Forget a batch of this replica that the region has."""
         outbox = replica.state.outbox
-        if self.replica == outbox.replica and self.number <= outbox.acknowledged:
+        if self.pending.get(outbox.replica, NEVER) <= outbox.acknowledged:
             self._rise(replica)
-            self._drop_batch()
+            self.drop_batch(outbox.replica)
 
-    def _drop_batch(self) -> None:
-        self.replica = self.number = self.home = 0
+    def drop_batch(self, by: int) -> None:
+        """The region has what is needed of a replica."""
+        del self.pending[by]
+        if not self.pending:
+            self.home, self.is_of_queues = 0, False
+
+    def require_batch(self, by: int, number: int, life: int) -> None:
+        """A batch of a replica is needed from now on, which goes to this life of a region."""
+        self.pending[by] = max(number, self.pending.get(by, 0))
+        self.home = life
 
     def bound_s(self, replica: Replica) -> float | None:
         """How old a copy may be that the session is shown; None: as old as it likes."""
@@ -126,8 +154,11 @@ class Seen:
             waits = state.outbox.has_unflushed(keys)
         life = self._rise(replica)
         if waits:
-            self.replica, self.number = state.replica, replica.flusher.number()
-            self.home = life
+            self.require_batch(state.replica, replica.flusher.number(), life)
+        if state.shared is not None:
+            from tierstore.replica.shared.seeing import note
+
+            note(self, replica, keys, life)
 
     def _rise(self, replica: Replica) -> int:
         """Note how far in its feed that is which the region has shown; its life, 0 if unknown."""
@@ -144,46 +175,54 @@ class Seen:
             self._here = (info, life_of(info))
         return self._here[1]
 
-    def _settle_own(self, replica: Replica) -> None:
+    def _settle_own(self, replica: Replica, number: int) -> None:
         """What it wrote here shows here, unless it was in the memory of a process that died."""
-        if self.number > replica.state.outbox.last_number:
+        if number > replica.state.outbox.last_number:
             replica.flusher.number()
-        if self.number > replica.state.outbox.last_number:
-            raise _lost("the process that it wrote to died before it had flushed")
+        if number > replica.state.outbox.last_number:
+            raise lost("the process that it wrote to died before it had flushed")
 
-    def _await_batch(self, replica: Replica, deadline: Deadline) -> None:
+    def _shows(self, replica: Replica, by: int, number: int, deadline: Deadline) -> bool:
+        """Whether the edge that this worker shares shows a batch of another replica."""
+        if replica.state.shared is None:
+            return False
+        from tierstore.replica.shared.seeing import shows
+
+        return shows(replica, by, number, deadline)
+
+    def _await_batch(self, replica: Replica, by: int, number: int, deadline: Deadline) -> None:
         state = replica.state
         region, runtime = state.link.region, state.runtime
         while True:
-            reply = state.link.call(
-                lambda left_s: region.read([], self.replica, left_s), deadline.again()
-            )
-            if reply.applied >= self.number:
-                self._reach(replica, deadline)
-                self._rise(replica)
-                self._drop_batch()
+            reply = state.link.call(lambda left_s: region.read([], by, left_s), deadline.again())
+            if reply.applied >= number:
+                self.reach(replica, deadline)
+                self.drop_batch(by)
                 self._since_s = float("inf")
                 return
-            self._require_alive(replica, deadline)
+            self._require_alive(replica, by, deadline)
             if deadline.has_passed():
                 raise StaleReplicaError(
                     "what the session wrote at another replica is not in the region yet: try again"
                 )
             runtime.sleep(NAP_S)
 
-    def _reach(self, replica: Replica, deadline: Deadline) -> None:
-        """Note a position that the batch does not exceed, for replicas of other regions."""
+    def reach(self, replica: Replica, deadline: Deadline) -> None:
+        """Note a position that what the region has does not exceed, for those of other regions."""
         link, left_s = replica.state.link, deadline.again().remaining_s()
         standing = link.observed(lambda: link.region.register(link.replica, left_s, False))
         link.note_shown(standing.reached)
+        self._rise(replica)
 
-    def _require_alive(self, replica: Replica, deadline: Deadline) -> None:
+    def _require_alive(self, replica: Replica, by: int, deadline: Deadline) -> None:
         region = replica.state.link.region
         left_s = deadline.again().remaining_s()
         states = replica.state.link.observed(lambda: region.replicas(left_s))
-        known = next((state for state in states if state.replica == self.replica), None)
+        known = next((state for state in states if state.replica == by), None)
+        if known is None and self.is_of_queues:
+            return  # no worker of its edge may have told the region of it yet
         if known is None or known.retired:
-            raise _lost("the replica that it wrote to was retired, or was never heard of")
+            raise lost("the replica that it wrote to was retired, or was never heard of")
 
     def _require_home(self, replica: Replica, deadline: Deadline) -> None:
         """Of a batch that goes to another region, nothing can be known here."""
@@ -198,7 +237,7 @@ class Seen:
         info = replica.state.link.register(deadline.again()).info
         here = self._life(info)
         if any(life != here and life >> 32 == here >> 32 for life in self.positions):
-            raise _lost(f"it has seen another life of region {info.region}, which was restored")
+            raise lost(f"it has seen another life of region {info.region}, which was restored")
         elsewhere = {life: at for life, at in self.positions.items() if life != here}
         if elsewhere:
             self._await_regions(replica, elsewhere, deadline)
@@ -234,7 +273,7 @@ def _is_behind(peers: Sequence[Peer], life: int, position: int) -> bool:
             " name it in replication.peers, or session.forget() goes on without what it has seen"
         )
     if life_of_peer(known) != life:
-        raise _lost(f"it has seen another life of region {known.region}, which was restored")
+        raise lost(f"it has seen another life of region {known.region}, which was restored")
     return known.resumes_at is not None or known.cursor < position
 
 
@@ -243,7 +282,8 @@ def life_of_peer(peer: Peer) -> int:
     return life_of(RegionInfo(peer.region, peer.incarnation))
 
 
-def _lost(why: str) -> StaleReplicaError:
+def lost(why: str) -> StaleReplicaError:
+    """The error for what will never be shown here."""
     return StaleReplicaError(
         f"what the session has seen cannot be shown here: {why}; session.forget() goes on without",
         lost=True,
@@ -268,13 +308,31 @@ def _modern(region: str, incarnation: int, position: int, replica: int, number: 
     return [TOKEN_FORMAT, replica, number, 1, life, position]
 
 
-def _check(fields: Sequence[Any]) -> None:
-    """Raise InvalidArgumentError unless these may follow the number of the format."""
-    if len(fields) < 3 or len(fields) % 2 == 0 or any(type(field) is not int for field in fields):
+def _split(fields: Sequence[Any]) -> list[Any]:
+    """The batches, home and what was seen, of the fields of a token."""
+    if len(fields) < 4 or any(type(field) is not int for field in fields):
         raise TOKEN.refusal()
-    replica, number, home, *seen = fields
+    format_, *rest = fields
+    if format_ == TOKEN_FORMAT:
+        batches, rest = (rest[:2] if any(rest[:2]) else []), rest[2:]
+    else:
+        count, *rest = rest
+        if not 0 < count <= len(rest) // 2:
+            raise TOKEN.refusal()
+        batches, rest = rest[: 2 * count], rest[2 * count :]
+    if len(rest) % 2 == 0:
+        raise TOKEN.refusal()
+    return [batches, *rest]
+
+
+def _check(batches: Sequence[int], home: int, seen: Sequence[int]) -> None:
+    """Raise InvalidArgumentError unless a token may say this."""
     lives, positions = seen[::2], seen[1::2]
-    bounds = [(replica, REPLICA_MAX), (number, POSITION_MAX), (home, len(lives))]
+    if len(set(batches[::2])) < len(batches) // 2:
+        raise TOKEN.refusal()
+    bounds = [(home, len(lives))]
+    bounds += [(replica, REPLICA_MAX) for replica in batches[::2]]
+    bounds += [(number, POSITION_MAX) for number in batches[1::2]]
     bounds += [(life, LIFE_MAX) for life in lives]
     bounds += [(position, POSITION_MAX) for position in positions]
     if any(not 0 <= field <= most for field, most in bounds) or len(set(lives)) < len(lives):

@@ -7,7 +7,7 @@ replica of a region. See `tierstore.replica.seen` for how they are kept.
 
 from __future__ import annotations
 
-from tierstore.errors import StaleReplicaError, UnavailableError
+from tierstore.errors import StaleReplicaError
 from tierstore.keys import check_prefix
 from tierstore.policy.signing import session_keys
 from tierstore.replica.seen import Seen
@@ -52,6 +52,12 @@ class SessionCore:
         self.core.ensure_open()
         self.seen.settle(self.core.replica, deadline)
         return deadline.renewed()
+
+    def shorten(self) -> None:
+        """Bring what the session saw to the region until its token has room for the rest."""
+        from tierstore.replica.shared.seeing import shorten
+
+        shorten(self.seen, self.core.replica, self.core.deadline(None))
 
     def note(self, keys: list[str] | None) -> None:
         """What the session was shown, or wrote."""
@@ -99,10 +105,15 @@ class Session(Store):
     def session_token(self) -> str:
         """What to hand on to the replica at which the session goes on.
 
-        Opaque; signed if the policy declares `security.session_key`.
+        Opaque; signed if the policy declares `security.session_key`. At an edge that workers share
+        it may first bring some of what the session saw to the region: raises UnavailableError if
+        too much of that waits, and the region does not answer.
         """
-        self._context.seen.relieve(self._context.core.replica)
-        return self._context.seen.token()
+        context = self._context
+        context.seen.relieve(context.core.replica)
+        if context.seen.is_too_long:
+            context.shorten()
+        return context.seen.token()
 
     def forget(self) -> None:
         """Go on without what was seen until now: for what is lost."""
@@ -149,13 +160,8 @@ class Session(Store):
 
 
 def make_session(core: Core, prefix: str, token: str | None) -> Session:
-    """A session's view. Raises InvalidArgumentError unless `token` is one, signed if keys are.
-
-    Raises UnavailableError at an edge that workers share: there, what waits is in no batch.
-    """
+    """A session's view. Raises InvalidArgumentError unless `token` is one, signed if keys are."""
     core.refuse_closed()
-    if core.replica.state.shared is not None:
-        raise UnavailableError("sessions at an edge that workers share are not available yet")
     return Session(SessionCore(core, Seen(token, session_keys(core.policy))), prefix)
 
 

@@ -342,6 +342,7 @@ class MemoryShared(TypedCopies):
     def _lose(self, life: Life, number: int) -> None:
         """Undo an entry: a server that loses it loses what it did to the copy, too."""
         key, before = life.queue.pop(number).key, life.before.pop(number)
+        life.last = number - 1
         if self.dirtied_by.get(key) is not life or self.copies[key].number != number:
             return
         self._drop(key)

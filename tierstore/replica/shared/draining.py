@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from tierstore.replica.shared.state import SharedState
 
 LEASE_MS = 3000
+KEPT_S = 600.0
+"""How long the region is asked to remember what it has of an identity under which nothing waits
+any more: tokens of sessions may name it."""
 BATCH_BYTES_MAX = 4 * 2**20
 
 
@@ -53,6 +56,8 @@ class Drainer:
         self._rule_for = rule_for
         self._links: dict[tuple[int, int], RegionLink] = {}
         """By tag and replica, of the identities that a tag has."""
+        self._empty_since_s: dict[int, float] = {}
+        """When this worker first saw that nothing waits under an identity of an earlier life."""
 
     @property
     def identities(self) -> list[int]:
@@ -362,12 +367,17 @@ class Drainer:
 
     def _forget(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         self._links.pop((tag, identity.replica), None)
+        self._empty_since_s.pop(identity.replica, None)
         self._shared.link.work(
             lambda edge, timeout_s: edge.dismiss(tag, identity.replica, timeout_s), deadline
         )
 
     def _end(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         """Let an identity of an earlier life of the server go: nothing waits under it any more."""
+        now_s = self._state.runtime.monotonic()
+        if now_s < self._empty_since_s.setdefault(identity.replica, now_s) + KEPT_S:
+            self._keep_alive(tag, identity, deadline)
+            return
         edge = self._shared.link
         left = edge.work(lambda edge_, timeout_s: edge_.identities(tag, timeout_s), deadline)
         if any(one.replica == identity.replica and one.waiting for one in left):

@@ -44,6 +44,10 @@ class SharedState:
         """Keys that were written at the region, whose shared copy may be older."""
         self.touched_tags: set[int] = set()
         """Tags whose queue this worker has written to since it last found it empty."""
+        self.numbered: dict[int, tuple[int, int]] = {}
+        """By tag, the identity and the number of what this worker wrote last."""
+        self.tags_of: dict[int, int] = {}
+        """The tag of each identity that this worker has met."""
         self.stopped: dict[int, str] = {}
         """Tags whose queue cannot be drained until somebody mends it, and why."""
         self.known_pulled_ms = 0

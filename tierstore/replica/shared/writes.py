@@ -195,6 +195,7 @@ class SharedWriter:
             else:
                 if reply.verdict == "written":
                     self._note_waiting(tag)
+                    self._shared.numbered[tag] = reply.replica, reply.numbers[1]
                 return reply
         if reply.verdict == "full":
             raise OverloadedError("others filled this queue of the edge again and again: slow down")

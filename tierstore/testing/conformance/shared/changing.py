@@ -263,11 +263,14 @@ class Basing(ChangingBench):
 
     def test_rows_are_noticed_withdrawn_and_cleared(self, hand: Hand) -> None:
         """As clean copies are; what waits stays."""
-        for drop in (hand.withdraw, lambda: hand.edge.clear_clean(TIMEOUT_S)):
+        for clears in (False, True):
             hand.wrote(added(1))
             self.fetched(hand, counted(10))
             assert hand.notice(counted(11, at=9)) == {KEY}
-            drop()
+            if clears:
+                hand.edge.clear_clean(TIMEOUT_S)
+            else:
+                hand.withdraw()
             assert (self.look(hand).record, len(self.waits(hand)) > 0) == (None, True)
 
     def test_a_row_goes_by_itself(self, hand: Hand, harness: SharedHarness) -> None:
