@@ -32,6 +32,7 @@ VERBS = {
     "outcome": "tierstore.cli.inspection:outcome",
     "replicas": "tierstore.cli.replicas:replicas",
     "unflushed": "tierstore.cli.unflushed:unflushed",
+    "queues": "tierstore.cli.queues:queues",
     "gc": "tierstore.cli.garbage:gc",
     "region": "tierstore.cli.region:region",
     "peers": "tierstore.cli.peers:peers",

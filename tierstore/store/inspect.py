@@ -160,9 +160,10 @@ def _check_edge(core: Core, timeout_s: float | None) -> str:
     core.replica.open()
     shared = core.replica.state.shared
     assert shared is not None
+    told = telling.check(shared, core.deadline(timeout_s))
     if shared.stopped:
         raise TierStoreError(f"queues of the edge stand still: {shared.stopped}")
-    return telling.check(shared, core.deadline(timeout_s))
+    return told
 
 
 def _check_region(core: Core, timeout_s: float | None) -> str:

@@ -26,6 +26,7 @@ from tierstore.region.shared import (
 )
 from tierstore.runtime import now_ms
 from tierstore.testing.memory_lives import Life, Placeholder, atomic, size, version
+from tierstore.testing.memory_together import Together
 from tierstore.testing.memory_typed import TypedCopies
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
     from tierstore.testing.memory_lives import Version
 
+UNREADABLE = b"?"
 
-class MemoryShared(TypedCopies):
+
+class MemoryShared(TypedCopies, Together):
     """An edge that lives as long as this object; its handles are the object itself."""
 
     capabilities = Capabilities(durable=False, shared=True, ttl=True, feed_notify=True)
@@ -58,6 +61,8 @@ class MemoryShared(TypedCopies):
         self._standing = Standing(0)
         self._listeners: list[Callable[[Sequence[str] | None], None]] = []
         self.untold: list[list[str]] = []
+        self.unreadable: set[tuple[int, int]] = set()
+        """Identities and numbers of entries that cannot be understood, as tests wish."""
         self.is_away = False
         self.closed = 0
 
@@ -216,7 +221,7 @@ class MemoryShared(TypedCopies):
     def queue(self, tag: int, replica: int, limit: int, timeout_s: float) -> list[Queued]:
         """In the order of their numbers."""
         return [
-            Queued(number, life.queue[number])
+            self._queued(life, number)
             for life in self._lives(tag, replica)
             for number in sorted(life.queue)[:limit]
         ]
@@ -256,8 +261,17 @@ class MemoryShared(TypedCopies):
 
     @atomic
     def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
-        """None: what is in this queue can be understood."""
+        """Only what tests have made `unreadable`."""
+        for life in self._lives(tag, replica):
+            if number == min(life.queue, default=0) and (replica, number) in self.unreadable:
+                self._lose(life, number, is_given=True)
+                return UNREADABLE
         return None
+
+    def _queued(self, life: Life, number: int) -> Queued:
+        if (life.replica, number) in self.unreadable:
+            return Queued(number, None, UNREADABLE)
+        return Queued(number, life.queue[number])
 
     @atomic
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
@@ -266,30 +280,6 @@ class MemoryShared(TypedCopies):
             for key in [key for key, by in self.dirtied_by.items() if by is life]:
                 self._drop(key)
             self.lives[tag].remove(life)
-
-    # Together
-
-    @atomic
-    def lead(self, work: str, holder: int, ttl_ms: int, timeout_s: float) -> bool:
-        """A lease by this object's clock."""
-        held_by, ends_ms = self.leases.get(work, (holder, 0))
-        if held_by != holder and ends_ms > self._now_ms():
-            return False
-        self.leases[work] = (holder, self._now_ms() + ttl_ms)
-        return ttl_ms > 0
-
-    @atomic
-    def standing(self, timeout_s: float) -> Standing:
-        """A copy of it, and the time."""
-        return replace(self._standing, now_ms=self._now_ms())
-
-    @atomic
-    def advance(self, standing: Standing, was_cursor: int, timeout_s: float) -> bool:
-        """Compare and set by the cursor."""
-        if self._standing.cursor != was_cursor:
-            return False
-        self._standing = replace(standing)
-        return True
 
     # Listening
 
@@ -339,10 +329,13 @@ class MemoryShared(TypedCopies):
         self.copies[key].number = 0
         self.dirtied_by.pop(key, None)
 
-    def _lose(self, life: Life, number: int) -> None:
-        """Undo an entry: a server that loses it loses what it did to the copy, too."""
+    def _lose(self, life: Life, number: int, *, is_given: bool = False) -> None:
+        """Undo an entry: a server that loses it loses what it did to the copy, too.
+
+        Its number, unless it `is_given` for ever.
+        """
         key, before = life.queue.pop(number).key, life.before.pop(number)
-        life.last = number - 1
+        life.last = life.last if is_given else number - 1
         if self.dirtied_by.get(key) is not life or self.copies[key].number != number:
             return
         self._drop(key)

@@ -200,7 +200,7 @@ class Drainer:
         if damaged == 0:
             raise CorruptionError(
                 f"entry {entries[0].number} of queue {tag} of the edge cannot be understood; what"
-                " was written after it waits behind it",
+                " was written after it waits behind it: see `tierstore queues`",
                 tier="edge",
             )
         return entries[:damaged]

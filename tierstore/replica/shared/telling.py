@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tierstore.errors import CorruptionError
 from tierstore.region.shared import TAGS
 from tierstore.replica.shared.clock import MS_PER_S
+from tierstore.replica.shared.damage import damaged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +52,13 @@ def check(shared: SharedState, deadline: Deadline) -> str:
     """
     info = shared.link.connect(deadline)
     queues = [queue for tag in range(TAGS) for queue in _queues(shared, tag, deadline.renewed())]
+    stuck = [f"queue {one.queue} at entry {one.number}" for one in damaged(shared, deadline)]
+    if stuck:
+        raise CorruptionError(
+            f"what waits cannot be understood: {', '.join(stuck)}; what was written after that waits"
+            " behind it: `tierstore queues --expel` prints it and goes on",
+            tier="edge",
+        )
     waiting = sum(queue.waiting for queue in queues)
     waiting_bytes = sum(queue.waiting_bytes for queue in queues)
     standing = shared.link.call(
