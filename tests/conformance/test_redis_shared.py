@@ -73,6 +73,11 @@ class ValkeyHarness(SharedHarness):
     def full(self):
         return self._set("maxmemory", "1", "0")
 
+    def spoil(self, tag, replica, at):
+        name = f"{self.prefix}:{{{tag}}}:q:{replica}"
+        entry = self._raw.lindex(name, at)
+        self._raw.lset(name, at, entry[:8] + b"\xc1" + entry[9:])
+
     def corrupt(self, key):
         names = self._raw.scan_iter(f"{self.prefix}:*:c:*")
         (name,) = (name for name in names if name.endswith(b":c:" + key.encode()))

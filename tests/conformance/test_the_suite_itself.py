@@ -29,6 +29,7 @@ SUITES = {
     "shared": SharedConformance,
     "shared_writes": SharedConformance,
     "shared_queues": SharedConformance,
+    "shared_typed": SharedConformance,
 }
 
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
     from tierstore.testing.memory_lives import Version
 
-UNREADABLE = b"?"
-
 
 class MemoryShared(TypedCopies, Together):
     """An edge that lives as long as this object; its handles are the object itself."""
@@ -62,7 +60,6 @@ class MemoryShared(TypedCopies, Together):
         self._listeners: list[Callable[[Sequence[str] | None], None]] = []
         self.untold: list[list[str]] = []
         self.unreadable: set[tuple[int, int]] = set()
-        """Identities and numbers of entries that cannot be understood, as tests wish."""
         self.is_away = False
         self.closed = 0
 
@@ -260,20 +257,6 @@ class MemoryShared(TypedCopies, Together):
             self.ends_ms[item.key] = self._now_ms() + ttl_ms
 
     @atomic
-    def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
-        """Only what tests have made `unreadable`."""
-        for life in self._lives(tag, replica):
-            if number == min(life.queue, default=0) and (replica, number) in self.unreadable:
-                self._lose(life, number, is_given=True)
-                return UNREADABLE
-        return None
-
-    def _queued(self, life: Life, number: int) -> Queued:
-        if (life.replica, number) in self.unreadable:
-            return Queued(number, None, UNREADABLE)
-        return Queued(number, life.queue[number])
-
-    @atomic
     def dismiss(self, tag: int, replica: int, timeout_s: float) -> None:
         """Forget one life; the copies that it dirtied go with it."""
         for life in self._lives(tag, replica):
@@ -329,7 +312,7 @@ class MemoryShared(TypedCopies, Together):
         self.copies[key].number = 0
         self.dirtied_by.pop(key, None)
 
-    def _lose(self, life: Life, number: int, *, is_given: bool = False) -> None:
+    def _lose(self, life: Life, number: int, is_given: bool = False) -> None:
         """Undo an entry: a server that loses it loses what it did to the copy, too.
 
         Its number, unless it `is_given` for ever.

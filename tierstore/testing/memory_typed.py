@@ -1,10 +1,13 @@
-"""What a shared edge in a dict does for keys that are no registers: rows beside what waits."""
+"""What a shared edge in a dict does for keys that are no registers: rows beside what waits.
+
+And entries of queues that cannot be understood.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tierstore.region.shared import Copy, TypedCopy, TypedReply, Waiting, tag_of
+from tierstore.region.shared import Copy, Queued, TypedCopy, TypedReply, Waiting, tag_of
 from tierstore.testing.memory_lives import atomic, version
 
 if TYPE_CHECKING:
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from tierstore.record import Record
     from tierstore.runtime import Lock
     from tierstore.testing.memory_lives import Life
+
+UNREADABLE = b"?"
 
 
 class TypedCopies:
@@ -27,8 +32,12 @@ class TypedCopies:
     bases: dict[str, tuple[int, int]]
     """What the row contains that a copy of another type than the register shows."""
     origins: dict[int, int]
+    unreadable: set[tuple[int, int]]
+    """Identities and numbers of entries that cannot be understood, as tests wish."""
     answer: Callable[[], None]
     tell: Callable[[Sequence[str] | None], None]
+    _lives: Callable[[int, int], list[Life]]
+    _lose: Callable[[Life, int, bool], None]
     _has: Callable[[str], bool]
     _drop: Callable[[str], None]
     _is_held_by: Callable[[str, int], bool]
@@ -94,3 +103,17 @@ class TypedCopies:
             for number in sorted(life.queue)
             if life.queue[number].key == key
         ]
+
+    @atomic
+    def expel(self, tag: int, replica: int, number: int, timeout_s: float) -> bytes | None:
+        """Only what tests have made `unreadable`."""
+        for life in self._lives(tag, replica):
+            if number == min(life.queue, default=0) and (replica, number) in self.unreadable:
+                self._lose(life, number, True)
+                return UNREADABLE
+        return None
+
+    def _queued(self, life: Life, number: int) -> Queued:
+        if (life.replica, number) in self.unreadable:
+            return Queued(number, None, UNREADABLE)
+        return Queued(number, life.queue[number])

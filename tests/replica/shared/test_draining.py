@@ -11,6 +11,7 @@ from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.region.apply import Limits
 from tierstore.region.shared import Queued, tag_of
+from tierstore.replica.shared.draining import KEPT_S
 from tierstore.testing import ManualRuntime, MemoryRegion, MemoryShared
 
 HORIZON_S = 300
@@ -172,7 +173,7 @@ def test_a_flush_takes_as_long_as_its_queue_is_while_the_region_answers(
         return apply(*arguments)
 
     monkeypatch.setattr(region, "apply", take_time)
-    monkeypatch.setattr("tierstore.replica.shared.draining.BATCH_BYTES_MAX", 10_000)
+    monkeypatch.setattr("tierstore.replica.shared.retiring.BATCH_BYTES_MAX", 10_000)
     worker.flush()
     assert worker._core.replica.shared.touched_tags == set()
 
@@ -195,7 +196,7 @@ def test_a_worker_does_not_wait_for_the_lease_of_one_that_is_done(make_worker, r
         assert row_of(region, key)
 
 
-def test_what_one_worker_ended_the_others_forget(make_worker, edge):
+def test_what_one_worker_ended_the_others_forget(make_worker, edge, runtime):
     first, second = (make_worker() for _ in range(2))
     for at, worker in enumerate((first, second)):
         worker.put(FIRST, at)
@@ -204,6 +205,9 @@ def test_what_one_worker_ended_the_others_forget(make_worker, edge):
     for worker in (first, second):
         worker.put(FIRST, 2)
         worker.flush()
+    kept = edge.identities(tag_of(FIRST), 1.0)
+    assert [one.waiting for one in kept] == [0, 0], "sessions may still name the first"
+    runtime.advance(KEPT_S + 30)
     (left,) = edge.identities(tag_of(FIRST), 1.0)
     for worker in (first, second):
         assert worker._core.replica.drainer.identities == [left.replica]

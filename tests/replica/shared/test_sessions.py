@@ -1,4 +1,4 @@
-"""Sessions at edges that workers share: their own writes, and what they saw, wherever they go on."""
+"""Sessions at edges that workers share see what they wrote and saw, wherever they go on."""
 
 from __future__ import annotations
 

@@ -7,8 +7,6 @@ failure of the other, and nothing is applied twice. The lease only spares them t
 
 from __future__ import annotations
 
-from _blake2 import blake2b
-
 from tierstore.edge.entry import key_size
 from tierstore.errors import (
     CorruptionError,
@@ -17,13 +15,12 @@ from tierstore.errors import (
     TierStoreError,
     UnavailableError,
 )
-from tierstore.record import REPLICA_MAX
 from tierstore.region.batch import CHANGE, Delta, freeze
 from tierstore.region.outcomes import APPLIED, HELD, OUTCOME_NAMES, SUPERSEDED
 from tierstore.region.shared import TAGS, Settled
 from tierstore.replica.link import RegionLink
 from tierstore.replica.shared.composing import gather
-from tierstore.runtime import mint_replica_id
+from tierstore.replica.shared.retiring import RetiredDrainer, fitting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,10 +38,9 @@ LEASE_MS = 3000
 KEPT_S = 600.0
 """How long the region is asked to remember what it has of an identity under which nothing waits
 any more: tokens of sessions may name it."""
-BATCH_BYTES_MAX = 4 * 2**20
 
 
-class Drainer:
+class Drainer(RetiredDrainer):
     """Sends the queues of an edge to the region. Safe to use from several threads."""
 
     def __init__(
@@ -173,7 +169,7 @@ class Drainer:
         while left > 0:
             entries = self._queue(tag, identity, deadline.renewed())
             self._forget_applied(tag, identity, entries, applied, deadline)
-            unsent = _fitting([entry for entry in entries if entry.number > applied])
+            unsent = fitting([entry for entry in entries if entry.number > applied])
             if not unsent:
                 return False
             deltas, sent = gather(unsent, identity.origin)
@@ -325,46 +321,6 @@ class Drainer:
         now_s = self._state.runtime.monotonic()
         self._settle(tag, identity, number, list(settled.values()), now_s, deadline)
 
-    def _drain_retired(
-        self, tag: int, identity: Identity, applied: int, deadline: Deadline
-    ) -> None:
-        """Send what waits under an identity that was silent for too long as another replica.
-
-        All workers send it as the same one, under the numbers that it has: so what one of them
-        sent and could not forget, another does not send again. Should that one be forgotten, too,
-        what waits is older than the horizon, and the region keeps it aside, whoever sends it: so
-        each entry goes by itself, and none is joined to a younger one. New writes get an identity
-        of their own, first, so that who reads knows that these do not count with what it shows.
-        """
-        self._state.runtime.sometimes("retired tag came back")
-        self._replace(tag, identity, deadline)
-        replica, known = identity.replica, None
-        while known is None or known.retired:
-            replica = successor(replica)
-            link = self._new_link(replica)
-            known = link.register(deadline.renewed()).state
-            applied = max(applied, known.applied)
-        digest = known.digest
-        while entries := _fitting(self._queue(tag, identity, deadline.renewed())):
-            self._forget_applied(tag, identity, entries, applied, deadline)
-            unsent = [entry for entry in entries if entry.number > applied]
-            if not unsent:
-                continue
-            deltas, sent = gather(unsent, identity.origin, composes=False)
-            batch = freeze(replica, sent[-1].number, digest, deltas, [])
-            if not self._send(tag, identity, link, batch, sent, deadline.renewed()):
-                raise UnavailableError("another worker sends what waited too long: try again")
-            applied, digest = batch.number, batch.digest
-        link.leave(deadline.renewed())
-
-    def _replace(self, tag: int, identity: Identity, deadline: Deadline) -> None:
-        """Let new writes of a tag go by another identity than this one."""
-        link, minted = self._shared.link, mint_replica_id(self._state.runtime)
-        link.work(
-            lambda edge, timeout_s: edge.bind(tag, link.run, minted, timeout_s, identity.replica),
-            deadline.renewed(),
-        )
-
     def _forget(self, tag: int, identity: Identity, deadline: Deadline) -> None:
         self._links.pop((tag, identity.replica), None)
         self._empty_since_s.pop(identity.replica, None)
@@ -398,20 +354,3 @@ class Drainer:
     def _new_link(self, replica: int) -> RegionLink:
         state = self._state
         return RegionLink(self._source, state.runtime, replica, state.clock.max_drift_ms)
-
-
-def _fitting(entries: list[Queued]) -> list[Queued]:
-    """The first of `entries`, at least one, that make a batch of at most 4 MiB."""
-    size_bytes = 0
-    for count, entry in enumerate(entries):
-        assert entry.delta is not None
-        size_bytes += len(entry.delta.record.payload or b"")
-        if count and size_bytes > BATCH_BYTES_MAX:
-            return entries[:count]
-    return entries
-
-
-def successor(replica: int) -> int:
-    """The replica as which all workers send what waits under `replica` when that is retired."""
-    digest = blake2b(replica.to_bytes(8, "big"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % REPLICA_MAX + 1

@@ -276,7 +276,7 @@ class SharedReader:
         """Read `keys` at the region, show them at the edge, and answer."""
         state, shared = self._state, self._shared
         token, sent_at_s = mint_replica_id(state.runtime), state.runtime.monotonic()
-        fetched_ms = self._lease(keys, token, asked)
+        fetched_ms = self._typed.lease(keys, token, asked.deadline)
         if not shared.is_of_another(sent_at_s):
             shared.link.clock.heard(fetched_ms, sent_at_s)
         try:
@@ -288,16 +288,6 @@ class SharedReader:
         with state.lock:
             for key in keys:
                 self._settle(key, reply, newer.get(key), sent_at_s, asked)
-
-    def _lease(self, keys: list[str], token: int, asked: Asked) -> int:
-        """Put placeholders; the edge's time then, or an earlier one."""
-        link = self._shared.link
-        try:
-            return link.call(
-                lambda edge, timeout_s: edge.lease(keys, token, timeout_s), asked.deadline
-            )
-        except OverloadedError:  # nothing will be stored, but it can be read
-            return link.clock.there_ms(self._state.runtime.monotonic())
 
     def _fill(
         self,

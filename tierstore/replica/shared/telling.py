@@ -55,8 +55,8 @@ def check(shared: SharedState, deadline: Deadline) -> str:
     stuck = [f"queue {one.queue} at entry {one.number}" for one in damaged(shared, deadline)]
     if stuck:
         raise CorruptionError(
-            f"what waits cannot be understood: {', '.join(stuck)}; what was written after that waits"
-            " behind it: `tierstore queues --expel` prints it and goes on",
+            f"what waits cannot be understood: {', '.join(stuck)}; what was written after that"
+            " waits behind it: `tierstore queues --expel` prints it and goes on",
             tier="edge",
         )
     waiting = sum(queue.waiting for queue in queues)

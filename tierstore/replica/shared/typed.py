@@ -147,7 +147,7 @@ class TypedReader:
         for _ in range(ATTEMPTS_MAX):
             copies = self._without_earlier(tag, keys, copies, asked)
             current, sent_at_s = copies[keys[0]].current, state.runtime.monotonic()
-            fetched_ms = self._lease(keys, token, asked)
+            fetched_ms = self.lease(keys, token, asked.deadline.renewed())
             if not self._shared.is_of_another(sent_at_s):
                 link.clock.heard(fetched_ms, sent_at_s)
             reply = fetch(state, keys, asked.deadline.renewed(), current)
@@ -172,12 +172,11 @@ class TypedReader:
             copies = self._look(keys, asked.deadline.renewed())
         raise UnavailableError("a queue of the edge keeps changing its identity: try later")
 
-    def _lease(self, keys: list[str], token: int, asked: Asked) -> int:
+    def lease(self, keys: list[str], token: int, deadline: Deadline) -> int:
+        """Put placeholders; the edge's time then, or an earlier one."""
         link = self._shared.link
         try:
-            return link.call(
-                lambda edge, timeout_s: edge.lease(keys, token, timeout_s), asked.deadline.renewed()
-            )
+            return link.call(lambda edge, timeout_s: edge.lease(keys, token, timeout_s), deadline)
         except OverloadedError:  # nothing will be stored, but it can be read
             return link.clock.there_ms(self._state.runtime.monotonic())
 

@@ -119,6 +119,11 @@ class MemorySharedHarness(SharedHarness):
         """Entries are deleted."""
         self.inner.restart(losing=count)
 
+    def spoil(self, tag: int, replica: int, at: int) -> None:
+        """It is declared unreadable."""
+        (life,) = self.inner._lives(tag, replica)
+        self.inner.unreadable.add((replica, sorted(life.queue)[at]))
+
     @contextmanager
     def evicting(self) -> Iterator[None]:
         """It says so; a dict evicts nothing."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tierstore.testing.conformance.shared.changing import Basing, Changing, Succeeding
+from tierstore.testing.conformance.shared.changing import (
+    Basing,
+    Changing,
+    Expelling,
+    Succeeding,
+)
 from tierstore.testing.conformance.shared.concurrency import SharedConcurrency
 from tierstore.testing.conformance.shared.filling import Filling, Refilling, Voiding
 from tierstore.testing.conformance.shared.hygiene import (
@@ -51,6 +56,7 @@ class SharedConformance(
     Changing,
     Basing,
     Succeeding,
+    Expelling,
     Leading,
     StandingTogether,
     Listening,

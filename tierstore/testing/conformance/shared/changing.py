@@ -9,7 +9,7 @@ import pytest
 from tierstore.crdt.types import type_of
 from tierstore.record import COUNTER, SET, Record
 from tierstore.region.batch import CHANGE, RESET, Delta
-from tierstore.testing.conformance.harness import TIMEOUT_S
+from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.shared.bench import (
     ELSEWHERE,
     KEY,
@@ -17,6 +17,7 @@ from tierstore.testing.conformance.shared.bench import (
     NEXT,
     SHORT_MS,
     TAG,
+    THIRD,
     TTL_MS,
     Hand,
     SharedBench,
@@ -280,6 +281,46 @@ class Basing(ChangingBench):
         self.fill(hand, counted(10), ttl_ms=SHORT_MS)
         harness.wait_ms(SHORT_MS + 50)
         assert (self.look(hand).record, len(self.waits(hand))) == (None, 1)
+
+
+class Expelling(ChangingBench):
+    """Entries that cannot be understood."""
+
+    def test_a_damaged_entry_is_told_with_its_bytes(
+        self, hand: Hand, harness: SharedHarness
+    ) -> None:
+        """Where it is, under its number; what is behind it is as it was."""
+        need(harness, "spoil")
+        hand.wrote(put(KEY), put(NEXT))
+        harness.spoil(TAG, ME, 0)
+        first, second = hand.queue()
+        assert (first.number, first.delta, bool(first.raw)) == (1, None, True)
+        assert (second.number, second.delta) == (2, put(NEXT))
+
+    def test_an_expelled_entry_is_gone_and_what_shows_it(
+        self, hand: Hand, other: Hand, harness: SharedHarness
+    ) -> None:
+        """The copy of a register, or the change that waits for a key; nothing else."""
+        need(harness, "spoil")
+        hand.wrote(put(KEY), added(1, THIRD))
+        hand.wrote(put(NEXT), added(2, THIRD))
+        for number in (1, 2):
+            harness.spoil(TAG, ME, 0)
+            raw = hand.queue()[0].raw
+            assert other.edge.expel(TAG, ME, number, TIMEOUT_S) == raw
+        assert list(hand.copies(KEY, NEXT)) == [NEXT]
+        assert self.waits(hand, THIRD) == [(ME, 4, added(2, THIRD))]
+        assert (hand.numbers(), hand.identities()[-1].waiting) == ([3, 4], 2)
+        assert hand.wrote(put(KEY, at=9)) == (5, 5)
+
+    def test_only_the_first_entry_is_expelled(self, hand: Hand, harness: SharedHarness) -> None:
+        """Another one waits for its turn; a number that is not there is none."""
+        need(harness, "spoil")
+        hand.wrote(put(KEY), put(NEXT))
+        harness.spoil(TAG, ME, 1)
+        for number in (1, 2, 3):
+            assert hand.edge.expel(TAG, ME, number, TIMEOUT_S) is None
+        assert hand.numbers() == [1, 2]
 
 
 class Succeeding(ChangingBench):

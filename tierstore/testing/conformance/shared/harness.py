@@ -25,6 +25,7 @@ class SharedHarness(Harness):
         "open_other": "another edge lives on the same server",
         "open_resources": "what handles hold open is counted",
         "open_secret": "a handle is opened whose url has a secret",
+        "spoil": "an entry of a queue is damaged by the driver",
         "restart": "the server ends and comes back with all that it acknowledged",
         "unreachable": "the server answers nothing",
     }
@@ -58,6 +59,10 @@ class SharedHarness(Harness):
     def full(self) -> AbstractContextManager[None]:
         """While entered, the server has no room for anything new."""
         raise CannotError("full")
+
+    def spoil(self, tag: int, replica: int, at: int) -> None:
+        """Damage the entry at place `at` of a queue, from 0, but not its number."""
+        raise CannotError("spoil")
 
     def corrupt(self, key: str) -> None:
         """Damage the stored copy of `key`, which there is, by the driver."""
