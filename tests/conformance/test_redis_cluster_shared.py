@@ -80,6 +80,12 @@ class ClusterHarness(SharedHarness):
     def full(self):
         return self._set("maxmemory", "1", "0")
 
+    def spoil(self, tag, replica, at):
+        name = f"{self.prefix}:{{{tag}}}:q:{replica}"
+        (client,) = (one for one in self._clients if one.keys(f"{self.prefix}:{{{tag}}}:q:*"))
+        entry = client.lindex(name, at)
+        client.lset(name, at, entry[:8] + b"\xc1" + entry[9:])
+
     def corrupt(self, key):
         found = [
             (client, name)

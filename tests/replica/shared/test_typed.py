@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tierstore.crdt.types import type_of
-from tierstore.errors import CorruptionError, TypeMismatchError, UnavailableError
+from tierstore.errors import (
+    CorruptionError,
+    OutcomeUnknownError,
+    TypeMismatchError,
+    UnavailableError,
+)
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.record import COUNTER
@@ -13,6 +18,8 @@ from tierstore.region.apply import Limits
 from tierstore.region.shared import tag_of
 from tierstore.replica.shared.composing import gather
 from tierstore.testing import FaultPlan, FaultyRegion, ManualRuntime, MemoryRegion, MemoryShared
+from tierstore.testing.faulty_shared import FaultyShared
+from tierstore.testing.plan import Crash
 
 HORIZON_S = 86_400
 POLICY = {
@@ -262,3 +269,47 @@ def test_a_damaged_entry_is_found_and_expelled(world):
     assert not damage.expel(shared, found, deadline)
     a.flush()
     assert (world.total("n/1"), a.check().ok) == (10, True)
+
+
+def test_what_was_added_in_one_life_can_be_discarded_in_the_next(world):
+    """Though nobody knows the dot of the add yet, and another worker made it."""
+    a, b = world.worker(), world.worker()
+    a.members("s/1").add("x", "y")
+    world.edge.restart()
+    b.members("s/1").discard("x")
+    assert a.members("s/1").all() == {"y"}
+    assert len(world.edge.lives[tag_of("s/1")]) == 2
+    a.flush()
+    assert (a.members("s/1").all(), b.members("s/1").all()) == ({"y"}, {"y"})
+
+
+@pytest.mark.parametrize("kind", ["error", "lost", "crash", "crash after"])
+def test_each_call_may_fail_or_be_the_last_one(kind):
+    """Of a worker that writes, reads and flushes; another one goes on."""
+    n, has_fired = 0, True
+    while has_fired:
+        n, world = n + 1, World()
+        victim, heir = world.worker(), world.worker()
+        link = victim._core.replica.shared.link
+        link.made = FaultyShared(world.edge, world.plan)
+        victim.counter("n/1").add(1)
+        world.plan.arm(n, kind)
+        acked = {1}
+        try:
+            victim.counter("n/1").add(4)
+            acked.add(4)
+            victim.members("s/1").add("x")
+            victim.counter("n/1").get()
+            victim.flush()
+        except (UnavailableError, OutcomeUnknownError, Crash):
+            pass
+        has_fired = world.plan.fired is not None
+        world.plan.arm(0, "error")
+        world.runtime.drop(victim._core.replica._driver)
+        victim._core.replica.state.closed = True
+        world.runtime.advance(10)
+        heir.flush()
+        assert heir.counter("n/1").get() in {sum(acked), 5}, f"call {n}"
+        assert world.total("n/1") == heir.counter("n/1").get()
+        heir.close()
+    assert n > 30
