@@ -12,7 +12,11 @@ from tierstore.cli.output import emit, flush_output
 from tierstore.cli.settings import Settings, common_options, timeout_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierstore.replica.deadline import Deadline
     from tierstore.replica.shared.damage import DamagedEntry
+    from tierstore.replica.shared.state import SharedState
 
 
 @click.command()
@@ -29,7 +33,6 @@ def queues(settings: Settings, expel: bool, timeout_s: float | None) -> int:
     """
     from tierstore.errors import UnavailableError
     from tierstore.region.shared import TAGS
-    from tierstore.replica.shared import damage
 
     with settings.opened() as store:
         store._open()
@@ -37,12 +40,24 @@ def queues(settings: Settings, expel: bool, timeout_s: float | None) -> int:
         if (shared := core.replica.state.shared) is None:
             raise UnavailableError("the edge of this policy is not shared: it has no queues")
         for tag in range(TAGS):
-            while found := damage.damaged_of(shared, tag, core.deadline(timeout_s)):
-                emit(_told(found))
-                flush_output()
-                if not expel or not damage.expel(shared, found, core.deadline(timeout_s)):
-                    break
+            while _pass(shared, tag, lambda: core.deadline(timeout_s), is_expelled=expel):
+                pass
     return OK
+
+
+def _pass(
+    shared: SharedState, tag: int, deadline: Callable[[], Deadline], *, is_expelled: bool
+) -> bool:
+    """Print the entry at which a queue stands still; whether it was removed, so that another may
+    be found."""
+    from tierstore.replica.shared import damage
+
+    found = damage.damaged_of(shared, tag, deadline())
+    if found is None:
+        return False
+    emit(_told(found))
+    flush_output()
+    return is_expelled and damage.expel(shared, found, deadline())
 
 
 def _told(found: DamagedEntry) -> dict[str, Any]:
