@@ -61,10 +61,11 @@ def test_the_bytes_of_a_copy_and_of_an_entry_stay_what_they_are(edge, write, raw
     write({"k": RECORD})
     assert raw.get(name_of(prefix, "k")).hex() == GOLDEN_COPY
     assert raw.lindex(f"{prefix}:{{{tag_of('k')}}}:q:77", 0).hex() == GOLDEN_ENTRY
-    assert raw.get(f"{prefix}:{{layout}}") == b"1:16"
+    assert raw.get(f"{prefix}:{{layout}}") == b"2:16"
     assert raw.hgetall(f"{prefix}:{{{tag_of('k')}}}:i") == {
         b"order": b"77", b"run:77": edge.connect(T).run.encode(), b"new:77": b"1",
         b"last:77": b"1", b"count:77": b"1", b"bytes:77": b"21", b"bytes": b"21",
+        b"origin": b"77",
     }  # fmt: skip
     edge.lease(["p"], (1 << 64) - 1, T)
     assert raw.get(name_of(prefix, "p")) == b"\x0018446744073709551615"
@@ -211,4 +212,4 @@ def test_a_queue_may_be_as_full_as_was_said_and_no_fuller(edge, run):
     edge.bind(tag_of("k"), run, 77, T)
     delta = Delta("k", PUT, RECORD)
     assert edge.write([delta], run, 20, T) == WriteReply("full", queued_bytes=0)
-    assert edge.write([delta], run, 21, T) == WriteReply("written", 0, (1, 1), 21)
+    assert edge.write([delta], run, 21, T) == WriteReply("written", 0, (1, 1), 21, 77)

@@ -112,11 +112,25 @@ def test_an_old_redis_is_refused(version):
         check_server({"run_id": "a", "redis_version": version}, "here")
 
 
-@pytest.mark.parametrize("layout", ["2:16", "1:32", "hello"])
+@pytest.mark.parametrize("layout", ["3:16", "1:32", "2:32", "hello"])
 def test_another_layout_is_refused(open_edge, edge_server, raw, prefix, layout):
     raw.set(f"{prefix}:{{layout}}", layout)
     with pytest.raises(PolicyError, match="another layout"):
         open_edge(edge_server.url).connect(T)
+
+
+def test_the_first_layout_is_raised_and_what_waits_stays(open_edge, edge_server, raw, prefix):
+    edge = open_edge(edge_server.url)
+    run = edge.connect(T).run
+    edge.bind(3, run, 77, T)
+    raw.hdel(f"{prefix}:{{3}}:i", "origin")
+    raw.set(f"{prefix}:{{layout}}", "1:16")
+    later = open_edge(edge_server.url)
+    later.connect(T)
+    assert raw.get(f"{prefix}:{{layout}}") == b"2:16"
+    assert [(one.replica, one.origin) for one in later.identities(3, T)] == [(77, 77)]
+    later.bind(3, run, 78, T, 77)
+    assert [(one.replica, one.origin) for one in later.identities(3, T)] == [(77, 77), (78, 77)]
 
 
 def test_a_user_without_config_is_not_durable(own_server, open_edge, connect_raw):
@@ -202,7 +216,7 @@ def test_a_full_server_takes_nothing_and_can_be_drained(own_server, open_edge, c
     edge.withdraw(keys, T)
     edge.clear_clean(T)
     edge.dismiss(3, 77, T)
-    assert raw.dbsize() == 1
+    assert raw.dbsize() == 2, "the layout, and the origin of the tag"
     raw.config_set("maxmemory", "4mb")
     bound(edge, 3, 79)
     assert edge.write([put(keys[0], 9)], run, BYTES_MAX, T).verdict == "written"
