@@ -142,7 +142,8 @@ class MemoryShared(TypedCopies, Together):
         """Compare versions."""
         older = set()
         for key, changed in changes.items():
-            self.placeholders.pop(key, None)
+            if self.placeholders.pop(key, None) is not None:
+                self.untold.append([key])  # who was told that it is absent may keep that near
             if self._has(key):
                 copy = self.copies[key]
                 if version(copy.record) < changed:
