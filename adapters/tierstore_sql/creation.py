@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.runtime import now_ms
+from tierstore.stamp import at_ms
 from tierstore_sql import statements
 from tierstore_sql.directory import read_clock
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
     from tierstore_sql.driver import Connection, Dialect
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 REGION_ID_BYTES = 16
 
 
@@ -77,6 +78,8 @@ def _create(connection: Connection, dialect: Dialect, runtime: Runtime) -> None:
     connection.execute(
         statements.CREATE_REGION, (SCHEMA_VERSION, region, born_ms, born_ms, -born_ms)
     )
+    connection.execute(statements.COUNT_FROM)
+    connection.execute(statements.RAISE_NUMBER, (at_ms(born_ms),))
     for statement in dialect.completions:
         connection.execute(statement)
 

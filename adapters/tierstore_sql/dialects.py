@@ -222,9 +222,7 @@ class Postgres:
     locking = " ORDER BY key FOR UPDATE"
     version = "SELECT 'PostgreSQL ' || current_setting('server_version')"
     counts_in_region = False
-    additions: Sequence[str] = (
-        "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0",
-    )
+    additions: Sequence[str] = (pg.SEQUENCE, pg.XID_BASE)
     completions: Sequence[str] = ("ANALYZE ts_region",)  # else plans count with hundreds of them
     scan_page: Mapping[tuple[bool, bool, bool], str] = pg.SCAN_PAGE
     own: Mapping[str, str] = pg.OWN

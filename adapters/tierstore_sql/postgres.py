@@ -280,7 +280,7 @@ class PostgresRegion(SqlRegion):
     which it tells nothing that may be secret.
     """
 
-    capabilities = Capabilities(ordered_scan=True, feed_notify=True)
+    capabilities = Capabilities(cas=True, ordered_scan=True, feed_notify=True)
 
     def __init__(self, url: str, *, runtime: Runtime, terms: Limits, base_dir: str) -> None:
         super().__init__(url, runtime=runtime, terms=terms, base_dir=base_dir)

@@ -41,6 +41,8 @@ CONTINUE_FEED = (
     f"UPDATE ts_region AS r SET xid_base = {_DRAWN_ID} - ({_TOP} >> {_ROW_BITS}) - 1"
     f" WHERE {_IS_BEHIND}"
 )
+XID_BASE = "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0"
+SEQUENCE = "CREATE SEQUENCE ts_drawn"
 NOTIFY = "SELECT pg_notify(?, '')"
 
 
@@ -87,6 +89,9 @@ OWN = {
     statements.READ_ONE: statements.read_one(_POSITION, _CLOCK),
     statements.STANDING: statements.standing(_POSITION, _CLOCK),
     statements.REGION: statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE),
+    statements.LOCK_CELLS: "SELECT count(pg_advisory_xact_lock(n)) FROM unnest(?) AS n",
+    statements.NUMBER: "SELECT nextval('ts_drawn')",
+    statements.RAISE_NUMBER: "SELECT setval('ts_drawn', greatest(?, nextval('ts_drawn')))",
     statements.REPLICA: statements.REPLICA + " FOR UPDATE",
     statements.PEER: statements.PEER + " FOR UPDATE",
     statements.DEAD_ROWS: statements.DEAD_ROWS + " FOR UPDATE SKIP LOCKED",

@@ -23,6 +23,7 @@ from tierstore.region.protocol import (
 from tierstore.region.rows import RegionInfo, ReplicaState
 from tierstore.runtime import now_ms
 from tierstore_sql import directory, placing, statements, upkeep
+from tierstore_sql.commits import Commits
 from tierstore_sql.dialects import Sqlite, mask_url
 from tierstore_sql.directory import Ledger
 from tierstore_sql.moves import Moves
@@ -52,14 +53,14 @@ class Limits(Protocol):
     def is_tiered(self) -> bool: ...
 
 
-class SqlRegion(Moves, Peering):
+class SqlRegion(Moves, Peering, Commits):
     """A regional tier at `url`, `sqlite:///path`, a relative path being relative to `base_dir`.
 
     Constructing it touches nothing; `connect`, or the first other call, creates the database.
     Safe to use from several threads and across forks. Raises PolicyError for a malformed `url`.
     """
 
-    capabilities = Capabilities(ordered_scan=True)
+    capabilities = Capabilities(cas=True, ordered_scan=True)
 
     def __init__(self, url: str, *, runtime: Runtime, terms: Limits, base_dir: str) -> None:
         self._url = self._mask(url)

@@ -22,6 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from tierstore.stamp import at_ms
+from tierstore_sql.postgres_statements import SEQUENCE
+from tierstore_sql.statements import COUNT_FROM, RAISE_NUMBER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -198,6 +202,38 @@ Table(
     _whole("linker_until_ms"),
 )
 
+# Records of tierstore's own that a coordinator decides about, such as leases.
+_private = Table(
+    "ts_private",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    _whole("expires_ms", default=None, nullable=True),
+    Column("header", LargeBinary, nullable=False),
+    Column("payload", LargeBinary),
+)
+_expires = _private.c.expires_ms.is_not(None)
+Index("ts_private_expires", _private.c.expires_ms, sqlite_where=_expires, postgresql_where=_expires)
+
+# What became of commits, by which one that is sent again takes effect once.
+_operation = Table(
+    "ts_operation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    _whole("incarnation"),
+    _whole("number"),
+    _whole("expires_ms"),
+)
+Index("ts_operation_expires", _operation.c.expires_ms)
+
+# The number given last to a commit, where the database has no sequences.
+Table(
+    "ts_number",
+    metadata,
+    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    _whole("last"),
+)
+
 
 def definitions(dialect: Dialect, *names: str) -> Iterator[str]:
     """The statements that create every table and index, or those of the tables `names`."""
@@ -236,5 +272,21 @@ def _to_4(connection: Connection, dialect: Dialect) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: dict[int, Callable[[Connection, Dialect], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+def _to_5(connection: Connection, dialect: Dialect) -> None:
+    """A coordinator decides about strong keys."""
+    for statement in definitions(dialect, "ts_private", "ts_operation", "ts_number"):
+        connection.execute(statement)
+    connection.execute(COUNT_FROM)
+    if dialect.name == "postgresql":
+        connection.execute(SEQUENCE)
+    (incarnation,) = connection.execute("SELECT incarnation FROM ts_region").fetchone()
+    connection.execute(RAISE_NUMBER, (at_ms(incarnation),))
+
+
+MIGRATIONS: dict[int, Callable[[Connection, Dialect], None]] = {
+    1: _to_2,
+    2: _to_3,
+    3: _to_4,
+    4: _to_5,
+}
 """From a version to the function that makes the next of it, inside one transaction."""

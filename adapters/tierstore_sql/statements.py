@@ -15,7 +15,7 @@ _REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_
 
 TABLES = (
     "ts_region", "ts_replica", "ts_directory", "ts_held", "ts_aside", "ts_object", "ts_intent",
-    "ts_lease", "ts_stay", "ts_peer", "ts_life",
+    "ts_lease", "ts_stay", "ts_peer", "ts_life", "ts_private", "ts_operation", "ts_number",
 )  # fmt: skip
 
 _UNSOUND = "r.position + r.incarnation + r.guard + coalesce(p.applied + p.guard, 0)"
@@ -250,3 +250,37 @@ _KINDS = [
 ]
 SCAN_PAGE = {kind: _scan(*kind) for kind in _KINDS}
 """By (bounded, reverse, values): a page from a lower bound on, below an upper one if bounded."""
+
+COUNT_FROM = "INSERT INTO ts_number (one, last) VALUES (1, 0)"
+LOCK_CELLS = "SELECT 1"
+COUNT_NUMBER = "UPDATE ts_number SET last = last + 1"
+NUMBER = "SELECT last FROM ts_number"
+RAISE_NUMBER = "UPDATE ts_number SET last = max(last, ?)"
+
+_PRIVATE = "SELECT key, header, payload FROM ts_private WHERE "
+PRIVATE = _PRIVATE + "key = ?"
+BROWSE_PRIVATE = (
+    _PRIVATE + "key >= ? AND key < ? AND key > ? AND (expires_ms IS NULL OR expires_ms > ?)"
+    " ORDER BY key LIMIT ?"
+)
+PUT_PRIVATE = (
+    "INSERT INTO ts_private (key, expires_ms, header, payload) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET expires_ms = excluded.expires_ms,"
+    " header = excluded.header, payload = excluded.payload"
+)
+REMOVE_PRIVATE = "DELETE FROM ts_private WHERE key = ?"
+FORGET_PRIVATE = (
+    "DELETE FROM ts_private WHERE key IN (SELECT key FROM ts_private"
+    " WHERE expires_ms IS NOT NULL AND expires_ms < ? LIMIT ?)"
+)
+
+OPERATION = "SELECT digest, incarnation, number, expires_ms FROM ts_operation WHERE id = ?"
+PUT_OPERATION = (
+    "INSERT INTO ts_operation (id, digest, incarnation, number, expires_ms) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, incarnation = excluded.incarnation,"
+    " number = excluded.number, expires_ms = excluded.expires_ms WHERE ts_operation.expires_ms < ?"
+)
+FORGET_OPERATIONS = (
+    "DELETE FROM ts_operation WHERE id IN (SELECT id FROM ts_operation"
+    " WHERE expires_ms < ? LIMIT ?)"
+)

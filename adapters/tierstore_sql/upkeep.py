@@ -11,7 +11,7 @@ from tierstore.region.lives import BATCHES, REGAINS
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import AsideEntry, DeadRows, Upkeep
 from tierstore.region.resuming import resumed, why_lost
-from tierstore.stamp import physical_ms
+from tierstore.stamp import at_ms, physical_ms
 from tierstore_sql import placing, statements
 from tierstore_sql.directory import check_types, read_rows
 from tierstore_sql.rows import decode_key, decode_row, encode_bound
@@ -54,6 +54,8 @@ def maintain(ledger: Ledger, terms: Terms, limit: int) -> Upkeep:
     done.released = _release(ledger, terms, limit)
     done.floor = ledger.floor = max(ledger.floor, _acknowledged(ledger.connection, ledger.position))
     done.collected = _collect(ledger, terms, limit)
+    for statement in (statements.FORGET_OPERATIONS, statements.FORGET_PRIVATE):
+        ledger.connection.execute(statement, (ledger.time_ms, limit))
     ledger.save()
     return done
 
@@ -75,6 +77,7 @@ def reincarnate(ledger: Ledger, regains: str) -> None:
     ledger.regains = regains
     execute(statements.SET_INCARNATION, (ledger.incarnation,))
     execute(statements.SET_REGAINS, (REGAINS.index(regains),))
+    execute(statements.RAISE_NUMBER, (at_ms(ledger.incarnation),))
     ledger.save()
     if regains == BATCHES:
         execute(statements.SEE_ALL, (ledger.time_ms,))

@@ -35,7 +35,8 @@ from tierstore.region.protocol import (
 from tierstore.region.resuming import resumed, why_lost
 from tierstore.region.rows import RegionInfo, ReplicaState, Row
 from tierstore.runtime import now_ms
-from tierstore.stamp import physical_ms
+from tierstore.stamp import at_ms, physical_ms
+from tierstore.testing.memory_commits import MemoryCommits
 from tierstore.testing.memory_moves import MemoryMoves, bare
 from tierstore.testing.memory_peers import MemoryPeers
 
@@ -61,7 +62,7 @@ class Held:
         return physical_ms(max(record.stamp, record.touch))
 
 
-class MemoryRegion(MemoryMoves, MemoryPeers):
+class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits):
     """A region that lives as long as this object. Closing it only counts; it can be shared."""
 
     capabilities = Capabilities(durable=False, shared=False, cas=True, ordered_scan=True)
@@ -69,6 +70,7 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
     def __init__(self, runtime: Runtime, limits: Limits | None = None) -> None:
         MemoryMoves.__init__(self)
         MemoryPeers.__init__(self)
+        MemoryCommits.__init__(self)
         self._runtime = runtime
         self._limits = limits or Limits()
         self._lock = runtime.lock()
@@ -218,6 +220,7 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""
         with self._lock:
             terms = self._terms()
+            self._forget_operations(terms.now_ms)
             self._held.sort(key=lambda held: held.due_ms)
             due = [held for held in self._held[:limit] if held.due_ms <= terms.now_ms]
             self._held = self._held[len(due) :]
@@ -282,6 +285,7 @@ class MemoryRegion(MemoryMoves, MemoryPeers):
                     state.retired = True
                 elif not state.retired:
                     self._see(state)
+            self._number = max(self._number, at_ms(self._info.incarnation))
             self._peers = {name: forgotten(peer) for name, peer in self._peers.items()}
             return self._info
 

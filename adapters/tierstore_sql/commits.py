@@ -1,0 +1,217 @@
+"""The part of `SqlRegion` that decides about strong keys.
+
+`tierstore.region.commits` decides; here keys are locked, rows read and written, in one transaction.
+SQLite has one writer. On PostgreSQL an advisory lock stands for each key, because a key that is not
+there has no row to lock: two transactions that each find the other's key absent would both pass.
+"""
+
+from __future__ import annotations
+
+from _blake2 import blake2b
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tierstore.errors import CorruptionError
+from tierstore.region.commits import (
+    DATA,
+    EXTEND,
+    PRIVATE,
+    Cell,
+    CommitReply,
+    PrivateReply,
+    Version,
+    plan_commit,
+)
+from tierstore.region.operations import ABANDONED, Operation, digest_request, expiry_ms, judge
+from tierstore.region.operations import settle as settle_operation
+from tierstore_sql import directory, placing, statements
+from tierstore_sql.arrays import pack_numbers
+from tierstore_sql.errors import RaceLostError
+from tierstore_sql.rows import decode_key, decode_row, encode_bound, encode_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from tierstore.region.apply import Terms
+    from tierstore.region.commits import Commit, CommitPlan
+    from tierstore.region.rows import Row
+    from tierstore_sql.directory import Ledger
+    from tierstore_sql.driver import Connection
+    from tierstore_sql.session import Session
+
+_OPERATION_TYPES = (bytes, int, int, int)
+LOCK_BYTES = 8
+
+
+class Commits:
+    """Commits, private records and operations."""
+
+    _session: Session
+    _ledger: Callable[[Connection], Ledger]
+    _terms: Callable[[Ledger], Terms]
+    now_ms: Callable[[], int]
+
+    def commit(self, commit: Commit, timeout_s: float) -> CommitReply:
+        """Judge and apply a commit in one transaction."""
+        work = partial(self._commit, commit)
+        return self._session.write(work, timeout_s, alone=False)
+
+    def peek(self, keys: Sequence[str], timeout_s: float) -> PrivateReply:
+        """The private records of `keys` that are live, as one snapshot."""
+        return self._look(lambda connection: read_private(connection, keys), timeout_s)
+
+    def browse(self, prefix: str, after: str, limit: int, timeout_s: float) -> PrivateReply:
+        """Up to `limit` live private records below `prefix` whose keys are above `after`."""
+        lower, upper = encode_bound(max(prefix, after)), encode_bound(prefix) + b"\xff"
+
+        def look(connection: Connection) -> dict[str, Row]:
+            now_ms = directory.read_clock(connection, self.now_ms())
+            found = connection.execute(
+                statements.BROWSE_PRIVATE, (lower, upper, encode_bound(after), now_ms, limit)
+            )
+            return dict(map(_decode_private, found))
+
+        return self._look(look, timeout_s)
+
+    def settle(self, operation_id: str, timeout_s: float) -> CommitReply:
+        """What became of an operation; from now on that is certain, if tierstore made its id."""
+
+        def work(connection: Connection) -> CommitReply:
+            ledger = self._ledger(connection)
+            found = read_operation(connection, operation_id)
+            now_ms = ledger.time_ms
+            reply = settle_operation(found, operation_id, ledger.incarnation, now_ms)
+            if reply.verdict == "abandoned" and found is None:
+                keep_operation(ledger, operation_id, b"", ABANDONED)
+            return reply
+
+        return self._session.write(work, timeout_s, alone=False)
+
+    def _commit(self, commit: Commit, connection: Connection) -> CommitReply:
+        if self._session.dialect.locking:
+            connection.execute(statements.LOCK_CELLS, [pack_numbers(lock_numbers(commit.cells()))])
+        ledger = self._ledger(connection)  # after the locks, as it draws a place in the feed
+        incarnation, now_ms = ledger.incarnation, ledger.time_ms
+        if commit.operation_id:
+            found = read_operation(connection, commit.operation_id)
+            answer = judge(found, commit, incarnation, now_ms)
+            if answer is not None:
+                return answer
+        rows = read_cells(ledger, commit)
+        version = Version(incarnation, draw_number(ledger))
+        plan = plan_commit(rows, commit, self._terms(ledger), version)
+        if plan.verdict != "committed":
+            return CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
+        carry_out(ledger, plan)
+        if commit.operation_id:
+            keep_operation(ledger, commit.operation_id, digest_request(commit), version)
+        return CommitReply("committed", incarnation, now_ms, version)
+
+    def _look(self, look: Callable[[Connection], dict[str, Row]], timeout_s: float) -> PrivateReply:
+        def work(connection: Connection) -> PrivateReply:
+            now = directory.read_standing(connection, 0, self.now_ms())
+            rows = look(connection)
+            live = {key: row for key, row in rows.items() if row.record.is_live(now.now_ms)}
+            return PrivateReply(now.incarnation, now.now_ms, live)
+
+        return self._session.read(work, timeout_s)
+
+
+def lock_numbers(cells: Iterable[Cell]) -> list[int]:
+    """The numbers of the advisory locks of `cells`, in the order in which all take them.
+
+    Two keys may share one, also two of different regions in one database: then they wait for each
+    other.
+    """
+    names = (b"%d" % cell.space + encode_bound(cell.key) for cell in cells)
+    digests = (
+        blake2b(name, digest_size=LOCK_BYTES, person=b"tierstore").digest() for name in names
+    )
+    return sorted({int.from_bytes(digest, "big", signed=True) for digest in digests})
+
+
+def read_cells(ledger: Ledger, commit: Commit) -> dict[Cell, Row]:
+    """The rows that the cells of a commit have, locked; with content where that is kept.
+
+    Raises CorruptionError for one that is damaged.
+    """
+    connection, dialect = ledger.connection, ledger.dialect
+    keys = [cell.key for cell in commit.cells() if cell.space == DATA]
+    whole = [w.cell.key for w in commit.writes if w.op == EXTEND and w.cell.space == DATA]
+    rows: dict[Cell, Row] = {}
+    if whole:
+        directory.lock_rows(connection, dialect, keys)
+        found, corrupt = directory.read_rows(connection, dialect, whole)
+        for key, reason in corrupt.items():
+            raise CorruptionError(reason, key=key, tier="regional")
+        rows.update((Cell(DATA, key), row) for key, row in found.items())
+        keys = [key for key in keys if key not in set(whole)]
+    if keys:
+        bare, _ = directory.read_bare_rows(connection, dialect, keys, locking=True)
+        rows.update((Cell(DATA, key), row) for key, row in bare.items())
+    private = [cell.key for cell in commit.cells() if cell.space == PRIVATE]
+    if private:
+        found = read_private(connection, private)
+        rows.update((Cell(PRIVATE, key), row) for key, row in found.items())
+    return rows
+
+
+def draw_number(ledger: Ledger) -> int:
+    """The next number of the sequence."""
+    if ledger.dialect.counts_in_region:
+        ledger.connection.execute(statements.COUNT_NUMBER)
+    (number,) = ledger.connection.execute(statements.NUMBER).fetchone()
+    return int(number)
+
+
+def carry_out(ledger: Ledger, plan: CommitPlan) -> None:
+    """Write what a commit was found to do."""
+    connection = ledger.connection
+    ledger.put_rows([row for cell, row in plan.writes.items() if cell.space == DATA])
+    ledger.count()
+    placing.release(ledger, plan.released)
+    for cell, row in plan.writes.items():
+        if cell.space == PRIVATE:
+            key, record = cell.key.encode(), row.record
+            columns = key, record.expires_at_ms, bytes(encode_header(row)), record.payload
+            connection.execute(statements.PUT_PRIVATE, columns)
+    for cell in plan.removed:
+        connection.execute(statements.REMOVE_PRIVATE, (cell.key.encode(),))
+
+
+def read_private(connection: Connection, keys: Sequence[str]) -> dict[str, Row]:
+    """The private records that `keys` have, dead ones too."""
+    rows: dict[str, Row] = {}
+    for key in keys:
+        found = connection.execute(statements.PRIVATE, (key.encode(),)).fetchone()
+        if found is not None:
+            rows[key] = _decode_private(found)[1]
+    return rows
+
+
+def read_operation(connection: Connection, operation_id: str) -> Operation | None:
+    """What is kept of an operation."""
+    found = connection.execute(statements.OPERATION, (operation_id,)).fetchone()
+    if found is None:
+        return None
+    directory.check_types(found, _OPERATION_TYPES, "coordinator's operations")
+    digest, incarnation, number, expires_ms = found
+    return Operation(digest, Version(incarnation, number), expires_ms)
+
+
+def keep_operation(ledger: Ledger, operation_id: str, digest: bytes, version: Version) -> None:
+    """Keep what became of an operation; who finds that another did so first begins again."""
+    now_ms = ledger.time_ms
+    kept = digest, version.incarnation, version.number, expiry_ms(operation_id, now_ms)
+    stored = ledger.connection.execute(
+        statements.PUT_OPERATION, (operation_id, *kept, now_ms)
+    ).rowcount
+    if stored != 1:
+        raise RaceLostError("the operation was committed meanwhile")
+
+
+def _decode_private(found: Any) -> tuple[str, Row]:
+    raw_key, header, payload = found
+    key = decode_key(raw_key)
+    return key, decode_row(key, raw_key, 0, header, None, None, payload)
