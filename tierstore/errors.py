@@ -14,10 +14,16 @@ once, at the adapter, and stay reachable as `__cause__`. All errors pickle.
     ├── TypeMismatchError (TypeError)     the verb is not one of the key's declared type
     ├── ConsistencyMismatchError          the verb is not one of the key's declared consistency
     ├── NoMatchingRuleError               `strict_keys` is on and no rule matches
+    ├── TransactionError                  a transaction is used where it cannot be
+    ├── ConflictError                     a strong key is not as it was expected; read again
+    ├── AlreadyCommittedError             the operation of that id has happened before
+    ├── LeaseHeldError                    somebody else has the lease
+    ├── InsufficientRightsError           there is not so much left to take
     ├── UnavailableError                  a tier cannot answer; nothing happened
     │   └── DeadlineExceededError (TimeoutError)
     ├── OutcomeUnknownError               it may have happened; ask `store.outcome(operation_id)`
     ├── FencedError                       this replica's identity is stale
+    │   └── LeaseLostError                the lease is over, or may be
     ├── StaleReplicaError                 this replica lacks what the session has seen
     ├── OverloadedError                   too much is waiting to be written
     ├── CorruptionError                   stored bytes fail their check; names key and tier
@@ -28,6 +34,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Literal
 
     Outcome = Literal["none", "unknown"]
@@ -93,6 +100,42 @@ class NoMatchingRuleError(TierStoreError):
     """`strict_keys` is on and no rule of the policy matches the key."""
 
 
+class TransactionError(TierStoreError, RuntimeError):
+    """A transaction is used where it cannot be: within another, after its end, for a scan."""
+
+
+class ConflictError(TierStoreError):
+    """A strong key is not as it was read or expected. Nothing happened; read again, then retry.
+
+    `current` has the keys that differ and the versions that they have, None without a value.
+    """
+
+    retry = "now"
+    current: Mapping[str, str | None] = {}
+
+
+class AlreadyCommittedError(TierStoreError):
+    """The operation of that id has happened before, and so did not happen now.
+
+    `version` is what it gave the keys that it wrote.
+    """
+
+    version: str | None = None
+
+
+class LeaseHeldError(TierStoreError):
+    """Somebody else has the lease, for `remaining_s` seconds more unless it is renewed."""
+
+    retry = "later"
+    remaining_s: float | None = None
+
+
+class InsufficientRightsError(TierStoreError):
+    """There is not so much left to take. `available` is how much there is, as far as is known."""
+
+    available: int = 0
+
+
 class UnavailableError(TierStoreError):
     """A tier cannot answer now. Nothing happened; try again later."""
 
@@ -113,6 +156,10 @@ class OutcomeUnknownError(TierStoreError):
 
 class FencedError(TierStoreError):
     """The region no longer accepts this replica's identity; reopen the store."""
+
+
+class LeaseLostError(FencedError):
+    """The lease is over, or may be: what it protects may be somebody else's by now."""
 
 
 class StaleReplicaError(TierStoreError):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tierstore_sql.driver import Connection
     from tierstore_sql.session import Session
 
-_OPERATION_TYPES = (bytes, int, int, int)
+_OPERATION_TYPES = (bytes, int, int, int, bytes)
 LOCK_BYTES = 8
 
 
@@ -105,7 +105,9 @@ class Commits:
             return CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
         carry_out(ledger, plan)
         if commit.operation_id:
-            keep_operation(ledger, commit.operation_id, digest_request(commit), version)
+            keep_operation(
+                ledger, commit.operation_id, digest_request(commit), version, commit.answer
+            )
         return CommitReply("committed", incarnation, now_ms, version)
 
     def _look(self, look: Callable[[Connection], dict[str, Row]], timeout_s: float) -> PrivateReply:
@@ -196,14 +198,17 @@ def read_operation(connection: Connection, operation_id: str) -> Operation | Non
     if found is None:
         return None
     directory.check_types(found, _OPERATION_TYPES, "coordinator's operations")
-    digest, incarnation, number, expires_ms = found
-    return Operation(digest, Version(incarnation, number), expires_ms)
+    digest, incarnation, number, expires_ms, answer = found
+    return Operation(digest, Version(incarnation, number), expires_ms, answer)
 
 
-def keep_operation(ledger: Ledger, operation_id: str, digest: bytes, version: Version) -> None:
+def keep_operation(
+    ledger: Ledger, operation_id: str, digest: bytes, version: Version, answer: bytes = b""
+) -> None:
     """Keep what became of an operation; who finds that another did so first begins again."""
     now_ms = ledger.time_ms
-    kept = digest, version.incarnation, version.number, expiry_ms(operation_id, now_ms)
+    until_ms = expiry_ms(operation_id, now_ms)
+    kept = digest, version.incarnation, version.number, until_ms, answer
     stored = ledger.connection.execute(
         statements.PUT_OPERATION, (operation_id, *kept, now_ms)
     ).rowcount

@@ -223,6 +223,7 @@ _operation = Table(
     _whole("incarnation"),
     _whole("number"),
     _whole("expires_ms"),
+    Column("answer", LargeBinary, nullable=False),
 )
 Index("ts_operation_expires", _operation.c.expires_ms)
 

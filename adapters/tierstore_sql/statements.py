@@ -274,11 +274,12 @@ FORGET_PRIVATE = (
     " WHERE expires_ms IS NOT NULL AND expires_ms < ? LIMIT ?)"
 )
 
-OPERATION = "SELECT digest, incarnation, number, expires_ms FROM ts_operation WHERE id = ?"
+OPERATION = "SELECT digest, incarnation, number, expires_ms, answer FROM ts_operation WHERE id = ?"
 PUT_OPERATION = (
-    "INSERT INTO ts_operation (id, digest, incarnation, number, expires_ms) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO ts_operation (id, digest, incarnation, number, expires_ms, answer)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, incarnation = excluded.incarnation,"
-    " number = excluded.number, expires_ms = excluded.expires_ms WHERE ts_operation.expires_ms < ?"
+    " number = excluded.number, expires_ms = excluded.expires_ms, answer = excluded.answer WHERE ts_operation.expires_ms < ?"
 )
 FORGET_OPERATIONS = (
     "DELETE FROM ts_operation WHERE id IN (SELECT id FROM ts_operation"

@@ -37,6 +37,7 @@ PUT, EXTEND, DELETE = 0, 1, 2
 CELLS_MAX = 500
 """How many keys one commit may check and write."""
 COMMIT_BYTES_MAX = 32 << 20
+ANSWER_BYTES_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,6 +91,10 @@ class Commit:
     writes: tuple[Write, ...] = ()
     operation_id: str = ""
     """By which it takes effect once, however often it is sent; empty: it may be repeated."""
+    request: bytes = b""
+    """What tells this request from others of the same id; empty: its checks and writes do."""
+    answer: bytes = b""
+    """What is kept with the operation, for who asks again; at most `ANSWER_BYTES_MAX`."""
 
     def cells(self) -> list[Cell]:
         """Every cell that it names, in order, once."""
@@ -119,8 +124,10 @@ class CommitReply:
     """What every cell has that was put or deleted."""
     repeated: bool = False
     """It was committed earlier, under the same operation id."""
+    answer: bytes = b""
+    """What was kept with the operation, if it is `repeated`."""
     conflicts: dict[Cell, Version | None] = field(default_factory=dict)
-    """Cells whose check failed, and the versions that they have instead, None without a value."""
+    """Cells whose check failed, or that are eventual, and the versions that they have instead, None without a value."""
 
 
 @dataclass(slots=True)
@@ -168,15 +175,8 @@ class CommitPlan:
     released: list[str] = field(default_factory=list)
     """The object of each pointer that was given up."""
     conflicts: dict[Cell, Version | None] = field(default_factory=dict)
-    mismatched: list[Cell] = field(default_factory=list)
-    """Keys that were created as eventual ones."""
-
-    @property
-    def verdict(self) -> str:
-        """Whether to write: only what is "committed"."""
-        if self.mismatched:
-            return "mismatch"
-        return "conflict" if self.conflicts else "committed"
+    verdict: str = "committed"
+    """As in `CommitReply`; only what is "committed" is written."""
 
 
 def plan_commit(
@@ -187,18 +187,21 @@ def plan_commit(
     Rows may lack their payloads, but for those that are extended. `version` is what this gives.
     """
     plan = CommitPlan()
-    for cell in commit.cells():
-        row = rows.get(cell)
-        if cell.space == DATA and row is not None and row.consistency != STRONG:
-            plan.mismatched.append(cell)
+    eventual = [cell for cell in commit.cells() if _is_eventual(rows.get(cell))]
+    if eventual:
+        return CommitPlan(conflicts=dict.fromkeys(eventual), verdict="mismatch")
     for cell, wanted in _demands(rows, commit, terms.now_ms):
         present = live_version(rows.get(cell), terms.now_ms)
         if present != wanted:
-            plan.conflicts[cell] = present
+            plan.conflicts[cell], plan.verdict = present, "conflict"
     if plan.verdict == "committed":
         for write in commit.writes:
             _write(plan, rows.get(write.cell), write, terms, version)
     return plan
+
+
+def _is_eventual(row: Row | None) -> bool:
+    return row is not None and row.consistency != STRONG
 
 
 def live_version(row: Row | None, now_ms: int) -> Version | None:

@@ -43,6 +43,7 @@ class Operation:
     digest: bytes
     version: Version
     expires_ms: int
+    answer: bytes = b""
 
 
 def mint(begun_ms: int, random: bytes) -> str:
@@ -83,6 +84,8 @@ def check_name(name: object) -> str:
 
 def digest_request(commit: Commit) -> bytes:
     """The 16-byte digest of what a commit asks for, whatever its operation id."""
+    if commit.request:
+        return blake2b(commit.request, digest_size=DIGEST_BYTES).digest()
     checks = [
         [check.cell.space, check.cell.key, None if check.version is None else str(check.version)]
         for check in commit.checks
@@ -115,7 +118,7 @@ def judge(
             return CommitReply("late", incarnation, now_ms)
         if found.digest != digest_request(commit):
             return CommitReply("reused", incarnation, now_ms)
-        return CommitReply("committed", incarnation, now_ms, found.version, repeated=True)
+        return _repeated(found, incarnation, now_ms)
     if begun is not None and begun > now_ms + AHEAD_MS_MAX:
         return CommitReply("early", incarnation, now_ms)
     return None
@@ -133,6 +136,11 @@ def settle(
         return CommitReply("late", incarnation, now_ms)
     if found is not None and found.expires_ms >= now_ms:
         if found.version != ABANDONED:
-            return CommitReply("committed", incarnation, now_ms, found.version, repeated=True)
+            return _repeated(found, incarnation, now_ms)
         return CommitReply("abandoned", incarnation, now_ms)
     return CommitReply("early" if begun is None else "abandoned", incarnation, now_ms)
+
+
+def _repeated(found: Operation, incarnation: int, now_ms: int) -> CommitReply:
+    version, answer = found.version, found.answer
+    return CommitReply("committed", incarnation, now_ms, version, repeated=True, answer=answer)

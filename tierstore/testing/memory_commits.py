@@ -59,7 +59,9 @@ class MemoryCommits:
             self._number += 1
             self._carry_out(plan)
             if commit.operation_id:
-                self._keep_operation(commit.operation_id, digest_request(commit), version)
+                self._keep_operation(
+                    commit.operation_id, digest_request(commit), version, commit.answer
+                )
             return CommitReply("committed", incarnation, now_ms, version)
 
     def peek(self, keys: Sequence[str], timeout_s: float) -> PrivateReply:
@@ -98,9 +100,11 @@ class MemoryCommits:
             del self._private[cell.key]
         self._release(plan.released)
 
-    def _keep_operation(self, operation_id: str, digest: bytes, version: Version) -> None:
+    def _keep_operation(
+        self, operation_id: str, digest: bytes, version: Version, answer: bytes = b""
+    ) -> None:
         expires_ms = expiry_ms(operation_id, self._now_ms())
-        self._operations[operation_id] = Operation(digest, version, expires_ms)
+        self._operations[operation_id] = Operation(digest, version, expires_ms, answer)
 
     def _forget_operations(self, now_ms: int) -> None:
         """Forget what is over: operations whose record has expired, and private records."""

@@ -1,0 +1,1 @@
+"""Strong keys: commits and reads at the coordinator, transactions, leases, sequences, escrow."""

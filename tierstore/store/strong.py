@@ -1,0 +1,168 @@
+"""The verbs of a store on strong keys: one commit each, or one read at the coordinator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierstore.coordinator.near import Near
+from tierstore.coordinator.work import conflict
+from tierstore.edge.making import fold_record
+from tierstore.errors import ConsistencyMismatchError, CorruptionError
+from tierstore.region.commits import DATA, DELETE, EXTEND, Cell, Check, Commit, Write
+from tierstore.region.operations import check_name
+from tierstore.replica.reads import READ_KEYS_MAX, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tierstore.coordinator.central import Central
+    from tierstore.policy.model import Rule
+    from tierstore.region.commits import Version
+    from tierstore.region.deadline import Deadline
+    from tierstore.region.rows import Row
+    from tierstore.replica.write import Write as Put
+    from tierstore.runtime import Runtime
+
+NEAR_SHARE = 16
+"""Copies of strong keys get this part of what the edge has."""
+
+
+class Strong:
+    """What the verbs of one store's views ask of the coordinator."""
+
+    def __init__(self, central: Central, runtime: Runtime, edge_bytes: int) -> None:
+        self.central = central
+        self._runtime = runtime
+        self._near = Near(runtime, edge_bytes // NEAR_SHARE)
+
+    # Reading
+
+    def answer(self, key: str, rule: Rule, max_age_s: float | None, deadline: Deadline) -> Answer:
+        """The state of `key`: the present one, or a copy no older than `max_age_s`."""
+        return self.answers({key: rule}, max_age_s, deadline)[key]
+
+    def answers(
+        self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
+    ) -> dict[str, Answer]:
+        """`answer` for several keys, those that have to be asked for by one request a thousand."""
+        found: dict[str, Answer] = {}
+        if max_age_s is not None:
+            for key in rules:
+                copy = self._near.find(key, max_age_s)
+                if copy is not None:
+                    found[key] = _answer(copy.row, "edge", self._runtime.monotonic() - copy.at_s)
+        rest = [key for key in rules if key not in found]
+        for start in range(0, len(rest), READ_KEYS_MAX):
+            portion = rest[start : start + READ_KEYS_MAX]
+            for key, row in self._read(portion, deadline).items():
+                found[key] = _answer(row, "regional", 0.0)
+            deadline = deadline.renewed()
+        return found
+
+    def _read(self, keys: Sequence[str], deadline: Deadline) -> dict[str, Row | None]:
+        sent_s = self._runtime.monotonic()
+        reply = self.central.read(keys, deadline)
+        for key, reason in reply.corrupt.items():
+            raise CorruptionError(f"key {key!r}: {reason}", key=key, tier="regional")
+        rows = {key: reply.rows.get(key) for key in keys}
+        live = {
+            key: row if row is not None and row.record.is_live(reply.now_ms) else None
+            for key, row in rows.items()
+        }
+        for key, row in live.items():
+            self._near.keep(key, row, sent_s)
+        return live
+
+    # Writing
+
+    def write(
+        self, puts: Sequence[Put], deadline: Deadline, operation_id: str | None = None
+    ) -> Version:
+        """Commit writes of strong keys, all or nothing."""
+        writes = tuple(write_of(put) for put in puts)
+        return self.commit((), writes, deadline, operation_id)
+
+    def compare_and_set(
+        self,
+        put: Put,
+        expected: Version | None,
+        deadline: Deadline,
+        operation_id: str | None = None,
+    ) -> Version:
+        """Commit a write if its key has the version `expected`, None for no value."""
+        check = Check(Cell(DATA, put.key), expected)
+        return self.commit((check,), (write_of(put),), deadline, operation_id)
+
+    def touch(
+        self, key: str, ttl_ms: int | None, deadline: Deadline, operation_id: str | None = None
+    ) -> bool:
+        """Give the present value another lifetime; False if there is none."""
+        extend = Write(Cell(DATA, key), EXTEND, ttl_ms=ttl_ms)
+        commit = Commit((), (extend,), self.named(operation_id, deadline))
+        self._near.forget(key)
+        return self.central.commit(commit, deadline).verdict == "committed"
+
+    def commit(
+        self,
+        checks: tuple[Check, ...],
+        writes: tuple[Write, ...],
+        deadline: Deadline,
+        operation_id: str | None = None,
+    ) -> Version:
+        """Commit, and forget the copies of what was written. Raises ConflictError."""
+        return self.carry_out(Commit(checks, writes, self.named(operation_id, deadline)), deadline)
+
+    def carry_out(self, commit: Commit, deadline: Deadline) -> Version:
+        """`commit`, made already. Raises ConflictError, naming the keys that differ."""
+        keys = [write.cell.key for write in commit.writes if write.cell.space == DATA]
+        try:
+            reply = self.central.commit(commit, deadline)
+        finally:
+            for key in keys:
+                self._near.forget(key)
+        if reply.verdict == "conflict" or reply.version is None:
+            raise conflict({cell.key: held for cell, held in reply.conflicts.items()})
+        for key in keys:
+            self._near.note_written(key, reply.version)
+        return reply.version
+
+    def named(self, operation_id: str | None, deadline: Deadline) -> str:
+        """The operation id that a caller chose, or one made now."""
+        if operation_id is None:
+            return self.central.mint(deadline)
+        return check_name(operation_id)
+
+
+def write_of(put: Put) -> Write:
+    """What a commit writes for a put or delete that was checked and encoded."""
+    payload = put.payload()
+    cell = Cell(DATA, put.key)
+    if payload is None:
+        return Write(cell, DELETE)
+    return Write(cell, payload=payload, ttl_ms=put.ttl_ms, metadata=put.metadata)
+
+
+def require_strong(key: str, rule: Rule) -> None:
+    """Raise ConsistencyMismatchError unless `rule` declares strong keys."""
+    if rule.consistency != "strong":
+        raise ConsistencyMismatchError(
+            f"{key!r} is eventual by rule {rule.name!r}: declare `consistency: strong` for keys"
+            " that are compared and set"
+        )
+
+
+def require_eventual(writes: Iterable[Put], what: str) -> None:
+    """Raise ConsistencyMismatchError if one of `writes` is of a strong key."""
+    for write in writes:
+        if write.rule.consistency == "strong":
+            raise ConsistencyMismatchError(
+                f"{write.key!r} is strong and cannot wait in {what}: use store.transaction()"
+            )
+
+
+def _answer(row: Row | None, tier: str, age_s: float) -> Answer:
+    if row is None:
+        return Answer(None, None, None, age_s)
+    if row.cold is not None and tier == "regional":
+        tier = "cold"
+    return Answer(row.record, fold_record(row.record), tier, age_s)
