@@ -117,10 +117,11 @@ class ConflictError(TierStoreError):
 class AlreadyCommittedError(TierStoreError):
     """The operation of that id has happened before, and so did not happen now.
 
-    `version` is what it gave the keys that it wrote.
+    `version` is what it gave the keys that it wrote, `result` what `store.transact` returned.
     """
 
     version: str | None = None
+    result: Any = None
 
 
 class LeaseHeldError(TierStoreError):

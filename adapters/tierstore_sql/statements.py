@@ -279,7 +279,8 @@ PUT_OPERATION = (
     "INSERT INTO ts_operation (id, digest, incarnation, number, expires_ms, answer)"
     " VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, incarnation = excluded.incarnation,"
-    " number = excluded.number, expires_ms = excluded.expires_ms, answer = excluded.answer WHERE ts_operation.expires_ms < ?"
+    " number = excluded.number, expires_ms = excluded.expires_ms, answer = excluded.answer"
+    " WHERE ts_operation.expires_ms < ?"
 )
 FORGET_OPERATIONS = (
     "DELETE FROM ts_operation WHERE id IN (SELECT id FROM ts_operation"

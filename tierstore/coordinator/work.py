@@ -32,6 +32,13 @@ class Work:
         self.writes: dict[str, Write] = {}
         self.required: dict[Cell, Version] = {}
         """Leases that the commit has to find held."""
+        self.request = self.answer = b""
+        """As in `Commit`."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is something to commit: reads alone have been one snapshot already."""
+        return bool(self.writes or self.required)
 
     def read(self, keys: Iterable[str], deadline: Deadline) -> dict[str, Row | None]:
         """The rows of `keys`, as of one moment with all that was read before.
@@ -53,13 +60,12 @@ class Work:
         self.writes[write.cell.key] = write
         self._check_count(len(self.seen.keys() | self.writes.keys()))
 
-    def commit(self, operation_id: str) -> Commit | None:
-        """What to ask for; None if nothing is written or required, as then the reads are enough."""
-        if not self.writes and not self.required:
-            return None
+    def commit(self, operation_id: str) -> Commit:
+        """What to ask for, as one step."""
         checks = [Check(Cell(DATA, key), version_in(row)) for key, row in self.seen.items()]
         checks += [Check(cell, version) for cell, version in self.required.items()]
-        return Commit(tuple(checks), tuple(self.writes.values()), operation_id)
+        writes = tuple(self.writes.values())
+        return Commit(tuple(checks), writes, operation_id, self.request, self.answer)
 
     def _look(self, keys: Sequence[str], deadline: Deadline) -> dict[str, Row | None]:
         reply = self._central.read(keys, deadline)

@@ -19,7 +19,6 @@ TYPED = ("counter", "set", "document")
 _NOT_YET = "not available in this version"
 
 RULES: tuple[RuleRow, ...] = (
-    ("consistency", lambda rule: rule.consistency == "strong", f"strong is {_NOT_YET}"),
     (
         "hotness.cold",
         lambda rule: rule.type in TYPED and rule.hotness.cold_per_s != "never",

@@ -7,8 +7,8 @@ serializability of concurrent database updates", JACM 1979, section 3; Herlihy a
 
 A *version* is (incarnation, number); the number is drawn from one sequence while the locks are
 held, so it is never given twice, and grows from one write of a key to the next, also after a
-delete. Each life of a coordinator begins at the stamp of its moment, so numbers grow from one life to
-the next as well. The record of a strong key carries its version in place of stamp and replica.
+delete. Each life of a coordinator begins at the stamp of its moment, so numbers grow from one life
+to the next as well. The record of a strong key has its version in place of stamp and replica.
 
 There are two *spaces* of keys. DATA are the users' keys, rows of the directory. PRIVATE are records
 of tierstore's own, such as leases: no feed tells of them, no scan shows them.
@@ -127,7 +127,8 @@ class CommitReply:
     answer: bytes = b""
     """What was kept with the operation, if it is `repeated`."""
     conflicts: dict[Cell, Version | None] = field(default_factory=dict)
-    """Cells whose check failed, or that are eventual, and the versions that they have instead, None without a value."""
+    """Cells whose check failed and the versions that they have, None without a value; or those
+    that are eventual."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from tierstore.store.outcomes import confirm, named, outcome
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Policy, Rule
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tierstore.store.batching import Collector
     from tierstore.store.opened import Opened
     from tierstore.store.results import Outcome
+    from tierstore.store.strong import Strong
 
     class View(Protocol):
         """What looks keys up in the resident table: a store, sync or async."""
@@ -48,6 +49,7 @@ class Core:
         self.replica = replica
         self.matcher = matcher
         self._opened: Opened | None = None
+        self._strong: Strong | None = None
         self._views: dict[int, ref[View]] = {}
         self._turn = object()  # another one with each change of the short ways of views
         self._batches: set[Collector] = set()
@@ -66,6 +68,7 @@ class Core:
     def rebind(self) -> None:
         """Give every view its short ways anew."""
         self._turn = object()
+        self._strong = None  # its locks may have been held by another thread
         self._opened = None  # a forked child must not edit under the names of its parent
         self._bind(*self._alive())
 
@@ -109,6 +112,15 @@ class Core:
 
             self._opened = Opened(self.runtime)
         return self._opened
+
+    @property
+    def strong(self) -> Strong:
+        """What the verbs ask of the coordinator."""
+        if self._strong is None:
+            from tierstore.store.wiring import make_strong
+
+            self._strong = make_strong(self)
+        return self._strong
 
     # Sessions, which have more to do here
 
@@ -252,6 +264,9 @@ class Core:
     def write_one(self, write: Write | ChangeWrite, timeout: float | None) -> None:
         """`write` of a single one."""
         timeout_s = None if timeout is None else seconds("timeout", timeout)
+        if write.rule.consistency == "strong":
+            self.write_strong([write], timeout_s)
+            return
         if self._batches and self._collects((write,)):
             return
         if write.rule.durability == "regional":
@@ -268,17 +283,44 @@ class Core:
         """
         deadline = self.deadline(timeout)
         self.refuse_closed()
+        writes = self._commit_strong(writes, timeout)
         if not writes or self._collects(writes):
             return
         stamps = self.replica.writer.write(writes, deadline)
         made = [(stamp, w.key, w.rule) for w, stamp in zip(writes, stamps, strict=True)]
         confirm(self.replica, made, deadline)
 
+    def write_strong(
+        self, writes: Sequence[Any], timeout_s: float | None, operation_id: str | None = None
+    ) -> None:
+        """Commit writes of strong keys, all or nothing. Raises what `Central.commit` does."""
+        deadline = self._begin(timeout_s)
+        if self._batches:
+            from tierstore.store.batching import current
+            from tierstore.store.strong import require_eventual
+
+            if current(self) is not None:
+                require_eventual(writes, "a batch")
+        self.ensure_open()
+        self.strong.write(writes, deadline, operation_id)
+
+    def _commit_strong(
+        self, writes: Sequence[Write | ChangeWrite], timeout: float | None
+    ) -> Sequence[Write | ChangeWrite]:
+        """Commit those of `writes` whose keys are strong; returns the others."""
+        strong = [write for write in writes if write.rule.consistency == "strong"]
+        if not strong:
+            return writes
+        self.write_strong(strong, timeout)
+        return [write for write in writes if write.rule.consistency != "strong"]
+
     def write_now(self, writes: Sequence[Write | ChangeWrite]) -> bool:
         """Acknowledge writes of an open store that need no I/O, or return False, nothing done.
 
         False means that `write` would use the journal or the region, or wait for room.
         """
+        if any(write.rule.consistency == "strong" for write in writes):
+            return False
         if self._collects(writes):
             return True
         if not all(self.replica.writer.is_local(write.rule) for write in writes):
@@ -302,6 +344,8 @@ class Core:
             if current(self) is not None:
                 refuse_touch()
         deadline = self.deadline(timeout_s)
+        if rule.consistency == "strong":
+            return self.strong.touch(key, ttl_ms, deadline)
         stamp = self.replica.writer.touch(key, rule, target, ttl_ms, deadline)
         if stamp is not None and rule.durability == "regional":
             confirm(self.replica, [(stamp, key, rule)], deadline)

@@ -81,6 +81,8 @@ class Resolver:
     def _answer(
         self, full: str, rule: Rule, max_age_s: float | None, deadline: Deadline, *, counts: bool
     ) -> Answer:
+        if rule.consistency == "strong":
+            return self._core.strong.answer(full, rule, max_age_s, deadline)
         reader = self._core.replica.reader
         return reader.resolve(full, rule, max_age_s, deadline, counts=counts)
 
@@ -107,7 +109,11 @@ class Resolver:
         self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
     ) -> dict[str, Any]:
         replica = self._core.replica
-        answers = replica.reader.resolve_many(rules, max_age_s, deadline)
+        strong = {key: rule for key, rule in rules.items() if rule.consistency == "strong"}
+        rest = {key: rule for key, rule in rules.items() if key not in strong} if strong else rules
+        answers = replica.reader.resolve_many(rest, max_age_s, deadline) if rest else {}
+        if strong:
+            answers |= self._core.strong.answers(strong, max_age_s, deadline.renewed())
         replica.start()
         return self._found(answers)
 

@@ -8,8 +8,8 @@ from tierstore.replica.operation import decode_operation
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.leaving import note_failure
 from tierstore.store.pickling import refuse_pickling
-from tierstore.store.resolving import Resolver
 from tierstore.store.results import Maintenance
+from tierstore.store.strong_verbs import StrongVerbs
 from tierstore.store.unpacking import unpack
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT_S = 5.0
 
 
-class Store(Resolver):
+class Store(StrongVerbs):
     """One key-value API over the tiers of a policy. Thread-safe; made by `tierstore.open`.
 
     Reads and writes of resident keys are local. Every verb takes `timeout=`, in seconds, for the

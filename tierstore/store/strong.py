@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.coordinator.near import Near
 from tierstore.coordinator.work import conflict
+from tierstore.edge.entry import GONE
 from tierstore.edge.making import fold_record
 from tierstore.errors import ConsistencyMismatchError, CorruptionError
 from tierstore.region.commits import DATA, DELETE, EXTEND, Cell, Check, Commit, Write
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from tierstore.coordinator.central import Central
     from tierstore.policy.model import Rule
-    from tierstore.region.commits import Version
+    from tierstore.region.commits import CommitReply, Version
     from tierstore.region.deadline import Deadline
     from tierstore.region.rows import Row
     from tierstore.replica.write import Write as Put
@@ -77,10 +78,10 @@ class Strong:
 
     def write(
         self, puts: Sequence[Put], deadline: Deadline, operation_id: str | None = None
-    ) -> Version:
+    ) -> None:
         """Commit writes of strong keys, all or nothing."""
         writes = tuple(write_of(put) for put in puts)
-        return self.commit((), writes, deadline, operation_id)
+        self.carry_out(Commit((), writes, self.named(operation_id, deadline)), deadline)
 
     def compare_and_set(
         self,
@@ -91,7 +92,10 @@ class Strong:
     ) -> Version:
         """Commit a write if its key has the version `expected`, None for no value."""
         check = Check(Cell(DATA, put.key), expected)
-        return self.commit((check,), (write_of(put),), deadline, operation_id)
+        commit = Commit((check,), (write_of(put),), self.named(operation_id, deadline))
+        version = self.carry_out(commit, deadline).version
+        assert version is not None  # of what is committed
+        return version
 
     def touch(
         self, key: str, ttl_ms: int | None, deadline: Deadline, operation_id: str | None = None
@@ -102,29 +106,22 @@ class Strong:
         self._near.forget(key)
         return self.central.commit(commit, deadline).verdict == "committed"
 
-    def commit(
-        self,
-        checks: tuple[Check, ...],
-        writes: tuple[Write, ...],
-        deadline: Deadline,
-        operation_id: str | None = None,
-    ) -> Version:
-        """Commit, and forget the copies of what was written. Raises ConflictError."""
-        return self.carry_out(Commit(checks, writes, self.named(operation_id, deadline)), deadline)
+    def carry_out(self, commit: Commit, deadline: Deadline) -> CommitReply:
+        """What a commit was answered; copies of what it wrote are forgotten.
 
-    def carry_out(self, commit: Commit, deadline: Deadline) -> Version:
-        """`commit`, made already. Raises ConflictError, naming the keys that differ."""
+        Raises ConflictError, naming the keys that differ.
+        """
         keys = [write.cell.key for write in commit.writes if write.cell.space == DATA]
         try:
             reply = self.central.commit(commit, deadline)
         finally:
             for key in keys:
                 self._near.forget(key)
-        if reply.verdict == "conflict" or reply.version is None:
+        if reply.verdict != "committed" or reply.version is None:
             raise conflict({cell.key: held for cell, held in reply.conflicts.items()})
         for key in keys:
             self._near.note_written(key, reply.version)
-        return reply.version
+        return reply
 
     def named(self, operation_id: str | None, deadline: Deadline) -> str:
         """The operation id that a caller chose, or one made now."""
@@ -162,7 +159,7 @@ def require_eventual(writes: Iterable[Put], what: str) -> None:
 
 def _answer(row: Row | None, tier: str, age_s: float) -> Answer:
     if row is None:
-        return Answer(None, None, None, age_s)
+        return Answer(None, GONE, None, age_s)
     if row.cold is not None and tier == "regional":
         tier = "cold"
     return Answer(row.record, fold_record(row.record), tier, age_s)

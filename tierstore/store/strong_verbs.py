@@ -1,0 +1,89 @@
+"""The verbs of a store that need the coordinator: compare-and-set, transactions, leases."""
+
+from __future__ import annotations
+
+from tierstore.store.arguments import OMITTED, seconds, whole_number
+from tierstore.store.resolving import Resolver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    from tierstore.store.arguments import TTL, Omitted
+    from tierstore.store.transactions import Transaction
+
+    T = TypeVar("T")
+
+ATTEMPTS = 8
+
+
+class StrongVerbs(Resolver):
+    """A part of `Store`."""
+
+    def compare_and_set(
+        self,
+        key: str,
+        value: Any,
+        *,
+        expected: str | None,
+        ttl: TTL | Omitted = OMITTED,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        operation_id: str | None = None,
+    ) -> str:
+        """Replace the value of a strong key if its version is `expected`; returns the new version.
+
+        `expected` is a `Reading.version`, or None: there must be no value (absent, deleted or
+        expired). With an `operation_id` of yours, the same call takes effect once within a day,
+        whoever makes it, and returns what it returned first.
+
+        Raises ConflictError, whose `current` has the version that the key has; what `put` raises.
+        """
+        from tierstore.region.commits import parse_version
+        from tierstore.store.strong import require_strong
+
+        version = None if expected is None else parse_version(expected)
+        timeout_s = seconds("timeout", timeout)
+        put = self._write(key, value, ttl, metadata)
+        require_strong(key, put.rule)
+        self._open()
+        core = self._core
+        deadline = core._begin(timeout_s)
+        return str(core.strong.compare_and_set(put, version, deadline, operation_id))
+
+    def transaction(
+        self, *, timeout: float | None = None, operation_id: str | None = None
+    ) -> Transaction:
+        """A block that reads and writes strong keys as one step: `with store.transaction() as tx`.
+
+        Nothing is locked meanwhile: when the block ends, all that it read must be as it was, else
+        ConflictError, and nothing happened. If the block raises, nothing happens either.
+        With an `operation_id` that was committed before, entering raises AlreadyCommittedError.
+        """
+        from tierstore.store.transactions import Transaction
+
+        self._core.refuse_closed()
+        return Transaction(self, seconds("timeout", timeout), operation_id)
+
+    def transact(
+        self,
+        function: Callable[[Transaction], T],
+        *,
+        attempts: int = ATTEMPTS,
+        timeout: float | None = None,
+        operation_id: str | None = None,
+    ) -> T:
+        """What `function(tx)` returns, run as a transaction; again if others were faster.
+
+        It may run several times, so it should do nothing but read and write by `tx`. With an
+        `operation_id` of yours it takes effect once within a day, and a repeated call returns what
+        the first one returned, which then has to be a value that can be stored, of 4 KiB at most.
+
+        Raises ConflictError after so many `attempts`; what `function` raises, at once.
+        """
+        from tierstore.store.transactions import transact
+
+        whole_number("attempts", attempts)
+        self._core.refuse_closed()
+        return transact(self, function, attempts, seconds("timeout", timeout), operation_id)

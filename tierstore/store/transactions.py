@@ -1,0 +1,304 @@
+"""Transactions over strong keys, as blocks and as functions that are run again."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from tierstore.coordinator.work import Work
+from tierstore.errors import (
+    AlreadyCommittedError,
+    ConflictError,
+    LeaseLostError,
+    TransactionError,
+)
+from tierstore.region.commits import DATA, EXTEND, PRIVATE, Cell, Write
+from tierstore.region.operations import check_name
+from tierstore.runtime import jitter
+from tierstore.store.arguments import OMITTED, check_keys, ttl_ms
+from tierstore.store.receipt import seconds_of
+from tierstore.store.results import Reading
+from tierstore.store.strong import require_strong, write_of
+from tierstore.store.unpacking import unpack
+from tierstore.values import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextvars import Token
+    from typing import Any, Self, TypeVar
+
+    from tierstore.policy.model import Rule
+    from tierstore.region.commits import Commit, CommitReply
+    from tierstore.region.deadline import Deadline
+    from tierstore.region.rows import Row
+    from tierstore.replica.write import Write as Put
+    from tierstore.store.arguments import TTL, Omitted
+    from tierstore.store.core import Core
+    from tierstore.store.resolving import Resolver
+
+    T = TypeVar("T")
+
+_open: ContextVar[Transaction | None] = ContextVar("tierstore_transaction", default=None)
+PAUSE_S_MIN, PAUSE_S_MAX = 0.002, 0.25
+
+
+class Transaction:
+    """Reads and writes that become one commit when the block ends. For one thread or task.
+
+    Reads see what this block wrote, and otherwise one moment of the coordinator: a read that finds
+    that something it has seen was changed raises ConflictError at once.
+    """
+
+    def __init__(self, store: Resolver, timeout_s: float | None, operation_id: str | None) -> None:
+        self._store = store
+        self._core: Core = store._core
+        self._timeout_s = timeout_s
+        self._operation_id = None if operation_id is None else check_name(operation_id)
+        self._work: Work | None = None
+        self._token: Token[Transaction | None] | None = None
+        self._is_over = False
+        self._reply: CommitReply | None = None
+        self.version: str | None = None
+        """What the commit gave every key that it wrote; None before it, or if it wrote nothing."""
+
+    def __enter__(self) -> Self:
+        if self._is_over or self._work is not None:
+            raise TransactionError("a transaction is used once: begin another one")
+        open_one = _open.get()
+        if open_one is not None and open_one._core.root is self._core.root:
+            raise TransactionError(
+                "a transaction is open here already, and one within another would not be part of"
+                " it: hand it on instead"
+            )
+        self._core.ensure_open()
+        if self._operation_id is not None:
+            refuse_committed(self._core, self._operation_id, self._deadline())
+        self._work = Work(self._core.strong.central)
+        self._token = _open.set(self)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        work, self._is_over = self._running(), True
+        if self._token is not None:
+            _open.reset(self._token)
+        if error is None:
+            self._reply = self._commit(work)
+
+    # Reading
+
+    def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:
+        """The value of a strong key, `default` without one. See `Store.get` for `type`.
+
+        Raises ConflictError if something that was read before has changed; UnavailableError.
+        """
+        value = self.get_many([key]).get(key, OMITTED)
+        if value is OMITTED:
+            return default
+        if type is None:
+            return value
+        from tierstore.values.typed import convert
+
+        return convert(value, type)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those of `keys` that have one. Raises what `get` raises."""
+        found: dict[str, Any] = {}
+        names = {key: self._place(key)[0] for key in check_keys(keys)}
+        rows = self._rows(names.values())
+        for key, full in names.items():
+            own, row = self._running().writes.get(full), rows.get(full)
+            payload = row.record.payload if row is not None else None
+            if own is not None and own.op != EXTEND:
+                payload = own.payload
+            if payload is not None:
+                found[key] = unpack(full, payload, "regional")
+        return found
+
+    def exists(self, key: str) -> bool:
+        """Whether a strong key has a value. Raises what `get` raises."""
+        return key in self.get_many([key])
+
+    def read(self, key: str) -> Reading:
+        """The value of a strong key with its receipt; the version of what this wrote is None."""
+        full, rule = self._place(key)
+        value = self.get(key, OMITTED)
+        row = self._running().seen.get(full)
+        is_own = full in self._running().writes
+        replica = f"{self._core.replica.state.replica:x}"
+        if value is OMITTED:
+            return Reading(None, False, None, None, 0.0, None, {}, rule.name, replica, False)
+        record = None if row is None else row.record
+        version = None if is_own or row is None else row_version(row)
+        expires_at = None if record is None or is_own else seconds_of(record.expires_at_ms)
+        metadata = {} if record is None or is_own else dict(record.metadata or {})
+        return Reading(
+            value, True, version, "regional", 0.0, expires_at, metadata, rule.name, replica, False
+        )
+
+    # Writing
+
+    def put(
+        self,
+        key: str,
+        value: Any,
+        ttl: TTL | Omitted = OMITTED,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Replace value, TTL and metadata of a strong key when the block ends. See `Store.put`."""
+        self._place(key)
+        self._note(self._store._write(key, value, ttl, metadata))
+
+    def delete(self, key: str) -> None:
+        """Let a strong key be absent when the block ends."""
+        from tierstore.replica.write import Write as Deletion
+
+        self._note(Deletion(*self._place(key), None, None, None, delete=True))
+
+    def touch(self, key: str, ttl: TTL | Omitted = OMITTED) -> bool:
+        """Give the value of a strong key another TTL when the block ends; False without one."""
+        full, rule = self._place(key)
+        lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
+        own = self._running().writes.get(full)
+        if own is None or own.op == EXTEND:
+            if not self.exists(key):
+                return False
+            self._running().write(Write(Cell(DATA, full), EXTEND, ttl_ms=lifetime_ms))
+        elif own.payload is None:
+            return False
+        else:
+            self._running().write(
+                Write(own.cell, payload=own.payload, ttl_ms=lifetime_ms, metadata=own.metadata)
+            )
+        return True
+
+    def require(self, lease: Any) -> None:
+        """Let this commit only if `lease` is still held then. Raises LeaseLostError if it is not.
+
+        That is what protects what a lease is for: a holder who was paused finds out here.
+        """
+        cell, version = lease._held()
+        self._running().required[cell] = version
+
+    def scan(self, *arguments: Any, **options: Any) -> None:
+        """Raises TransactionError: what a scan did not find could not be checked."""
+        raise TransactionError(
+            "a transaction cannot scan: nobody could check that no key has come meanwhile;"
+            " read the keys that it is about"
+        )
+
+    def __repr__(self) -> str:
+        state = "over" if self._is_over else "open" if self._work is not None else "not begun"
+        return f"<tierstore.Transaction {state}>"
+
+    # Inside
+
+    def _running(self) -> Work:
+        if self._work is None or self._is_over:
+            raise TransactionError(
+                "a transaction is used within its block: `with store.transaction() as tx: …`"
+            )
+        return self._work
+
+    def _place(self, key: str) -> tuple[str, Rule]:
+        self._running()
+        full, rule = self._store._place(key)
+        require_strong(key, rule)
+        return full, rule
+
+    def _rows(self, keys: Iterable[str]) -> dict[str, Row | None]:
+        work = self._running()
+        written = {key for key, write in work.writes.items() if write.op != EXTEND}
+        return work.read([key for key in keys if key not in written], self._deadline())
+
+    def _note(self, put: Put) -> None:
+        require_strong(put.key, put.rule)
+        self._running().write(write_of(put))
+
+    def _deadline(self) -> Deadline:
+        return self._core._begin(self._timeout_s)
+
+    def _commit(self, work: Work) -> CommitReply | None:
+        """What the commit of `work` was answered; None if there was nothing to ask for."""
+        if not work.asks and self._operation_id is None:
+            return None
+        deadline = self._deadline()
+        strong = self._core.strong
+        commit = work.commit(strong.named(self._operation_id, deadline))
+        try:
+            reply = strong.carry_out(commit, deadline)
+        except ConflictError as exc:
+            _refuse_lost(commit, exc)
+            raise
+        self.version = str(reply.version) if work.writes else None
+        return reply
+
+
+def transact(
+    store: Resolver,
+    function: Callable[[Transaction], T],
+    attempts: int,
+    timeout_s: float | None,
+    operation_id: str | None,
+) -> T:
+    """What `function(tx)` returns, once a transaction that it ran in is committed."""
+    runtime = store._core.runtime
+    for attempt in range(attempts):
+        tx = Transaction(store, timeout_s, operation_id)
+        try:
+            return _attempt(tx, function)
+        except AlreadyCommittedError as exc:
+            done: T = exc.result
+            return done
+        except ConflictError:
+            if attempt == attempts - 1:
+                raise
+            runtime.sometimes("transaction run again")
+            longest_s = min(PAUSE_S_MAX, PAUSE_S_MIN * 2.0**attempt)
+            runtime.sleep(longest_s * jitter(runtime))
+    raise AssertionError("there is at least one attempt")
+
+
+def _attempt(tx: Transaction, function: Callable[[Transaction], T]) -> T:
+    with tx:
+        result: Any = function(tx)
+        if tx._operation_id is not None:
+            name = f"{function.__module__}.{getattr(function, '__qualname__', '')}"
+            tx._running().request = name.encode("utf-8", "backslashreplace")
+            tx._running().answer = encode(result)
+    if tx._reply is not None and tx._reply.repeated:
+        result = decode(tx._reply.answer)
+    done: T = result
+    return done
+
+
+def refuse_committed(core: Core, operation_id: str, deadline: Deadline) -> None:
+    """Raise AlreadyCommittedError if the operation that a caller named has happened."""
+    reply = core.strong.central.settle(operation_id, deadline)
+    if reply.verdict == "committed":
+        raise AlreadyCommittedError(
+            f"the operation {operation_id!r} was committed before",
+            version=str(reply.version),
+            result=decode(reply.answer) if reply.answer else None,
+        )
+
+
+def _refuse_lost(commit: Commit, error: ConflictError) -> None:
+    """Raise LeaseLostError if what differed is a lease."""
+    for check in commit.checks:
+        if check.cell.space == PRIVATE and check.cell.key in error.current:
+            raise LeaseLostError(
+                "the lease that the transaction requires is over: nothing was written"
+            ) from error
+
+
+def row_version(row: Row) -> str:
+    """The version of a row that has a value."""
+    from tierstore.record import version
+
+    return version(row.record)
+
+
+def is_inside(core: Core) -> bool:
+    """Whether a transaction of this store is open in the calling thread or task."""
+    open_one = _open.get()
+    return open_one is not None and open_one._core.root is core.root
