@@ -28,6 +28,10 @@ class Deadline:
             raise DeadlineExceededError(f"no answer within {self.timeout_s:g} s")
         return left
 
+    def left_s(self) -> float:
+        """The seconds left, zero if there are none."""
+        return max(0.0, self._at_s - self._monotonic())
+
     def cold_s(self, default_s: float) -> float:
         """The seconds that the cold tier has: `default_s`, if the caller named no timeout."""
         return default_s if self._is_default else self.remaining_s()

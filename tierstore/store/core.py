@@ -68,7 +68,6 @@ class Core:
     def rebind(self) -> None:
         """Give every view its short ways anew."""
         self._turn = object()
-        self._strong = None  # its locks may have been held by another thread
         self._opened = None  # a forked child must not edit under the names of its parent
         self._bind(*self._alive())
 
@@ -153,6 +152,9 @@ class Core:
 
     def forget_inherited(self) -> None:
         """In a forked child: leave what was collected to the parent. Its other threads are gone."""
+        if self._strong is not None:
+            self._strong.leases.forget_inherited()
+            self._strong = None  # its locks may have been held by another thread
         if self._batches:
             from tierstore.store.batching import forget_inherited
 
@@ -214,6 +216,8 @@ class Core:
         if self.replica.state.closed:
             return
         try:
+            if self._strong is not None:
+                self._strong.leases.close(timeout_s)
             self.replica.close(timeout_s)
         finally:
             self.rebind()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tierstore.coordinator.leases import Leases
 from tierstore.coordinator.near import Near
+from tierstore.coordinator.sequences import Sequences
 from tierstore.coordinator.work import conflict
 from tierstore.edge.entry import GONE
 from tierstore.edge.making import fold_record
@@ -31,10 +33,14 @@ NEAR_SHARE = 16
 class Strong:
     """What the verbs of one store's views ask of the coordinator."""
 
-    def __init__(self, central: Central, runtime: Runtime, edge_bytes: int) -> None:
+    def __init__(
+        self, central: Central, runtime: Runtime, edge_bytes: int, timeout_s: float
+    ) -> None:
         self.central = central
         self._runtime = runtime
         self._near = Near(runtime, edge_bytes // NEAR_SHARE)
+        self.leases = Leases(central, runtime, timeout_s)
+        self.sequences = Sequences(central, runtime)
 
     # Reading
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierstore.keys import check_key
 from tierstore.store.arguments import OMITTED, seconds, whole_number
 from tierstore.store.resolving import Resolver
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypeVar
 
+    from tierstore.handles.lease import Lease
+    from tierstore.handles.sequence import Sequence
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.transactions import Transaction
 
@@ -87,3 +90,50 @@ class StrongVerbs(Resolver):
         whole_number("attempts", attempts)
         self._core.refuse_closed()
         return transact(self, function, attempts, seconds("timeout", timeout), operation_id)
+
+    def lease(
+        self,
+        key: str,
+        ttl: TTL = 30.0,
+        wait: float = 0.0,
+        *,
+        timeout: float | None = None,
+    ) -> Lease:
+        """The exclusive right to do what `key` names: `with store.lease("jobs/nightly") as lease`.
+
+        The name needs no rule, and is no key that has a value. The lease lasts for `ttl` and is
+        renewed until the block ends. Entering waits up to `wait` seconds for it, then raises
+        LeaseHeldError. Raises InvalidArgumentError for a `ttl` below 50 ms.
+        """
+        from tierstore.handles.lease import Lease
+        from tierstore.store.keeping import Keeping, lease_ttl_s
+
+        ttl_s, wait_s = lease_ttl_s(ttl), seconds("wait", wait) or 0.0
+        full = self._name(key)
+        return Lease(
+            key, ttl_s, Keeping(self._core, full, ttl_s, wait_s, seconds("timeout", timeout))
+        )
+
+    def sequence(self, key: str) -> Sequence:
+        """Numbers that are each given once: `store.sequence("orders").next()`.
+
+        The name needs no rule, and is no key that has a value.
+        """
+        from tierstore.handles.sequence import Sequence
+
+        core, full = self._core, self._name(key)
+
+        def following(timeout: float | None) -> int:
+            deadline = core.deadline(timeout)
+            core.ensure_open()
+            return core.strong.sequences.next(full, deadline)
+
+        return Sequence(key, following)
+
+    def _name(self, key: str) -> str:
+        """The full name of something at the coordinator that is no key with a value."""
+        check_key(key)
+        full = self._prefix + key
+        check_key(full)
+        self._core.refuse_closed()
+        return full

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from typing import Any, Self, TypeVar
 
+    from tierstore.handles.lease import Lease
     from tierstore.policy.model import Rule
     from tierstore.region.commits import Commit, CommitReply
     from tierstore.region.deadline import Deadline
@@ -171,12 +172,12 @@ class Transaction:
             )
         return True
 
-    def require(self, lease: Any) -> None:
+    def require(self, lease: Lease) -> None:
         """Let this commit only if `lease` is still held then. Raises LeaseLostError if it is not.
 
         That is what protects what a lease is for: a holder who was paused finds out here.
         """
-        cell, version = lease._held()
+        cell, version = lease.held()
         self._running().required[cell] = version
 
     def scan(self, *arguments: Any, **options: Any) -> None:

@@ -24,4 +24,5 @@ def make_strong(core: Core) -> Strong:
         return fetch(replica.state, list(keys), deadline)
 
     central = Central(replica.state.link, read, runtime)
-    return Strong(central, runtime, core.policy.edge.capacity_bytes)
+    policy = core.policy
+    return Strong(central, runtime, policy.edge.capacity_bytes, policy.timeouts.regional_s)
