@@ -18,6 +18,7 @@ from tierstore.aio.batching import AsyncBatch
 from tierstore.aio.gathering import Gatherer
 from tierstore.aio.handles import AsyncCounter, AsyncEngine, AsyncMembers
 from tierstore.aio.scanning import AsyncScan
+from tierstore.aio.strong import AsyncStrongVerbs
 from tierstore.aio.watching import AsyncWatch
 from tierstore.edge.entry import Packed
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 
-class AsyncStore:
+class AsyncStore(AsyncStrongVerbs):
     """`Store` for event loops; made by `tierstore.open_async`.
 
     Belongs to no loop: coroutines of several loops and threads may use it at the same time.
@@ -365,6 +366,8 @@ class AsyncStore:
         if not core.replica.is_open or self._store.is_session:
             return None
         full, rule = self._store._locate(key)
+        if rule.consistency == "strong":
+            return None
         max_age_s = seconds("max_age", max_age)
         return core.replica.reader.resolve_local(full, rule, max_age_s, counts=counts)
 
@@ -373,7 +376,11 @@ class AsyncStore:
         if self._store.is_session:
             return {}
         resolve = self._core.replica.reader.resolve_local
-        answers = {full: resolve(full, rule, max_age_s) for full, rule in rules.items()}
+        answers = {
+            full: resolve(full, rule, max_age_s)
+            for full, rule in rules.items()
+            if rule.consistency != "strong"
+        }
         local = {full: answer for full, answer in answers.items() if answer is not None}
         for full in local:
             del rules[full]

@@ -1,11 +1,11 @@
 """Leases: who may do something exclusively, until when, and the token that fences the others.
 
 The coordinator's clock alone says when a lease is over (Gray and Cheriton, "Leases", SOSP 1989). A
-holder counts on its own monotonic clock from the moment at which it asked, less a margin, so that it
-stops before the coordinator lets another in, whatever the two clocks show. It may still be paused
-between looking and acting; so what the lease protects has to check it: `Transaction.require`, or the
-token, which grows from holder to holder (Kleppmann, "Designing Data-Intensive Applications", 2017,
-chapter 8).
+holder counts on its own monotonic clock from the moment at which it asked, less a margin, so that
+it stops before the coordinator lets another in, whatever the two clocks show. It may still be
+paused between looking and acting; so what the lease protects has to check it:
+`Transaction.require`, or the token, which grows from holder to holder (Kleppmann, "Designing
+Data-Intensive Applications", 2017, chapter 8).
 """
 
 from __future__ import annotations

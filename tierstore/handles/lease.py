@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     class Keeper(Protocol):
         """What a handle asks for its lease."""
 
+        def refuse(self) -> None: ...
         def take(self) -> Hold: ...
         def give_back(self, hold: Hold) -> None: ...
         def renew(self, hold: Hold, timeout: float | None) -> None: ...
@@ -36,12 +37,25 @@ class Lease:
         self._hold: Hold | None = None
 
     def __enter__(self) -> Self:
-        if self._hold is not None:
-            raise TransactionError("a lease is taken once: ask the store for it again")
-        self._hold = self._keeper.take()
+        self.claim()
+        self.take()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.give_back()
+
+    def claim(self) -> None:
+        """Raise TransactionError if it was taken before, or may not be taken here."""
+        if self._hold is not None:
+            raise TransactionError("a lease is taken once: ask the store for it again")
+        self._keeper.refuse()
+
+    def take(self) -> None:
+        """Take it. Raises LeaseHeldError, UnavailableError, OutcomeUnknownError."""
+        self._hold = self._keeper.take()
+
+    def give_back(self) -> None:
+        """Let others have it at once. Idempotent."""
         self._keeper.give_back(self._taken())
 
     @property

@@ -64,11 +64,6 @@ def begun_ms(operation_id: str) -> int | None:
     raise InvalidArgumentError(f"{shown(operation_id)} is not an operation id")
 
 
-def is_central(operation_id: object) -> bool:
-    """Whether an id is one of a commit, not of writes that are queued at an edge."""
-    return isinstance(operation_id, str) and not operation_id.startswith(_QUEUED)
-
-
 def check_name(name: object) -> str:
     """An operation id that a caller may choose. Raises InvalidArgumentError."""
     if not isinstance(name, str) or not name or not name.isprintable():

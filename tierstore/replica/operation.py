@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _ONE, _SEVERAL = "o1", "o2"
 
 
+def is_named(operation_id: object) -> bool:
+    """Whether an id is that of a commit at the coordinator, not of writes of a replica."""
+    return type(operation_id) is str and not operation_id.startswith((f"{_ONE}-", f"{_SEVERAL}-"))
+
+
 def encode_operation(replica: int, writes: Sequence[Stamped]) -> str:
     """The id of `writes`, one at least, that `replica` made."""
     if len(writes) == 1:

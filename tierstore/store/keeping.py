@@ -27,12 +27,16 @@ class Keeping:
         self._wait_s = wait_s
         self._timeout_s = timeout_s
 
-    def take(self) -> Hold:
-        """The lease. Raises LeaseHeldError, UnavailableError, OutcomeUnknownError."""
+    def refuse(self) -> None:
+        """Raise TransactionError within a transaction, StoreClosedError after `close`."""
         from tierstore.store.transactions import is_inside
 
+        self._core.refuse_closed()
         if is_inside(self._core):
             raise TransactionError("a lease is taken before the transaction that requires it")
+
+    def take(self) -> Hold:
+        """The lease. Raises LeaseHeldError, UnavailableError, OutcomeUnknownError."""
         deadline = self._core._begin(self._timeout_s)
         self._core.ensure_open()
         return self._core.strong.leases.take(self._full, self._ttl_s, self._wait_s, deadline)

@@ -190,4 +190,4 @@ class Maintenance:
 
 
 if TYPE_CHECKING:
-    Outcome = Literal["applied", "pending", "quarantined", "unknown"]
+    Outcome = Literal["applied", "pending", "quarantined", "abandoned", "unknown"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import AGE, Packed
 from tierstore.keys import check_prefix
-from tierstore.replica.operation import decode_operation
+from tierstore.replica.operation import decode_operation, is_named
 from tierstore.store.arguments import OMITTED, seconds, ttl_ms
 from tierstore.store.leaving import note_failure
 from tierstore.store.pickling import refuse_pickling
@@ -166,11 +166,13 @@ class Store(StrongVerbs):
         metadata: Mapping[str, str] | None = None,
         *,
         timeout: float | None = None,
+        operation_id: str | None = None,
     ) -> None:
         """Replace the value, the TTL and the metadata of `key`.
 
         `ttl` is seconds, a timedelta or text such as "30d"; None never expires; omitted, the
-        rule's. Returns once the write has the durability that the rule declares.
+        rule's. Returns once the write has the durability that the rule declares, or, of a strong
+        key, is committed; that happens once for an `operation_id` of yours, see `compare_and_set`.
 
         Raises EncodingError, ValueTooLargeError, InvalidKeyError, InvalidArgumentError before any
         I/O; UnavailableError if nothing happened; OutcomeUnknownError if the region did not
@@ -180,7 +182,11 @@ class Store(StrongVerbs):
             entry = self._lookup(key) if key.__class__ is str else None
             if entry is not None and self._rewrite(entry, value):
                 return
-        self._core.write_one(self._write(key, value, ttl, metadata), timeout)
+        write = self._write(key, value, ttl, metadata)
+        if operation_id is None:
+            self._core.write_one(write, timeout)
+        else:
+            self._write_named([write], timeout, operation_id)
 
     def put_many(
         self,
@@ -193,9 +199,14 @@ class Store(StrongVerbs):
         """`put` for several keys with one journal commit: atomic on this replica, only there."""
         self._core.write(self._puts(items, ttl, metadata), timeout)
 
-    def delete(self, key: str, *, timeout: float | None = None) -> None:
+    def delete(
+        self, key: str, *, timeout: float | None = None, operation_id: str | None = None
+    ) -> None:
         """Let `key` be absent, whether it existed or not. Raises what `put` raises."""
-        self.delete_many([key], timeout=timeout)
+        if operation_id is None:
+            self.delete_many([key], timeout=timeout)
+        else:
+            self._write_named(self._deletes([key]), timeout, operation_id)
 
     def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """`delete` for several keys with one journal commit."""
@@ -319,10 +330,15 @@ class Store(StrongVerbs):
     def outcome(self, operation_id: str, *, timeout: float | None = None) -> Outcome:
         """What became of an unconfirmed write: "applied", "pending", "quarantined", "unknown".
 
+        Of a commit at the coordinator also "abandoned": it has not happened and, from this answer
+        on, never will; but one with an id of yours is "unknown" until it happens.
+
         "applied" includes that a later write has replaced it. Of a `put_many` or `delete_many`,
         "applied" says that all of its writes are; else it is the worst that is known of one.
         Raises UnavailableError if only the region can tell and it does not answer.
         """
+        if is_named(operation_id):
+            return self._central_outcome(operation_id, timeout)
         operation = decode_operation(operation_id)
         self._open()
         return self._core.outcome(*operation, timeout)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tierstore.region.rows import Row
     from tierstore.replica.write import Write as Put
     from tierstore.runtime import Runtime
+    from tierstore.store.results import Outcome
 
+OUTCOMES: dict[str, Outcome] = {"committed": "applied", "abandoned": "abandoned"}
 NEAR_SHARE = 16
 """Copies of strong keys get this part of what the edge has."""
 
@@ -143,6 +145,11 @@ def write_of(put: Put) -> Write:
     if payload is None:
         return Write(cell, DELETE)
     return Write(cell, payload=payload, ttl_ms=put.ttl_ms, metadata=put.metadata)
+
+
+def outcome_of(reply: CommitReply) -> Outcome:
+    """What `store.outcome` says of what the coordinator knows."""
+    return OUTCOMES.get(reply.verdict, "unknown")
 
 
 def require_strong(key: str, rule: Rule) -> None:

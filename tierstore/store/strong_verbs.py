@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tierstore.handles.lease import Lease
     from tierstore.handles.sequence import Sequence
     from tierstore.store.arguments import TTL, Omitted
+    from tierstore.store.results import Outcome
     from tierstore.store.transactions import Transaction
 
     T = TypeVar("T")
@@ -129,6 +130,25 @@ class StrongVerbs(Resolver):
             return core.strong.sequences.next(full, deadline)
 
         return Sequence(key, following)
+
+    def _write_named(self, writes: list[Any], timeout: float | None, operation_id: str) -> None:
+        """Commit writes of strong keys once for this id."""
+        from tierstore.store.strong import require_strong
+
+        for write in writes:
+            require_strong(write.key, write.rule)
+        self._core.write_strong(writes, seconds("timeout", timeout), operation_id)
+
+    def _central_outcome(self, operation_id: str, timeout: float | None) -> Outcome:
+        """What became of a commit."""
+        from tierstore.region.operations import begun_ms, check_name
+        from tierstore.store.strong import outcome_of
+
+        if begun_ms(operation_id) is None:
+            check_name(operation_id)
+        deadline = self._core.deadline(timeout)
+        self._open()
+        return outcome_of(self._core.strong.central.settle(operation_id, deadline))
 
     def _name(self, key: str) -> str:
         """The full name of something at the coordinator that is no key with a value."""

@@ -63,27 +63,47 @@ class Transaction:
         """What the commit gave every key that it wrote; None before it, or if it wrote nothing."""
 
     def __enter__(self) -> Self:
-        if self._is_over or self._work is not None:
+        self.claim()
+        try:
+            self.start()
+        except BaseException:
+            self.release()
+            raise
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.release()
+        if error is None:
+            self.finish()
+
+    def claim(self) -> None:
+        """Be the one that is open in this thread or task, without any I/O."""
+        if self._is_over or self._token is not None:
             raise TransactionError("a transaction is used once: begin another one")
-        open_one = _open.get()
-        if open_one is not None and open_one._core.root is self._core.root:
+        if is_inside(self._core):
             raise TransactionError(
                 "a transaction is open here already, and one within another would not be part of"
                 " it: hand it on instead"
             )
+        self._token = _open.set(self)
+
+    def start(self) -> None:
+        """Begin to read and write. Raises AlreadyCommittedError."""
         self._core.ensure_open()
         if self._operation_id is not None:
             refuse_committed(self._core, self._operation_id, self._deadline())
         self._work = Work(self._core.strong.central)
-        self._token = _open.set(self)
-        return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        work, self._is_over = self._running(), True
+    def release(self) -> None:
+        """Be no longer the one that is open; called where `claim` was."""
+        self._is_over = True
         if self._token is not None:
             _open.reset(self._token)
-        if error is None:
-            self._reply = self._commit(work)
+
+    def finish(self) -> None:
+        """Commit what was read and written."""
+        if self._work is not None:
+            self._reply = self._commit(self._work)
 
     # Reading
 
@@ -242,34 +262,54 @@ def transact(
     operation_id: str | None,
 ) -> T:
     """What `function(tx)` returns, once a transaction that it ran in is committed."""
-    runtime = store._core.runtime
     for attempt in range(attempts):
         tx = Transaction(store, timeout_s, operation_id)
         try:
-            return _attempt(tx, function)
-        except AlreadyCommittedError as exc:
-            done: T = exc.result
-            return done
-        except ConflictError:
-            if attempt == attempts - 1:
-                raise
-            runtime.sometimes("transaction run again")
-            longest_s = min(PAUSE_S_MAX, PAUSE_S_MIN * 2.0**attempt)
-            runtime.sleep(longest_s * jitter(runtime))
+            with tx:
+                result = function(tx)
+                sign(tx, function, result)
+        except Exception as exc:
+            done, result = refuse_last(exc, is_last=attempt == attempts - 1)
+            if done:
+                return result
+        else:
+            first: T = run_result(tx, result)
+            return first
+        pause_before(store, attempt)
     raise AssertionError("there is at least one attempt")
 
 
-def _attempt(tx: Transaction, function: Callable[[Transaction], T]) -> T:
-    with tx:
-        result: Any = function(tx)
-        if tx._operation_id is not None:
-            name = f"{function.__module__}.{getattr(function, '__qualname__', '')}"
-            tx._running().request = name.encode("utf-8", "backslashreplace")
-            tx._running().answer = encode(result)
-    if tx._reply is not None and tx._reply.repeated:
-        result = decode(tx._reply.answer)
-    done: T = result
-    return done
+def sign(tx: Transaction, function: Callable[..., Any], result: Any) -> None:
+    """Let what a named transaction returns be kept with it, and by which function it is known."""
+    if tx._operation_id is not None:
+        name = f"{function.__module__}.{getattr(function, '__qualname__', '')}"
+        tx._running().request = name.encode("utf-8", "backslashreplace")
+        tx._running().answer = encode(result)
+
+
+def run_result(tx: Transaction, result: Any) -> Any:
+    """What a transaction that is committed returns: of one repeated, what the first did."""
+    reply = tx._reply
+    return decode(reply.answer) if reply is not None and reply.repeated else result
+
+
+def refuse_last(error: Exception, *, is_last: bool) -> tuple[bool, Any]:
+    """(Whether the operation was committed before, what it returned).
+
+    Raises `error` unless it says that, or another attempt may do better.
+    """
+    if isinstance(error, AlreadyCommittedError):
+        return True, error.result
+    if not isinstance(error, ConflictError) or is_last:
+        raise error
+    return False, None
+
+
+def pause_before(store: Resolver, attempt: int) -> None:
+    """Wait before what lost its race is run again: longer each time, with jitter."""
+    runtime = store._core.runtime
+    runtime.sometimes("transaction run again")
+    runtime.sleep(min(PAUSE_S_MAX, PAUSE_S_MIN * 2.0**attempt) * jitter(runtime))
 
 
 def refuse_committed(core: Core, operation_id: str, deadline: Deadline) -> None:
