@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import UnavailableError
 from tierstore.region.lives import PEERS
+from tierstore.testing.faulty_commits import FaultyCommits
 from tierstore.testing.faulty_moves import FaultyMoves
 from tierstore.testing.faulty_peers import FaultyPeers
 from tierstore.testing.plan import KINDS, Crash, FaultPlan, Kind
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Crash", "FaultPlan", "FaultyJournalDirectory", "FaultyRegion", "Kind"]
 
 
-class FaultyRegion(FaultyMoves, FaultyPeers):
+class FaultyRegion(FaultyMoves, FaultyPeers, FaultyCommits):
     """A region whose calls go wrong as `plan` says; otherwise `inner`, which it never changes."""
 
     @property

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tierstore.region.commits import DATA
 from tierstore.testing.memory_region import MemoryRegion
 from tierstore.testing.simulation.scheduler import NS_PER_MS
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tierstore.region.apply import Limits
     from tierstore.region.batch import Batch
+    from tierstore.region.commits import Commit, CommitReply
     from tierstore.region.peers import JoinReply, PeerPage
     from tierstore.region.protocol import BatchReply, Upkeep
     from tierstore.region.rows import Row
@@ -72,6 +74,13 @@ class ReadCommittedRegion(MemoryRegion):
             reply = super().join(page, timeout_s)
             reply.position = self._seen_without(drawn)
             return reply
+
+    def commit(self, commit: Commit, timeout_s: float) -> CommitReply:
+        """Judge and apply a commit; every key is locked, present or not."""
+        names = [f"{cell.space}/{cell.key}" for cell in commit.cells()]
+        keys = [cell.key for cell in commit.cells() if cell.space == DATA]
+        with self._overlapping(self._runtime.lock(), [*names, *keys]):
+            return super().commit(commit, timeout_s)
 
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from tierstore.testing.conformance.region.applying import Applying
 from tierstore.testing.conformance.region.changing import Changing
+from tierstore.testing.conformance.region.committing import Committing, Repeating
 from tierstore.testing.conformance.region.comparing import Comparing
 from tierstore.testing.conformance.region.concurrency import Concurrency
 from tierstore.testing.conformance.region.connecting import Connecting
+from tierstore.testing.conformance.region.contending import CommitFaults, Contending
 from tierstore.testing.conformance.region.faults import Faults
 from tierstore.testing.conformance.region.feed import Feed
 from tierstore.testing.conformance.region.hygiene import Hygiene
@@ -45,6 +47,10 @@ class RegionConformance(
     Uniting,
     Lateness,
     Comparing,
+    Committing,
+    Repeating,
+    Contending,
+    CommitFaults,
     Faults,
     Hygiene,
     Concurrency,
