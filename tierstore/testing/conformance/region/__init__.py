@@ -8,7 +8,7 @@ from tierstore.testing.conformance.region.committing import Committing, Repeatin
 from tierstore.testing.conformance.region.comparing import Comparing
 from tierstore.testing.conformance.region.concurrency import Concurrency
 from tierstore.testing.conformance.region.connecting import Connecting
-from tierstore.testing.conformance.region.contending import CommitFaults, Contending
+from tierstore.testing.conformance.region.contending import Contending
 from tierstore.testing.conformance.region.faults import Faults
 from tierstore.testing.conformance.region.feed import Feed
 from tierstore.testing.conformance.region.hygiene import Hygiene
@@ -50,7 +50,6 @@ class RegionConformance(
     Committing,
     Repeating,
     Contending,
-    CommitFaults,
     Faults,
     Hygiene,
     Concurrency,

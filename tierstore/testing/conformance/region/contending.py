@@ -1,4 +1,4 @@
-"""Commits at the same time, and commits in which something fails."""
+"""Commits at the same time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tierstore.errors import UnavailableError
 from tierstore.region.commits import version_of
-from tierstore.testing.conformance.harness import TIMEOUT_S, need
+from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.region.committer import (
     Committer,
     absent,
@@ -20,15 +19,12 @@ from tierstore.testing.conformance.region.committer import (
 )
 from tierstore.testing.conformance.region.committing import CommitBench
 from tierstore.testing.conformance.together import Waiting, outcomes_of, together
-from tierstore.testing.conformance.wrecking import wrecked
-from tierstore.testing.plan import KINDS
 from tierstore.values.msgpack import pack, unpack
 
 if TYPE_CHECKING:
     from tierstore.region.commits import CommitReply, Version
     from tierstore.runtime.manual import ManualRuntime
     from tierstore.testing.conformance.region.harness import RegionHarness
-    from tierstore.testing.plan import Kind
 
 WRITERS, ROUNDS = 4, 12
 
@@ -37,124 +33,124 @@ class Contending(CommitBench):
     """Strictly serializable, whoever commits at the same time."""
 
     @pytest.fixture
-    def shared(
+    def crowd(
         self, committer: Committer, harness: RegionHarness, clock: ManualRuntime
     ) -> Committer:
         """One whom threads share; it waits as the system does."""
         return Committer(harness.open(Waiting(clock)), clock)
 
-    def test_of_those_who_expect_one_version_one_wins(self, shared: Committer) -> None:
+    def test_of_those_who_expect_one_version_one_wins(self, crowd: Committer) -> None:
         """So counting by compare-and-set loses nothing."""
 
         def count() -> None:
             for _ in range(ROUNDS):
-                while not _add_one(shared, "n"):
+                while not _add_one(crowd, "n"):
                     pass
 
         together(*[count] * WRITERS)
-        assert unpack(shared.payload("n") or b"") == WRITERS * ROUNDS
+        assert unpack(crowd.payload("n") or b"") == WRITERS * ROUNDS
 
-    def test_of_those_who_find_a_key_absent_one_creates_it(self, shared: Committer) -> None:
+    def test_of_those_who_find_a_key_absent_one_creates_it(self, crowd: Committer) -> None:
         """In either space: a key that is not there is locked all the same."""
         for number in range(ROUNDS):
             for key in (f"k{number}", f":k{number}"):
-                calls = [partial(shared.commit, absent(key), put(key))] * WRITERS
+                calls = [partial(crowd.commit, absent(key), put(key))] * WRITERS
                 verdicts = [cast("CommitReply", found).verdict for found in outcomes_of(calls)]
                 assert sorted(verdicts) == ["committed", *["conflict"] * (WRITERS - 1)]
 
-    def test_no_write_skew_over_keys_that_are_absent(self, shared: Committer) -> None:
+    def test_no_write_skew_over_keys_that_are_absent(self, crowd: Committer) -> None:
         """Two who each write what the other has found absent: one of them is refused."""
         for number in range(ROUNDS):
             a, b = f"a{number}", f":b{number}"
             calls = [
-                partial(shared.commit, absent(a), put(b)),
-                partial(shared.commit, absent(b), put(a)),
+                partial(crowd.commit, absent(a), put(b)),
+                partial(crowd.commit, absent(b), put(a)),
             ]
             verdicts = [cast("CommitReply", found).verdict for found in outcomes_of(calls)]
             assert sorted(verdicts) == ["committed", "conflict"]
 
-    def test_no_write_skew_over_keys_that_are_there(self, shared: Committer) -> None:
+    def test_no_write_skew_over_keys_that_are_there(self, crowd: Committer) -> None:
         """Nor where each checks what the other writes."""
         for number in range(ROUNDS):
             a, b = f"a{number}", f"b{number}"
-            versions = shared.put(a), shared.put(b)
+            versions = crowd.put(a), crowd.put(b)
             calls = [
-                partial(shared.commit, has(a, versions[0]), has(b, versions[1]), put(key))
+                partial(crowd.commit, has(a, versions[0]), has(b, versions[1]), put(key))
                 for key in (a, b)
             ]
             verdicts = [cast("CommitReply", found).verdict for found in outcomes_of(calls)]
             assert sorted(verdicts) == ["committed", "conflict"]
 
-    def test_one_operation_sent_by_several_at_once_happens_once(self, shared: Committer) -> None:
+    def test_one_operation_sent_by_several_at_once_happens_once(self, crowd: Committer) -> None:
         """All are told of the same version, and all but one that it was before."""
         for number in range(ROUNDS):
-            key, name = f"k{number}", shared.operation()
-            calls = [partial(shared.commit, absent(key), put(key), operation_id=name)] * WRITERS
+            key, name = f"k{number}", crowd.operation()
+            calls = [partial(crowd.commit, absent(key), put(key), operation_id=name)] * WRITERS
             replies = [cast("CommitReply", found) for found in outcomes_of(calls)]
             assert {reply.verdict for reply in replies} == {"committed"}
             assert len({reply.version for reply in replies}) == 1
             assert [reply.repeated for reply in replies].count(False) == 1
 
-    def test_one_id_for_two_requests_at_once_is_of_one(self, shared: Committer) -> None:
+    def test_one_id_for_two_requests_at_once_is_of_one(self, crowd: Committer) -> None:
         """The other is refused, although it names other keys."""
         for number in range(ROUNDS):
             name = f"mine {number}"
             calls = [
-                partial(shared.commit, put(f"{n}/{number}"), operation_id=name) for n in range(3)
+                partial(crowd.commit, put(f"{n}/{number}"), operation_id=name) for n in range(3)
             ]
             verdicts = [cast("CommitReply", found).verdict for found in outcomes_of(calls)]
             assert sorted(verdicts) == ["committed", "reused", "reused"]
-            written = [shared.payload(f"{n}/{number}") for n in range(3)]
+            written = [crowd.payload(f"{n}/{number}") for n in range(3)]
             assert written == [b"\x01" if v == "committed" else None for v in verdicts]
 
-    def test_what_is_asked_about_while_it_is_committed(self, shared: Committer) -> None:
+    def test_what_is_asked_about_while_it_is_committed(self, crowd: Committer) -> None:
         """It has happened or it never does, as the answers say."""
         for number in range(ROUNDS):
-            key, name = f"k{number}", shared.operation()
+            key, name = f"k{number}", crowd.operation()
             commit, settle = outcomes_of(
                 [
-                    partial(shared.commit, put(key), operation_id=name),
-                    partial(shared.region.settle, name, TIMEOUT_S),
+                    partial(crowd.commit, put(key), operation_id=name),
+                    partial(crowd.region.settle, name, TIMEOUT_S),
                 ]
             )
             verdicts = cast("CommitReply", commit).verdict, cast("CommitReply", settle).verdict
             assert verdicts in (("committed", "committed"), ("late", "abandoned"))
-            assert shared.payload(key) == (b"\x01" if verdicts[0] == "committed" else None)
+            assert crowd.payload(key) == (b"\x01" if verdicts[0] == "committed" else None)
 
-    def test_money_is_neither_made_nor_lost(self, shared: Committer) -> None:
+    def test_money_is_neither_made_nor_lost(self, crowd: Committer) -> None:
         """Transfers between accounts, and readers who see the sum whenever they look."""
         accounts = [f"account/{number}" for number in range(4)]
-        shared.commit(*[put(key, pack(100)) for key in accounts])
+        crowd.commit(*[put(key, pack(100)) for key in accounts])
         done = list[bool]()
 
         def transfer(first: int) -> None:
             for number in range(ROUNDS):
                 source, target = accounts[first], accounts[(first + 1 + number % 3) % 4]
-                while not _transfer(shared, source, target):
+                while not _transfer(crowd, source, target):
                     pass
             done.append(True)
 
         def audit() -> None:
             while len(done) < 3:
-                rows = shared.region.read(accounts, 0, TIMEOUT_S).rows
+                rows = crowd.region.read(accounts, 0, TIMEOUT_S).rows
                 assert sum(_number(row.record.payload) for row in rows.values()) == 400
 
         together(audit, *[partial(transfer, number) for number in range(3)])
 
-    def test_versions_of_a_key_grow_in_the_order_of_its_writes(self, shared: Committer) -> None:
+    def test_versions_of_a_key_grow_in_the_order_of_its_writes(self, crowd: Committer) -> None:
         """Whoever reads sees them grow; no two commits have the same number."""
         given: list[int] = []
         done = list[bool]()
 
         def write(number: int) -> None:
             for _ in range(ROUNDS):
-                given.append(shared.put("k").number)
+                given.append(crowd.put("k").number)
             done.append(True)
 
         def read() -> None:
             last = 0
             while len(done) < 3:
-                row = shared.region.read(["k"], 0, TIMEOUT_S).rows.get("k")
+                row = crowd.region.read(["k"], 0, TIMEOUT_S).rows.get("k")
                 number = 0 if row is None else version_of(row).number
                 assert number >= last
                 last = number
@@ -163,7 +159,7 @@ class Contending(CommitBench):
         assert len(set(given)) == 3 * ROUNDS
 
     def test_keys_named_in_any_order_never_block_each_other_for_good(
-        self, shared: Committer
+        self, crowd: Committer
     ) -> None:
         """Locks are taken in one order, whatever the commit says."""
         keys = ["a", "b", "c", ":a", ":b"]
@@ -173,61 +169,22 @@ class Contending(CommitBench):
                 at = (number + step) % len(keys)
                 order = [*keys[at:], *keys[:at]][:: 1 if step % 2 else -1]
                 writes = [put(key) if n % 2 else delete(key) for n, key in enumerate(order)]
-                assert shared.commit(*writes).verdict == "committed"
+                assert crowd.commit(*writes).verdict == "committed"
 
         together(*[partial(write, number) for number in range(WRITERS)])
 
-    def test_a_longer_life_does_not_bring_back_what_was_replaced(self, shared: Committer) -> None:
+    def test_a_longer_life_does_not_bring_back_what_was_replaced(self, crowd: Committer) -> None:
         """EXTEND under a check of the version and a put of another: the put stands."""
         for number in range(ROUNDS):
             key = f"k{number}"
-            version = shared.put(key, b"\x01", 60_000)
+            version = crowd.put(key, b"\x01", 60_000)
             outcomes_of(
                 [
-                    partial(shared.commit, has(key, version), extend(key, 120_000)),
-                    partial(shared.commit, put(key, b"\x02")),
+                    partial(crowd.commit, has(key, version), extend(key, 120_000)),
+                    partial(crowd.commit, put(key, b"\x02")),
                 ]
             )
-            assert shared.payload(key) == b"\x02"
-
-
-class CommitFaults(CommitBench):
-    """Whatever fails in the middle, a commit happened whole or not at all."""
-
-    @pytest.fixture(params=KINDS)
-    def kind(self, request: pytest.FixtureRequest) -> Kind:
-        """What happens at the I/O that goes wrong."""
-        return cast("Kind", request.param)
-
-    @pytest.fixture
-    def frail(self, committer: Committer, harness: RegionHarness, kind: Kind) -> RegionHarness:
-        """The harness, if it can do faults, and the region survives those of this kind."""
-        need(harness, "faults")
-        if kind.startswith("crash") and not harness.open().capabilities.durable:
-            pytest.skip("the region declares that it is not durable: nothing survives a crash")
-        return harness
-
-    def test_a_commit_happens_whole_or_not_at_all(self, frail: RegionHarness, kind: Kind) -> None:
-        """At every I/O; sent again under its id, it has happened once."""
-        committer, name, payload = Committer(frail.open(), frail.clock), "", b""
-        count = 0
-
-        def commit() -> None:
-            nonlocal name, payload, count
-            count += 1
-            name, payload = committer.operation(), pack(count)
-            handle = Committer(frail.open(), frail.clock)
-            handle.commit(put("a", payload), put(":b", payload), put("c"), operation_id=name)
-
-        for error in wrecked(frail, kind, commit):
-            fresh = Committer(frail.open(), frail.clock)
-            found = {fresh.payload("a") == payload, fresh.records("b") == {"b": payload}}
-            assert len(found) == 1
-            has_happened = True in found
-            assert not (has_happened and isinstance(error, UnavailableError))
-            items = put("a", payload), put(":b", payload), put("c")
-            reply = fresh.commit(*items, operation_id=name)
-            assert (reply.verdict, reply.repeated) == ("committed", has_happened)
+            assert crowd.payload(key) == b"\x02"
 
 
 def _add_one(committer: Committer, key: str) -> bool:

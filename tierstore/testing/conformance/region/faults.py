@@ -14,6 +14,7 @@ from tierstore.region.peers import Peer, PeerPage
 from tierstore.region.rows import RegionInfo
 from tierstore.testing.conformance.harness import TIMEOUT_S, need
 from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
+from tierstore.testing.conformance.region.committer import Committer, put
 from tierstore.testing.conformance.region.link import Link
 from tierstore.testing.conformance.region.mover import Mover
 from tierstore.testing.conformance.region.peered import told
@@ -162,6 +163,30 @@ class Faults(RegionBench):
             assert not (has_happened and isinstance(error, UnavailableError))
             assert link.target.join(page, TIMEOUT_S).is_joined is not has_happened
             assert set(sender.payloads("a", "b").values()) == {payload}
+
+    def test_a_commit_happens_whole_or_not_at_all(self, frail: RegionHarness, kind: Kind) -> None:
+        """At every I/O; sent again under its id, it has happened once."""
+        if not frail.open().capabilities.cas:
+            pytest.skip("the adapter declares no `cas`")
+        committer, name, payload = Committer(frail.open(), frail.clock), "", b""
+        count = 0
+
+        def commit() -> None:
+            nonlocal name, payload, count
+            count += 1
+            name, payload = committer.operation(), b"%d" % count
+            handle = Committer(frail.open(), frail.clock)
+            handle.commit(put("a", payload), put(":b", payload), put("c"), operation_id=name)
+
+        for error in wrecked(frail, kind, commit):
+            fresh = Committer(frail.open(), frail.clock)
+            found = {fresh.payload("a") == payload, fresh.records("b") == {"b": payload}}
+            assert len(found) == 1
+            has_happened = True in found
+            assert not (has_happened and isinstance(error, UnavailableError))
+            items = put("a", payload), put(":b", payload), put("c")
+            reply = fresh.commit(*items, operation_id=name)
+            assert (reply.verdict, reply.repeated) == ("committed", has_happened)
 
     def test_upkeep_happens_whole_or_not_at_all(self, frail: RegionHarness, kind: Kind) -> None:
         """What is held is let in, or still held: never neither, never both."""
