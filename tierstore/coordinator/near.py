@@ -60,7 +60,7 @@ class Near:
         copy = Copy(row, at_s)
         with self._lock:
             known, written = self._copies.get(key), self._written.get(key)
-            if known is not None and known.at_s >= at_s:
+            if known is not None and is_older(row, at_s, known):
                 return
             if written is not None and (row is None or version_order(row) < order(written)):
                 return
@@ -77,6 +77,13 @@ class Near:
         """Forget the copy of a key."""
         with self._lock:
             self._copies.pop(key, None)
+
+
+def is_older(row: Row | None, at_s: float, known: Copy) -> bool:
+    """Whether what was asked for at that moment may be from before what is known."""
+    if row is None or known.row is None or version_order(row) == version_order(known.row):
+        return at_s < known.at_s
+    return version_order(row) < version_order(known.row)
 
 
 def order(version: Version) -> tuple[int, int]:

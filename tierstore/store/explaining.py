@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from tierstore.replica.outbox import Outbox
     from tierstore.store.core import Core
 
+STRONG_READS = (
+    "it is strong: reads ask the coordinator, but one that names a `max_age` may be answered by a"
+    " copy here"
+)
 _UNKNOWN = (
     "home object version size_bytes age_s expires_at edge_reads_per_s edge_writes_per_s"
     " accesses_per_s created_at written_at accessed_at entered_at moves wanted last_error"
@@ -236,7 +240,7 @@ class _Place:
             "size_bytes": self._size_bytes,
             "age_s": self._here.age_s,
             "expires_at": seconds_of(record.expires_at_ms),
-            "written_at": seconds_of(physical_ms(record.stamp)),
+            "written_at": seconds_of(physical_ms(_written(record, self._rule))),
             "edge_reads_per_s": rate_per_s(self._facts.reads, half_life_s),
             "edge_writes_per_s": rate_per_s(self._facts.writes, half_life_s),
         }
@@ -247,6 +251,9 @@ class _Place:
         home, copy = self._placement.reasons
         if self._row is not None:
             yield home
+        if self._rule.consistency == "strong":
+            yield STRONG_READS
+            return
         yield copy
         if self._placement.edge and not self._facts.is_resident:
             yield "it is not at the edge: not used here, or evicted for more useful keys"
@@ -308,6 +315,11 @@ class _Place:
             return seconds_of(row.due_ms)
         wait_s = self._placement.review_in_s
         return None if wait_s == inf else self._now_ms / MS_PER_S + wait_s
+
+
+def _written(record: Record, rule: Rule) -> int:
+    """The stamp of the last write: a strong record has its number in place of one."""
+    return record.touch if rule.consistency == "strong" else record.stamp
 
 
 def _age_bound(rule: Rule) -> Iterator[str]:
