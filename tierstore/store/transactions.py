@@ -290,7 +290,8 @@ def sign(tx: Transaction, function: Callable[..., Any], result: Any) -> None:
 def run_result(tx: Transaction, result: Any) -> Any:
     """What a transaction that is committed returns: of one repeated, what the first did."""
     reply = tx._reply
-    return decode(reply.answer) if reply is not None and reply.repeated else result
+    is_named = tx._operation_id is not None
+    return decode(reply.answer) if is_named and reply is not None and reply.repeated else result
 
 
 def refuse_last(error: Exception, *, is_last: bool) -> tuple[bool, Any]:
