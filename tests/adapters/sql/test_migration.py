@@ -32,7 +32,7 @@ PAYLOADS = {
 POSITIONS = {"b/with ttl": 2, "c": 3, "ключ": 4, "gone": 6, "a": 7}
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 2, 3, 4])
 def version(request):
     """The schema of the old database."""
     return request.param
@@ -125,7 +125,7 @@ def test_it_is_migrated_once_and_equals_a_new_one(old, open_region, tmp_path):
     assert f'INSERT INTO "ts_region" VALUES(1,{SCHEMA_VERSION},' in "\n".join(migrated)
 
 
-STEPS = {1: 11, 2: 2, 3: 1}
+STEPS = {1: 11, 2: 2, 3: 1, 4: 8}
 """How many statements lead from a schema to the next one."""
 
 
