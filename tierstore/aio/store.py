@@ -153,15 +153,9 @@ class AsyncStore(AsyncStrongVerbs):
         `.pages(size)` gives resumable pages, also for `async for`. `timeout` bounds each page.
         """
         scan = self._store.scan(
-            prefix,
-            start=start,
-            end=end,
-            reverse=reverse,
-            limit=limit,
-            values=values,
-            cursor=cursor,
-            timeout=timeout,
-        )
+            prefix, start=start, end=end, reverse=reverse, limit=limit, values=values,
+            cursor=cursor, timeout=timeout,
+        )  # fmt: skip
         return AsyncScan(self._core, self._workers, scan)
 
     def watch(self, prefix: str = "", *, since: str | None = None) -> AsyncWatch:
@@ -178,19 +172,21 @@ class AsyncStore(AsyncStrongVerbs):
         metadata: Mapping[str, str] | None = None,
         *,
         timeout: float | None = None,
+        operation_id: str | None = None,
     ) -> None:
         """Replace the value, the TTL and the metadata of `key`; see `Store.put`.
 
         `value` is encoded before this gives way, so it may be changed afterwards.
         """
-        if ttl is OMITTED and metadata is None and value.__class__ is bytes:
+        is_plain = ttl is OMITTED and metadata is None and operation_id is None
+        if is_plain and value.__class__ is bytes:
             entry = self._lookup(key) if key.__class__ is str else None
             if entry is not None:
                 self._workers.refuse_closing()
                 if self._rewrite(entry, value):
                     return
         await self._ensure_open(timeout)
-        await self._write([self._store._write(key, value, ttl, metadata)], timeout)
+        await self._write([self._store._write(key, value, ttl, metadata)], timeout, operation_id)
 
     async def put_many(
         self,
@@ -204,9 +200,12 @@ class AsyncStore(AsyncStrongVerbs):
         await self._ensure_open(timeout)
         await self._write(self._store._puts(items, ttl, metadata), timeout)
 
-    async def delete(self, key: str, *, timeout: float | None = None) -> None:
+    async def delete(
+        self, key: str, *, timeout: float | None = None, operation_id: str | None = None
+    ) -> None:
         """Let `key` be absent, whether it existed or not. Raises what `put` raises."""
-        await self.delete_many([key], timeout=timeout)
+        await self._ensure_open(timeout)
+        await self._write(self._store._deletes([key]), timeout, operation_id)
 
     async def delete_many(self, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """`delete` for several keys with one journal commit."""
@@ -386,8 +385,15 @@ class AsyncStore(AsyncStrongVerbs):
             del rules[full]
         return self._store._found(local)
 
-    async def _write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
-        core = self._core
+    async def _write(
+        self,
+        writes: Sequence[Write | ChangeWrite],
+        timeout: float | None,
+        operation_id: str | None = None,
+    ) -> None:
+        core, store = self._core, self._store
         self._workers.refuse_closing()  # what came now would miss the last flush
-        if writes and not core.write_now(writes):
+        if operation_id is not None:
+            await self._run(lambda s: store._write_named(writes, s, operation_id), timeout)
+        elif writes and not core.write_now(writes):
             await self._run(lambda left_s: core.write(writes, left_s), timeout)

@@ -8,11 +8,11 @@ from tierstore.store.resolving import Resolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
     from tierstore.handles.lease import Lease
-    from tierstore.handles.sequence import Sequence
+    from tierstore.handles.sequence import Sequence as Numbers
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.results import Outcome
     from tierstore.store.transactions import Transaction
@@ -115,12 +115,12 @@ class StrongVerbs(Resolver):
             key, ttl_s, Keeping(self._core, full, ttl_s, wait_s, seconds("timeout", timeout))
         )
 
-    def sequence(self, key: str) -> Sequence:
+    def sequence(self, key: str) -> Numbers:
         """Numbers that are each given once: `store.sequence("orders").next()`.
 
         The name needs no rule, and is no key that has a value.
         """
-        from tierstore.handles.sequence import Sequence
+        from tierstore.handles.sequence import Sequence as Numbers
 
         core, full = self._core, self._name(key)
 
@@ -129,9 +129,9 @@ class StrongVerbs(Resolver):
             core.ensure_open()
             return core.strong.sequences.next(full, deadline)
 
-        return Sequence(key, following)
+        return Numbers(key, following)
 
-    def _write_named(self, writes: list[Any], timeout: float | None, operation_id: str) -> None:
+    def _write_named(self, writes: Sequence[Any], timeout: float | None, operation_id: str) -> None:
         """Commit writes of strong keys once for this id."""
         from tierstore.store.strong import require_strong
 
