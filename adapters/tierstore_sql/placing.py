@@ -19,7 +19,7 @@ from tierstore_sql.rows import decode_bare_row, decode_key, encode_place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tierstore.region.moves import Review, Switch
+    from tierstore.region.moves import Refused, Review, Switch
     from tierstore.region.rows import Row
     from tierstore_sql.directory import Ledger
     from tierstore_sql.driver import Connection
@@ -97,6 +97,7 @@ def switch(ledger: Ledger, made: StoredObject | None, switches: Sequence[Switch]
     plan = plan_switch(rows, switches, ledger.now_ms)
     many(statements.SET_PLACE, [encode_place(row) for row in plan.writes])
     release(ledger, plan.released)
+    _keep_refused(ledger, plan.refused)
     if made is not None:
         live = len(plan.switched)
         dead_ms = None if live else ledger.now_ms
@@ -107,6 +108,17 @@ def switch(ledger: Ledger, made: StoredObject | None, switches: Sequence[Switch]
     if plan.switched and execute(statements.ANY_STAY).fetchone():
         many(statements.END_STAY, [(key.encode(),) for key in plan.switched])
     return plan.switched
+
+
+def _keep_refused(ledger: Ledger, refused: Sequence[Refused]) -> None:
+    """Keep for the operator what waited on rows and could not be applied."""
+    if not refused:
+        return
+    from tierstore_sql.upkeep import Kept, put_aside
+
+    for item in refused:
+        kept = Kept("quarantined", item.number, item.index, item.key, item.raw, item.reason)
+        put_aside(ledger, item.replica, [kept])
 
 
 def release(ledger: Ledger, names: Iterable[str]) -> None:

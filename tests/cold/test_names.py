@@ -155,8 +155,8 @@ def test_fields_out_of_bounds_are_refused(index, bad):
 
 
 def test_a_later_format_is_named():
-    with pytest.raises(CorruptionError, match="format 2; this version reads 1"):
-        decode_pointer(pack([2, "whatever"]), key="k")
+    with pytest.raises(CorruptionError, match="format 3; this version reads 1 and 2"):
+        decode_pointer(pack([3, "whatever"]), key="k")
 
 
 def add_missing():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tierstore.crdt.types import is_typed
 from tierstore.errors import FencedError, TierStoreError
 from tierstore.movement.budget import Budget, Slice
 from tierstore.movement.hold import PAUSE_S_MAX, Holds
@@ -21,6 +22,7 @@ from tierstore.movement.review import Reviewer
 from tierstore.region.moves import COLD, REGIONAL, StoredObject
 from tierstore.region.objects import mint_name
 from tierstore.region.pointer import encode_pointer
+from tierstore.region.waiting import base_of
 from tierstore.runtime import jitter
 from tierstore.tiers.cold import ColdReader
 from tierstore.tiers.segments import pack_segment, pack_value, verify
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from tierstore.movement.ground import Ground
     from tierstore.movement.review import Candidate, Packs
     from tierstore.placement.facts import Home
-    from tierstore.region.moves import Lease, Switch
+    from tierstore.record import Record
+    from tierstore.region.moves import Lease
     from tierstore.runtime import Runtime
     from tierstore.tiers.segments import Packed
 
@@ -229,19 +232,21 @@ class Mover:
         ground.directory.begin_move(lease.epoch, name, ground.regional_s)
         ground.objects.put(name, packed.parts, ground.cold_s)
         verify(ground.objects, packed, ground.cold_s)
-        moved = self._switch_to(lease, packed, pack)
+        moved = self._switch_to(lease, packed, pack, dict(records))
         self._unsettled.remove(name)
         if moved:
             self._runtime.sometimes("key went cold")
         ground.tally.demoted += len(moved)
         return len(moved)
 
-    def _switch_to(self, lease: Lease, packed: Packed, pack: Sequence[Candidate]) -> list[str]:
+    def _switch_to(
+        self, lease: Lease, packed: Packed, pack: Pack, records: dict[str, Record]
+    ) -> list[str]:
         ground = self._ground
         switches = [
-            candidate.switch(cold=encode_pointer(packed.pointers[candidate.row.key]))
+            candidate.to_object(encode_pointer(packed.pointers[key]), records[key].payload or b"")
             for candidate in pack
-            if candidate.row.key in packed.pointers
+            if (key := candidate.row.key) in packed.pointers
         ]
         made = StoredObject(
             packed.name, packed.stored_bytes, len(packed.pointers), 0, ground.now_ms(), None
@@ -253,21 +258,32 @@ class Mover:
     def _promote(self, lease: Lease, pack: Sequence[Candidate]) -> int:
         """How many of the keys came back to the region."""
         ground = self._ground
+        whole, damaged = self._with_waiting(pack)
         reply = ColdReader(ground.objects, runtime=ground.runtime).read(
-            {candidate.row.key: candidate.row for candidate in pack}, ground.cold_s
+            {candidate.row.key: candidate.row for candidate in whole}, ground.cold_s
         )
-        switches: list[Switch] = []
-        for candidate in pack:
-            payload = reply.payloads.get(candidate.row.key)
-            if payload is not None:
-                switches.append(candidate.switch(payload=payload))
+        switches = [
+            candidate.to_row(reply.payloads[key], reply.refused.get(key, ()))
+            for candidate in whole
+            if (key := candidate.row.key) in reply.payloads
+        ]
         moved = ground.directory.switch(lease.epoch, None, switches, ground.regional_s)
         if moved:
             self._runtime.sometimes("key came back from cold")
         ground.tally.promoted += len(moved)
         missing = dict.fromkeys(reply.missing, "its object is missing")
-        self._note_unread(lease, pack, missing | reply.corrupt)
+        self._note_unread(lease, pack, missing | reply.corrupt | damaged)
         return len(moved)
+
+    def _with_waiting(self, pack: Pack) -> tuple[list[Candidate], dict[str, str]]:
+        """The candidates with what waits on their rows, which no review has checked."""
+        typed = [candidate for candidate in pack if is_typed(candidate.row.record.type)]
+        if not typed:
+            return list(pack), {}
+        whole, corrupt = self._reviewer.whole(typed)
+        if any(base_of(candidate.row).waiting for candidate in whole):
+            self._runtime.sometimes("cold key came home with what waited")
+        return [c for c in pack if not is_typed(c.row.record.type)] + whole, corrupt
 
     def _note_unread(
         self, lease: Lease, pack: Sequence[Candidate], reasons: dict[str, str]

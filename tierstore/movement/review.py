@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import inf
 from typing import TYPE_CHECKING
 
+from tierstore.errors import CorruptionError
 from tierstore.frozen import as_dict
 from tierstore.placement.facts import Facts
 from tierstore.placement.heat import cold_half_life_s, decayed
 from tierstore.placement.home import LARGE_VALUE_BYTES, home_of, judge_home, review_in_s
 from tierstore.policy.model import barred_tiers
-from tierstore.record import ELSEWHERE
+from tierstore.record import ELSEWHERE, hash_payload
 from tierstore.region.moves import COLD, REGIONAL, Review, Switch
+from tierstore.region.rows import MOVABLE_TYPES
+from tierstore.region.waiting import base_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from tierstore.policy.model import TierName
     from tierstore.record import Record
     from tierstore.region.rows import Row
+    from tierstore.region.waiting import Waiting
 
 PACK_BYTES_MAX = 8 * 2**20
 PACK_ROWS_MAX = 1000
@@ -50,12 +54,21 @@ class Candidate:
         row = self.row
         return Review(row.key, row.position, row.due_ms, next_ms, self.wanted, error)
 
-    def switch(self, *, cold: bytes | None = None, payload: bytes | None = None) -> Switch:
-        """Its payload lies in an object, or in the row, from now on."""
+    def to_object(self, cold: bytes, payload: bytes) -> Switch:
+        """The `payload` of its row lies where `cold` points, from now on."""
         record = self.row.record
         return Switch(
-            self.row.key, record.stamp, record.replica, self.row.epoch, self.due_ms, cold, payload
-        )
+            self.row.key, record.stamp, record.replica, self.row.epoch, self.due_ms, cold,
+            digest=hash_payload(payload),
+        )  # fmt: skip
+
+    def to_row(self, payload: bytes, refused: Sequence[tuple[Waiting, str]] = ()) -> Switch:
+        """Its payload, with what waited for it but for the `refused`, lies in the row again."""
+        record = self.row.record
+        return Switch(
+            self.row.key, record.stamp, record.replica, self.row.epoch, self.due_ms,
+            payload=payload, refused=tuple(refused),
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -101,10 +114,15 @@ class Reviewer:
         for row in rows:
             wanted, next_ms = self._place(row, now_ms)
             home = COLD if row.cold is not None else REGIONAL
-            if row.record.payload is None or wanted == home:
+            is_folded = wanted == home == COLD and self._has_to_fold(row)
+            if row.record.payload is None or (wanted == home and not is_folded):
                 packs.stays.append(Review(row.key, row.position, row.due_ms, next_ms))
                 continue
-            _, next_ms = self._place(row, now_ms, home=wanted)
+            if is_folded:
+                wanted = REGIONAL
+            later, next_ms = self._place(row, now_ms, home=wanted)
+            if later != wanted:  # it only came home for what waited
+                next_ms = now_ms
             place = self._ground.rule_for(row.key).place
             placement = place.allows("edge"), tuple(sorted(place.residency))
             candidate = Candidate(row, wanted, next_ms, placement)
@@ -120,12 +138,40 @@ class Reviewer:
         barred = self._barred.get(rule.index)
         if barred is None:
             barred = self._barred[rule.index] = barred_tiers(self._ground.policy, rule)
+        if row.record.type not in MOVABLE_TYPES:  # the rule may have been another's
+            barred = (*barred, COLD)
         half_life_s = cold_half_life_s(rule.hotness)
         facts = facts_of(row, half_life_s, now_ms, home=home, barred=barred)
         verdict = judge_home(rule, facts)
         wait_s = review_in_s(verdict, rule, facts)
         next_ms = None if wait_s == inf else now_ms + max(1, int(wait_s * MS_PER_S) + 1)
         return home_of(verdict, facts), next_ms
+
+    def _has_to_fold(self, row: Row) -> bool:
+        """Whether a cold row has to come home for what waits on it. A damaged one stays as it is.
+
+        What may not stand in the region does not wait there, either.
+        """
+        try:
+            base = base_of(row)
+        except CorruptionError:
+            return False
+        is_barred = not self._ground.rule_for(row.key).place.allows("regional")
+        return base.is_due or (is_barred and bool(base.waiting))
+
+    def whole(self, pack: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, str]]:
+        """Those candidates whose rows are still as they were reviewed, with their rows as a whole.
+
+        And why those whose rows are damaged cannot be read.
+        """
+        reply = self._ground.directory.read([c.row.key for c in pack], 0, self._ground.regional_s)
+        whole = [
+            replace(candidate, row=row)
+            for candidate in pack
+            if (row := reply.rows.get(candidate.row.key)) is not None
+            and (row.position, row.epoch) == (candidate.row.position, candidate.row.epoch)
+        ]
+        return whole, reply.corrupt
 
     def load(self, pack: Sequence[Candidate]) -> tuple[list[tuple[str, Record]], dict[str, str]]:
         """The records of those candidates whose rows are still as they were reviewed.

@@ -19,11 +19,6 @@ TYPED = ("counter", "set", "document")
 _NOT_YET = "not available in this version"
 
 RULES: tuple[RuleRow, ...] = (
-    (
-        "hotness.cold",
-        lambda rule: rule.type in TYPED and rule.hotness.cold_per_s != "never",
-        f"counters, sets and documents that go cold are {_NOT_YET}",
-    ),
     ("type", lambda rule: rule.type == "bounded_counter", f"bounded_counter is {_NOT_YET}"),
     ("hotness.cold", lambda rule: rule.hotness.cold_per_s == "auto", f"auto is {_NOT_YET}"),
 )

@@ -149,6 +149,19 @@ def journal_is_there(subject: Subject) -> Findings:
         yield Fault(f"{subject.path}.durability", text)
 
 
+@reads(".type", ".hotness.cold", ".place")
+def counters_stay_in_their_rows(subject: Subject) -> Findings:
+    """There is nothing to be saved by moving a counter, and every increment would have to wait."""
+    rule = subject.rule
+    if rule.type not in ("counter", "bounded_counter"):
+        return
+    stays = f"a {rule.type} never leaves its row: it is small, and counted there"
+    if rule.hotness.cold_per_s != "never":
+        yield Fault(f"{subject.path}.hotness.cold", f"{stays}; leave cold out")
+    if not rule.place.allows("regional") and rule.place.allows("cold"):
+        yield Fault(f"{subject.path}.place", f"{stays}; allow regional")
+
+
 @reads(".hotness.hot", ".hotness.cold", ".hotness.hysteresis")
 def thresholds_leave_room(subject: Subject) -> Findings:
     """Between hot and cold must be room for the hysteresis of both."""
@@ -260,6 +273,7 @@ OF_RULES = (
     what_is_sold_survives,
     rights_do_not_expire,
     journal_is_there,
+    counters_stay_in_their_rows,
     thresholds_leave_room,
     storage_has_a_price,
     tiers_are_coherent,

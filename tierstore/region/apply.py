@@ -14,11 +14,12 @@ from tierstore.crdt.changes import change
 from tierstore.crdt.types import is_typed
 from tierstore.errors import DecodingError, EncodingError, InvalidKeyError, ValueTooLargeError
 from tierstore.keys import check_key
-from tierstore.record import ELSEWHERE, REGISTER, Record
+from tierstore.record import ELSEWHERE, REGISTER, Record, with_payload
 from tierstore.region.batch import CHANGE, JOIN, PUT, RESET, Delta, Poisoned
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.pointer import decode_pointer
-from tierstore.region.rows import EVENTUAL, ReplicaState, Row
+from tierstore.region.rows import EVENTUAL, MOVABLE_TYPES, ReplicaState, Row
+from tierstore.region.waiting import STATE_BYTES_MAX, changed
 from tierstore.stamp import at_ms, physical_ms
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tierstore.region.batch import Batch, Heat
 
 MS_PER_S = 1000
-STATE_BYTES_MAX = 25 * 2**20
 HALVINGS_MAX = 1000  # after which nothing is left, and the power would only underflow
 
 
@@ -210,8 +210,10 @@ def _change(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
     told = delta.record
     if told.touch > terms.stamp_max:
         told = register.with_lifetime(told, terms.stamp_max, told.expires_at_ms)
-    new = change(old, told, resets=delta.op == RESET, now_ms=terms.now_ms, actor=terms.actor)
-    if new is None or new is old:
+    cold = _waiting(row, delta, told, terms)
+    heard = told if cold is None else with_payload(told, None)
+    new = change(old, heard, resets=delta.op == RESET, now_ms=terms.now_ms, actor=terms.actor)
+    if new is None or (new is old and cold is None):
         return APPLIED
     if len(new.payload or b"") > STATE_BYTES_MAX:
         raise ValueTooLargeError(f"the state would have more than {STATE_BYTES_MAX} bytes")
@@ -219,8 +221,27 @@ def _change(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
         max(min(told.stamp, terms.stamp_max), 0 if old is None else old.stamp + 1),
         told.replica, new.payload, new.expires_at_ms, new.touch, None, new.type, new.generation,
     )  # fmt: skip
-    plan.writes[delta.key] = with_record(row, delta.key, new, terms)
+    put(plan, row, with_record(row, delta.key, new, terms, cold))
     return APPLIED
+
+
+def _waiting(row: Row | None, delta: Delta, told: Record, terms: Terms) -> bytes | None:
+    """What the row holds in place of its pointer if the change has to wait there, else None.
+
+    It has to if it needs the state, and that lies in an object: not if it begins another one.
+    """
+    if row is None or row.record.payload != ELSEWHERE or told.payload is None:
+        return None
+    if delta.op == RESET or not row.record.is_live(terms.now_ms):
+        return None
+    return changed(row, told, terms.actor)
+
+
+def put(plan: Plan, row: Row | None, new: Row) -> None:
+    """Write `new` in place of `row`, and tell of the object that it gives up."""
+    plan.writes[new.key] = new
+    if row is not None and row.cold is not None and new.cold is None:
+        plan.released.append(decode_pointer(row.cold, key=row.key).name)
 
 
 def join_register(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> int:
@@ -233,9 +254,7 @@ def join_register(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> in
     if new is None:
         return SUPERSEDED
     if new is not old and new != old:
-        changed = plan.writes[delta.key] = with_record(row, delta.key, new, terms)
-        if row is not None and row.cold is not None and changed.cold is None:
-            plan.released.append(decode_pointer(row.cold, key=row.key).name)
+        put(plan, row, with_record(row, delta.key, new, terms))
     return APPLIED if _has_won(new, delta.record) else SUPERSEDED
 
 
@@ -246,18 +265,22 @@ def _has_won(new: Record, record: Record) -> bool:
     return (new.touch, new.expires_at_ms) == (record.touch, record.expires_at_ms)
 
 
-def with_record(row: Row | None, key: str, record: Record, terms: Terms) -> Row:
+def with_record(
+    row: Row | None, key: str, record: Record, terms: Terms, cold: bytes | None = None
+) -> Row:
+    """`row` with another record; `cold` in place of its pointer if the payload stays there."""
     size = len(key.encode()) + len(record.payload or b"")
     now_ms = terms.now_ms
     is_reviewed = terms.is_tiered or (
         row is not None and (row.due_ms is not None or row.cold is not None)
     )
-    due_ms = now_ms if is_reviewed and record.type == REGISTER else None
+    due_ms = now_ms if is_reviewed and record.type in MOVABLE_TYPES else None
     if row is None:
         return Row(key, record, EVENTUAL, None, size, 0, 0, now_ms, now_ms, now_ms, 0.0, due_ms)
     entered_ms = row.entered_ms
     if record.payload == ELSEWHERE:
-        cold, size = row.cold, row.size
+        cold = cold or row.cold
+        size = row.size + len(cold or b"") - len(row.cold or b"")
     else:
         cold = None
         if row.cold is not None or row.record.payload is None:

@@ -18,7 +18,7 @@ from tierstore.errors import (
     InvalidArgumentError,
     ValueTooLargeError,
 )
-from tierstore.record import ELSEWHERE, REGISTER, Record, find_fault
+from tierstore.record import ELSEWHERE, REGISTER, Record, find_fault, with_payload
 from tierstore.region.apply import (
     STATE_BYTES_MAX,
     Plan,
@@ -26,11 +26,13 @@ from tierstore.region.apply import (
     find_poison,
     is_long_dead,
     join_register,
+    put,
     with_record,
 )
 from tierstore.region.batch import JOIN, PUT, Delta
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.rows import EVENTUAL
+from tierstore.region.waiting import base_of, encode_base, is_state, joined
 from tierstore.stamp import STAMP_MAX, at_ms, physical_ms
 
 if TYPE_CHECKING:
@@ -133,11 +135,41 @@ def _unite(plan: Plan, row: Row | None, state: Row, terms: Terms, *, is_late: bo
         return SUPERSEDED
     if old is not None and not is_late and _is_later_life(state.record, old, terms):
         old = None  # as it is where the new life began
+    if row is not None and old is not None and _is_open(old, state.record):
+        return _unite_cold(plan, row, state, terms)
     new = unite(old, state.record, terms.actor)
     if len(new.payload or b"") > STATE_BYTES_MAX:
         raise ValueTooLargeError(f"the state would have more than {STATE_BYTES_MAX} bytes")
     if old is None or new != old:
-        plan.writes[state.key] = with_record(row, state.key, new, terms)
+        put(plan, row, with_record(row, state.key, new, terms))
+    return APPLIED
+
+
+def _is_open(old: Record, told: Record) -> bool:
+    """Whether the join needs a state that lies in an object."""
+    is_one_life = old.generation == told.generation
+    return old.payload == ELSEWHERE and told.payload is not None and is_one_life
+
+
+def _unite_cold(plan: Plan, row: Row, state: Row, terms: Terms) -> int:
+    """Join a state into a cold row: it waits there, unless that is known to have it.
+
+    Equal versions have equal content. Else nobody can say here whether both sides are equal. So if
+    something is to wait, the version is a third one; and if nothing is, the row keeps its own, even
+    when it is the lower of two equal ones: that shows when the key has come home.
+    """
+    old, told = row.record, state.record
+    assert told.payload is not None
+    base = base_of(row)
+    is_equal = _version(old) == _version(told) or is_state(base, told.payload)
+    later = base if is_equal else joined(base, told.type, told.payload)
+    new = unite(old, with_payload(told, ELSEWHERE), terms.actor)  # which joins the lifetimes
+    if not is_equal:
+        third = max(old.stamp, told.stamp) + 1, terms.actor
+        new = register.with_lifetime(new, new.touch, new.expires_at_ms)
+        new.stamp, new.replica = _version(old) if later is base else third
+    if later is not base or new != old:
+        put(plan, row, with_record(row, row.key, new, terms, encode_base(later)))
     return APPLIED
 
 

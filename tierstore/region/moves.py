@@ -11,14 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from tierstore.record import ELSEWHERE, with_payload
+from tierstore.crdt.types import is_typed
+from tierstore.record import ELSEWHERE, Record, with_payload
+from tierstore.region.batch import Delta, encode_delta
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import Region
+from tierstore.region.rows import MOVABLE_TYPES
+from tierstore.region.waiting import based
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tierstore.region.rows import Row
+    from tierstore.region.waiting import Waiting
 
 REGIONAL: Final = "regional"
 COLD: Final = "cold"
@@ -80,7 +85,26 @@ class Switch:
     cold: bytes | None = None
     """The encoded pointer to the object that has it; None if it comes back to the row."""
     payload: bytes | None = None
-    """What comes back to the row."""
+    """What comes back to the row: of a set or document, with all that waited there."""
+    digest: bytes = b""
+    """The hash of the payload that `cold` points at, if the mover knows it."""
+    refused: tuple[tuple[Waiting, str], ...] = ()
+    """What waited and cannot be applied, with the reason: it is kept aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A change or state that waited on a cold row in vain, for the operator."""
+
+    replica: int
+    """Whose it was; 0: another region's."""
+    number: int
+    """The stamp of the row: with the next, what tells it from all others of that replica."""
+    index: int
+    key: str
+    raw: bytes
+    """The delta, encoded."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +164,15 @@ class SwitchPlan:
     """Keys that moved; the others were written, moved or deleted meanwhile."""
     released: list[str] = field(default_factory=list)
     """The object of each pointer that was given up, once a pointer."""
+    refused: list[Refused] = field(default_factory=list)
+    """What waited on rows that came home and could not be applied."""
 
 
 def plan_switch(rows: Mapping[str, Row], switches: Sequence[Switch], now_ms: int) -> SwitchPlan:
-    """What `switches` do to `rows`, those of their keys that exist. Pure."""
+    """What `switches` do to `rows`, those of their keys that exist. Pure.
+
+    Whatever waits on a cold row changes its version, so a switch never loses what it has not seen.
+    """
     plan = SwitchPlan()
     for switch in switches:
         row = rows.get(switch.key)
@@ -151,21 +180,44 @@ def plan_switch(rows: Mapping[str, Row], switches: Sequence[Switch], now_ms: int
             continue
         if (row.cold is None) is (switch.cold is None):
             continue  # it is there already
+        if switch.cold is not None and row.record.type not in MOVABLE_TYPES:
+            continue
         if row.cold is not None:
             plan.released.append(decode_pointer(row.cold, key=row.key).name)
-        payload = ELSEWHERE if switch.cold is not None else switch.payload
-        plan.writes.append(
-            replace(
-                row,
-                record=with_payload(row.record, payload),
-                cold=switch.cold,
-                epoch=row.epoch + 1,
-                entered_ms=now_ms,
-                due_ms=switch.due_ms,
-            )
-        )
+        plan.writes.append(_switched(row, switch, now_ms))
         plan.switched.append(switch.key)
+        plan.refused += _refused(row, switch, len(plan.refused))
     return plan
+
+
+def _switched(row: Row, switch: Switch, now_ms: int) -> Row:
+    payload = ELSEWHERE if switch.cold is not None else switch.payload
+    cold, size = switch.cold, row.size
+    if cold is not None and is_typed(row.record.type):
+        cold = based(decode_pointer(cold, key=row.key), row.record, switch.digest)
+    elif payload and is_typed(row.record.type):  # with what waited, it has another size
+        size = len(row.key.encode()) + len(payload)
+    return replace(
+        row,
+        record=with_payload(row.record, payload),
+        cold=cold,
+        size=size,
+        epoch=row.epoch + 1,
+        entered_ms=now_ms,
+        due_ms=switch.due_ms,
+    )
+
+
+def _refused(row: Row, switch: Switch, first: int) -> list[Refused]:
+    record, refused = row.record, []
+    for index, (waiting, reason) in enumerate(switch.refused, first):
+        told = Record(
+            record.stamp, waiting.origin, waiting.payload, type=record.type,
+            generation=record.generation if waiting.is_same_life else 0,
+        )  # fmt: skip
+        raw = encode_delta(Delta(row.key, waiting.op, told), waiting.origin)
+        refused.append(Refused(waiting.origin, record.stamp, index, row.key, raw, reason))
+    return refused
 
 
 def is_same(row: Row, seen: Switch) -> bool:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tierstore.region.objects import Kind
 
 POINTER_FORMAT = 1
+BASE_FORMAT = 2
+"""Of a pointer with what waits on top of it, as `tierstore.region.waiting` writes it."""
+_FIELDS = {POINTER_FORMAT: 5, BASE_FORMAT: 9}
 OFFSET_MAX = (1 << 63) - 1
 LENGTH_MAX = (1 << 40) - 1
 INDEX_MAX = (1 << 20) - 1
@@ -45,32 +48,48 @@ def encode_pointer(pointer: Pointer) -> bytes:
 
 
 def decode_pointer(raw: bytes, *, key: str) -> Pointer:
-    """The pointer in the row of `key`.
+    """The pointer in the row of `key`, whatever waits on top of what it points at.
 
-    Raises CorruptionError, naming `key` and the tier, if the bytes are not exactly what
-    `encode_pointer` wrote, or are of a format that this version does not know.
+    Raises CorruptionError, naming `key` and the tier, if the bytes are not exactly what was
+    written, or are of a format that this version does not know.
+    """
+    return pointer_of(decode_fields(raw, key=key), key=key)
+
+
+def decode_fields(raw: bytes, *, key: str) -> list[Any]:
+    """The fields of a pointer of either format, in their number; see `pointer_of`.
+
+    Raises CorruptionError.
     """
     try:
         fields = decode(raw)
     except DecodingError as exc:
-        raise _corrupt("is not readable", key) from exc
+        raise corrupt_pointer("is not readable", key) from exc
     if not isinstance(fields, list) or not fields or type(fields[0]) is not int:
-        raise _corrupt("is not a pointer", key)
-    if fields[0] != POINTER_FORMAT:
-        raise _corrupt(f"has format {fields[0]}; this version reads {POINTER_FORMAT}", key)
-    if len(fields) != 5 or type(fields[1]) is not str:
-        raise _corrupt("has malformed fields", key)
-    _, name, offset, length, index = fields
+        raise corrupt_pointer("is not a pointer", key)
+    if fields[0] not in _FIELDS:
+        known = f"{POINTER_FORMAT} and {BASE_FORMAT}"
+        raise corrupt_pointer(f"has format {fields[0]}; this version reads {known}", key)
+    if len(fields) != _FIELDS[fields[0]] or type(fields[1]) is not str:
+        raise corrupt_pointer("has malformed fields", key)
+    return fields
+
+
+def pointer_of(fields: list[Any], *, key: str) -> Pointer:
+    """The pointer that some fields tell. Raises CorruptionError."""
+    name, offset, length, index = fields[1:5]
     parsed = parse_name(name)
-    sound = _in_range(offset, 0, OFFSET_MAX) and _in_range(length, 1, LENGTH_MAX)
-    if parsed is None or not sound or not _in_range(index, 0, INDEX_MAX):
-        raise _corrupt("has malformed fields", key)
+    sound = is_within(offset, 0, OFFSET_MAX) and is_within(length, 1, LENGTH_MAX)
+    if parsed is None or not sound or not is_within(index, 0, INDEX_MAX):
+        raise corrupt_pointer("has malformed fields", key)
     return Pointer(name, parsed.kind, offset, length, index)
 
 
-def _in_range(value: Any, low: int, high: int) -> bool:
+def is_within(value: Any, low: int, high: int) -> bool:
+    """Whether a field is an integer in these bounds."""
     return type(value) is int and low <= value <= high
 
 
-def _corrupt(what: str, key: str) -> CorruptionError:
+def corrupt_pointer(what: str, key: str) -> CorruptionError:
+    """The error for the pointer of `key`, of which `what` is wrong."""
     return CorruptionError(f"the cold pointer of key {key!r} {what}", key=key, tier="cold")

@@ -11,6 +11,7 @@ from _blake2 import blake2b
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tierstore.record import DOCUMENT, REGISTER, SET
 from tierstore.region.lives import NOTHING
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ACTOR_BYTES = 6
 EVENTUAL, STRONG = 0, 1
+MOVABLE_TYPES = frozenset((REGISTER, SET, DOCUMENT))
+"""Counters never leave their rows: they have about 20 bytes for each region."""
 CONSISTENCY_CODES = {"eventual": EVENTUAL, "strong": STRONG}
 
 
@@ -30,7 +33,8 @@ class Row:
     """The state. Its payload is None if deleted, and `ELSEWHERE` if `cold` says where it is."""
     consistency: int = EVENTUAL
     cold: bytes | None = None
-    """An encoded pointer to the object that holds the payload, or None."""
+    """An encoded pointer to the object that holds the payload, or None. Of a set or document, with
+    what waits on top of that: see `tierstore.region.waiting`."""
     size: int = 0
     """Bytes of key and encoded value."""
     position: int = 0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tierstore.region.objects import ObjectTier
+    from tierstore.region.pointer import Pointer
     from tierstore.region.protocol import ReadReply
     from tierstore.region.rows import Row
     from tierstore.replica.deadline import Deadline
@@ -111,22 +112,32 @@ def fetch(
     though the row still points at it is damage of that key. Raises UnavailableError.
     """
     reply = state.link.read(keys, deadline, of)
-    missing: dict[str, bytes | None] = {}
+    missing: dict[str, Pointer] = {}
     for _ in range(ATTEMPTS_MAX):
         rows = elsewhere(reply.rows.values())
         if not rows:
             return reply
         gone = hydrate(state, reply.rows, reply.corrupt, rows, deadline)
-        stuck = [key for key in gone if missing.get(key) == rows[key].cold]
+        if not gone:
+            return reply
+        found = _pointers(rows, gone)
+        stuck = [key for key in gone if missing.get(key) == found[key]]
         for key in stuck:
-            reply.corrupt[key] = f"its object {_object_of(rows[key])} is missing"
+            reply.corrupt[key] = f"its object {found[key].name} is missing"
         if len(stuck) == len(gone):
             return reply
         state.runtime.sometimes("object gone before it was read")
-        missing = {key: rows[key].cold for key in gone}
+        missing = found
         deadline = deadline.renewed()
         reply = state.link.read(keys, deadline, of)
     raise UnavailableError(f"{len(missing)} keys were moved again and again while they were read")
+
+
+def _pointers(rows: dict[str, Row], keys: set[str]) -> dict[str, Pointer]:
+    """Where the payloads of `keys` lie, whatever waits on top of them, which may grow all the time."""
+    from tierstore.region.pointer import decode_pointer
+
+    return {key: decode_pointer(rows[key].cold or b"", key=key) for key in keys}
 
 
 def elsewhere(rows: Iterable[Row]) -> dict[str, Row]:

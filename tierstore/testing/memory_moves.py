@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from tierstore.errors import FencedError
 from tierstore.record import ELSEWHERE, with_payload
 from tierstore.region.moves import Lease, Overview, Stay, StoredObject, is_lease_over, plan_switch
+from tierstore.region.protocol import AsideEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tierstore.region.moves import Review, Switch
+    from tierstore.region.moves import Refused, Review, Switch
     from tierstore.region.rows import Row
     from tierstore.runtime import Lock
 
@@ -21,6 +22,7 @@ class MemoryMoves:
     """Leases, rows that are due, intents and objects, in dicts."""
 
     rows: dict[str, Row]
+    _aside: dict[tuple[str, int, int, int], AsideEntry]
     _lock: Lock
     _now_ms: Callable[[], int]
 
@@ -99,6 +101,7 @@ class MemoryMoves:
             for row in plan.writes:
                 self.rows[row.key] = row
             self._release(plan.released)
+            self._keep_refused(plan.refused)
             if made is not None:
                 live = len(plan.switched)
                 dead_ms = None if live else self._now_ms()
@@ -201,6 +204,13 @@ class MemoryMoves:
         self.stays[review.key] = Stay(
             review.wanted, review.error, tries, now_ms, review.due_ms or now_ms
         )
+
+    def _keep_refused(self, refused: Sequence[Refused]) -> None:
+        for item in refused:
+            entry = AsideEntry(
+                "quarantined", item.replica, item.number, item.key, item.reason, self._now_ms()
+            )
+            self._aside[entry.kind, item.replica, item.number, item.index] = entry
 
     def _release(self, names: Iterable[str]) -> None:
         for name in names:

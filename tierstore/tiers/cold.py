@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from tierstore.errors import CorruptionError
-from tierstore.record import decode
+from tierstore.errors import CorruptionError, DecodingError
+from tierstore.record import decode, hash_payload
 from tierstore.region.deadline import Deadline
 from tierstore.region.objects import VALUE, ByteRange, ObjectMissingError
-from tierstore.region.pointer import decode_pointer
+from tierstore.region.waiting import base_of, settled
 from tierstore.tiers.segments.frames import DamagedError, Decompressor
 from tierstore.tiers.segments.segment import FRAME_BYTES_MAX, open_block
 from tierstore.tiers.segments.value import ValueReader
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tierstore.region.objects import ObjectTier
     from tierstore.region.pointer import Pointer
     from tierstore.region.rows import Row
+    from tierstore.region.waiting import Base, Waiting
     from tierstore.runtime import Runtime
     from tierstore.tiers.segments.block import Block
 
@@ -41,11 +42,14 @@ class ColdReply:
     """What became of each key of a read: it is in exactly one of the three."""
 
     payloads: dict[str, bytes] = field(default_factory=dict)
-    """Encoded values. Touch and expiry are those of the row, whatever the object says."""
+    """Encoded values, with what waits for them in the row. Touch and expiry are those of the row,
+    whatever the object says."""
     missing: set[str] = field(default_factory=set)
     """Keys whose object is gone: read the row again. The same pointer twice is corruption."""
     corrupt: dict[str, str] = field(default_factory=dict)
     """Keys whose bytes are not what the row means, with the reason."""
+    refused: dict[str, list[tuple[Waiting, str]]] = field(default_factory=dict)
+    """What waits in rows and cannot be applied, so that it is not in the payload; and why."""
 
 
 @dataclass(slots=True)
@@ -53,7 +57,12 @@ class _Wanted:
     key: str
     record: Record
     """That of the row."""
-    pointer: Pointer
+    base: Base
+
+    @property
+    def pointer(self) -> Pointer:
+        """Where it lies."""
+        return self.base.pointer
 
 
 class BlockCache:
@@ -127,7 +136,7 @@ class ColdReader:
         for wanted in group:
             try:
                 stream = self._objects.stream(name, deadline.remaining_s())
-                reply.payloads[wanted.key] = _take_value(ValueReader(stream), wanted)
+                _settle(_take_value(ValueReader(stream), wanted), wanted, reply)
             except (DamagedError, CorruptionError) as exc:
                 reply.corrupt[wanted.key] = _reason(name, exc)
 
@@ -184,14 +193,14 @@ class ColdReader:
 def _decode_pointers(rows: Mapping[str, Row], reply: ColdReply) -> Iterable[_Wanted]:
     for key, row in rows.items():
         try:
-            pointer = decode_pointer(row.cold or b"", key=key)
+            base = base_of(row)
         except CorruptionError as exc:
             reply.corrupt[key] = str(exc)
             continue
-        if pointer.kind != VALUE and pointer.length > FRAME_BYTES_MAX:
+        if base.pointer.kind != VALUE and base.pointer.length > FRAME_BYTES_MAX:
             reply.corrupt[key] = f"the cold pointer of key {key!r} names a block that is too large"
             continue
-        yield _Wanted(key, row.record, pointer)
+        yield _Wanted(key, row.record, base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,17 +246,31 @@ def _take(name: str, block: Block, group: list[_Wanted], reply: ColdReply) -> No
             _check_version(wanted, record)
             if record.payload is None:
                 raise DamagedError("has a tombstone where the row points")
-            reply.payloads[wanted.key] = record.payload
+            _settle(record.payload, wanted, reply)
         except (DamagedError, CorruptionError) as exc:
             reply.corrupt[wanted.key] = _reason(name, exc)
 
 
 def _check_version(wanted: _Wanted, record: Record) -> None:
-    row = wanted.record
-    if record.stamp != row.stamp or record.replica != row.replica:
+    row, base = wanted.record, wanted.base
+    if record.stamp != base.stamp or record.replica != base.replica:
         raise DamagedError("has another version where the row points")
     if record.type != row.type or record.generation != row.generation:
         raise DamagedError("has another version where the row points")
+
+
+def _settle(payload: bytes, wanted: _Wanted, reply: ColdReply) -> None:
+    """Answer with the payload of an object, and with what waits for it in the row."""
+    base = wanted.base
+    if base.digest and base.digest != hash_payload(payload):
+        raise DamagedError("has another state than the row says")
+    try:
+        found = settled(base, wanted.record.type, payload)
+    except DecodingError as exc:
+        raise DamagedError(f"has no state of its type: {exc}") from exc
+    reply.payloads[wanted.key] = found.payload
+    if found.refused:
+        reply.refused[wanted.key] = found.refused
 
 
 def _take_value(reader: ValueReader, wanted: _Wanted) -> bytes:
