@@ -24,6 +24,7 @@ from tierstore.testing.conformance.region.scanning import Scanning
 from tierstore.testing.conformance.region.storing import Storing
 from tierstore.testing.conformance.region.uniting import Uniting
 from tierstore.testing.conformance.region.upkeep import Collecting, Keeping, Retiring
+from tierstore.testing.conformance.region.waiting import Waiting
 
 
 class RegionConformance(
@@ -43,6 +44,7 @@ class RegionConformance(
     Reviewing,
     Moving,
     Garbage,
+    Waiting,
     Peering,
     Uniting,
     Lateness,

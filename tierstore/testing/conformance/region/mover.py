@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from tierstore.record import hash_payload
 from tierstore.region.moves import Review, StoredObject, Switch
 from tierstore.region.objects import SEGMENT
 from tierstore.region.pointer import Pointer, encode_pointer
+from tierstore.region.waiting import Settled, base_of, settled
 from tierstore.runtime import now_ms
 from tierstore.testing.conformance.harness import TIMEOUT_S
 
@@ -23,13 +25,15 @@ UNKNOWN_NAME = f"a1/1-018bcfe56800-{0:016x}.seg"
 
 
 class Mover:
-    """Holds the lease and moves keys as it is told; objects are names only."""
+    """Holds the lease and moves keys as it is told; objects are names, and what was put there."""
 
     def __init__(self, region: Region, clock: Runtime, holder: int = 1) -> None:
         self.region = cast("Directory", region)
         self.clock, self.holder = clock, holder
         self.epoch = 0
         self._made = 0
+        self.contents: dict[tuple[str, str], bytes] = {}
+        """By name and key, what an object would hold."""
         self.lease()
 
     def lease(self, note: str | None = None, ttl_ms: int = TTL_MS) -> Lease:
@@ -64,7 +68,12 @@ class Mover:
             row = (seen or {}).get(key) or self.row(key)
             cold = encode_pointer(Pointer(name, SEGMENT, 0, 10, number))
             record = row.record
-            switches.append(Switch(key, record.stamp, record.replica, row.epoch, None, cold))
+            digest = b""
+            if record.payload:
+                self.contents[name, key] = record.payload
+                digest = hash_payload(record.payload)
+            seen_as = key, record.stamp, record.replica, row.epoch
+            switches.append(Switch(*seen_as, None, cold, digest=digest))
         made = StoredObject(name, 100, len(keys), 0, now_ms(self.clock), None)
         return name, self.region.switch(self.epoch, made, switches, TIMEOUT_S)
 
@@ -73,6 +82,20 @@ class Mover:
         row = seen or self.row(key)
         record = row.record
         item = Switch(key, record.stamp, record.replica, row.epoch, None, None, payload)
+        return self.region.switch(self.epoch, None, [item], TIMEOUT_S)
+
+    def meaning(self, key: str) -> Settled:
+        """What the cold row of a key means: what its object holds, and what waits on top."""
+        row = self.row(key)
+        base = base_of(row)
+        return settled(base, row.record.type, self.contents[base.pointer.name, key])
+
+    def bring_home(self, key: str, *, seen: Row | None = None) -> list[str]:
+        """Switch a cold set or document back to its row, with what waits: the keys that moved."""
+        found, row = self.meaning(key), seen or self.row(key)
+        record, refused = row.record, tuple(found.refused)
+        seen_as = key, record.stamp, record.replica, row.epoch
+        item = Switch(*seen_as, None, None, found.payload, refused=refused)
         return self.region.switch(self.epoch, None, [item], TIMEOUT_S)
 
     def settle(
