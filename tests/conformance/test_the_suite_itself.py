@@ -24,6 +24,7 @@ SUITES = {
     "regions": RegionConformance,
     "peers": RegionConformance,
     "lives": RegionConformance,
+    "waiting": RegionConformance,
     "objects": ObjectConformance,
     "edges": EdgeConformance,
     "shared": SharedConformance,

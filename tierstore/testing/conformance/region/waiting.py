@@ -179,7 +179,7 @@ class Waiting(PeeringBench):
         put_in(sender, "c")
         assert held(mover) == ["c"]
 
-    def test_a_delete_and_more_come_as_one_delta(self, mover: Mover, sender: Sender) -> None:
+    def test_a_delete_and_more_of_a_cold_key_come_as_one_delta(self, mover: Mover, sender: Sender) -> None:
         """Nothing of the object, nor of what waits, is in the life that begins."""
         name = go_cold(sender, mover, "a")
         put_in(sender, "b")
