@@ -119,6 +119,8 @@ class ColdReader:
         by_object: dict[str, list[_Wanted]] = {}
         for wanted in _decode_pointers(rows, reply):
             by_object.setdefault(wanted.pointer.name, []).append(wanted)
+            if wanted.base.waiting:
+                self._runtime.sometimes("cold key read with what waited")
         for name, group in by_object.items():
             try:
                 if group[0].pointer.kind == VALUE:

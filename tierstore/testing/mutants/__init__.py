@@ -23,6 +23,7 @@ from tierstore.testing.mutants import (
     sets,
     sweeping,
     typed,
+    waiting,
 )
 from tierstore.testing.mutants.mutant import Law, Mutant, Scenario, World
 from tierstore.testing.mutants.planting import both, patched, plants
@@ -36,6 +37,7 @@ FAMILIES = {
     "Registers, stamps, deletes, lifetimes": registers.MUTANTS,
     "Counters and sets": typed.MUTANTS,
     "Moves": moves.MUTANTS,
+    "Cold sets": waiting.MUTANTS,
     "Sweeping": sweeping.MUTANTS,
     "Bounds": bounds.MUTANTS,
     "Links between regions": links.MUTANTS,

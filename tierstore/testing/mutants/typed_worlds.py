@@ -49,3 +49,17 @@ SLOW_LISTING = World(
         latency_ms_max=200, flush_ms=1000,
     ),
 )  # fmt: skip
+COLD_LISTING = World(
+    "cold listing",
+    Options(
+        nodes=2, machines=2, clients=1, families=("cold set",), keys=4, operations=200,
+        pause_ms_max=1000, latency_ms_max=20, lulls=0.06,
+    ),
+)  # fmt: skip
+FLEETING_COLD_LISTING = World(
+    "fleeting cold listing",
+    Options(
+        nodes=2, machines=2, clients=1, families=("cold renewed set",), keys=4, operations=200,
+        pause_ms_max=1000, latency_ms_max=20, lulls=0.06,
+    ),
+)  # fmt: skip

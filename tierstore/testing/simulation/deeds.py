@@ -1,7 +1,7 @@
 """What a history says of counters and sets: deeds and sights, by key.
 
 Both are told as items. Those of a counter are its increments, each another power of four, so that a
-sum tells which it is made of; those of a set are its elements.
+sum tells which it is made of; those of a set are its elements, those of a document its names.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Typed:
 
     def items_of(self, key: str, value: Any) -> frozenset[Item]:
         """What the value of `key` consists of; none if it is absent."""
-        if self.families[key].type == "set":
+        if self.families[key].type in ("set", "document"):
             return frozenset(value or ())
         counts, _ = taken_apart(value or 0, self._amounts.get(key, []))
         return frozenset(amount for amount, times in counts.items() if times)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TYPES = ("register", "counter", "set")
+TYPES = ("register", "counter", "set", "document")
 """What a simulation knows to use."""
 MS_PER_S = 1000
 VALUE_BYTES = 1024
@@ -47,7 +47,7 @@ class Family:
 
     @property
     def is_typed(self) -> bool:
-        """Whether these are counters or sets."""
+        """Whether these are counters, sets or documents."""
         return self.type != "register"
 
 
@@ -65,8 +65,12 @@ def families_of(policy: Policy, count: int) -> tuple[Family, ...]:
 
 
 def is_simulated(rule: Rule) -> bool:
-    """Whether keys of `rule` are what the simulator knows."""
-    return rule.type in TYPES and rule.consistency == "eventual"
+    """Whether keys of `rule` are what the simulator knows.
+
+    It does not know what becomes of edits of a document that has expired meanwhile.
+    """
+    is_lasting = rule.type != "document" or rule.ttl_s is None
+    return rule.type in TYPES and rule.consistency == "eventual" and is_lasting
 
 
 def hastened(policy: Policy) -> Policy:

@@ -16,6 +16,8 @@ GOALS = frozenset((
     "change counted, and its answer lost",
     "change of a retired replica set aside",
     "change waited beyond its lifetime",
+    "cold key came home with what waited",
+    "cold key read with what waited",
     "copy given up",
     "dead rows forgotten",
     "counter counted in several regions",

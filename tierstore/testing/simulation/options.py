@@ -25,6 +25,9 @@ TYPED = (
     "renewed set", "aged set", "never set",
 )  # fmt: skip
 """Families of counters and sets, which come in addition."""
+COLD_TYPED = ("cold set", "cold renewed set", "cold document")
+"""Families of sets and documents that go cold, which come in addition to those."""
+COLD_TYPED_SHARE = 0.1
 TYPED_SHARE = 0.15
 """How often a world has one of them; so there are two in most, whose keys are much in use."""
 
@@ -38,15 +41,15 @@ WINDOWS = (
 STRONGER_FAULTS = ("clone", "restore", "drift")
 """Faults outside of what is promised so far: only where they are asked for by name."""
 
+_COLD: dict[str, object] = {
+    "hotness": {"cold": "60/min", "half_life": "2s", "hysteresis": 1.5},
+    "min_residency": {"edge": "0s", "regional": "300ms"},
+}
 _RULES: dict[str, dict[str, object]] = {
     "memory": {"match": "m/*", "durability": "memory"},
     "journal": {"match": "j/*"},
     "regional": {"match": "r/*", "durability": "regional"},
-    "cold": {
-        "match": "c/*",
-        "hotness": {"cold": "60/min", "half_life": "2s", "hysteresis": 1.5},
-        "min_residency": {"edge": "0s", "regional": "300ms"},
-    },
+    "cold": {"match": "c/*", **_COLD},
     "ttl": {"match": "t/*", "ttl": "3s", "durability": "memory"},
     "age": {"match": "a/*", "read": {"max_age": "2s"}},
     "never": {"match": "n/*", "durability": "regional", "place": {"never": ["edge"]}},
@@ -86,6 +89,16 @@ _RULES: dict[str, dict[str, object]] = {
         "durability": "regional",
         "place": {"never": ["edge"]},
     },
+    "cold set": {"match": "w/*", "type": "set", **_COLD},
+    "cold renewed set": {
+        "match": "x/*",
+        "type": "set",
+        "ttl": "3s",
+        "ttl_renew": "write",
+        "durability": "regional",
+        **_COLD,
+    },
+    "cold document": {"match": "y/*", "type": "document", **_COLD},
 }
 _UNJOURNALED = frozenset(
     name for name, rule in _RULES.items() if rule.get("durability", "journal") != "journal"
@@ -200,6 +213,8 @@ def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> O
     families = tuple(name for name in FAMILIES if chance.random() < 0.45)
     types = Chance(seed, "types")
     typed, is_slow = _draw_typed(types), types.random() < 0.15
+    cold = Chance(seed, "cold types")
+    typed_cold = tuple(name for name in COLD_TYPED if cold.random() < COLD_TYPED_SHARE)
     horizon_s = HORIZON_S if typed and types.random() < RETIRING_SHARE else 0
     if horizon_s:
         windows = (*windows, *(kind for kind in ("pause", "crash") if kind not in windows))
@@ -208,7 +223,7 @@ def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> O
         machines=chance.randint(1, nodes),
         clients=chance.choice((1, 2, 2, 3)),
         region=chance.choice(("memory", "read committed", "sqlite")),
-        families=typed if horizon_s else (families or (chance.choice(FAMILIES),)) + typed,
+        families=typed if horizon_s else (families or (chance.choice(FAMILIES),)) + typed + typed_cold,
         keys=chance.choice((1, 2, 3, 5)),
         operations=operations,
         pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
@@ -264,5 +279,5 @@ def _horizon(options: Options) -> dict[str, object]:
 
 
 def prefix_of(family: str) -> str:
-    """What the keys of one of FAMILIES or TYPED begin with: a letter and a slash."""
+    """What the keys of one of FAMILIES, TYPED or COLD_TYPED begin with: a letter and a slash."""
     return str(_RULES[family]["match"])[:2]

@@ -70,6 +70,7 @@ def play(script: Script, *, policy: Policy | None = None, is_told: bool = False)
         cluster = Cluster(script.seed, script.options, folder, policy=policy, is_told=is_told)
         workload = Workload(cluster, script)
         try:
+            _load_documents(cluster)
             with sealed():
                 violations = _play(cluster, workload, script)
             dumps = ending.dump(cluster) if is_told else {}
@@ -87,6 +88,14 @@ def play(script: Script, *, policy: Policy | None = None, is_told: bool = False)
             cluster.teller.moments,
             dumps,
         )
+
+
+def _load_documents(cluster: Cluster) -> None:
+    """Make a document, if the run has any: with the first one pycrdt loads what is sealed then."""
+    if any(family.type == "document" for family in cluster.families):
+        from tierstore.crdt import document, guard
+
+        guard.hydrated(document.empty())
 
 
 def _play(cluster: Cluster, workload: Workload, script: Script) -> list[str]:

@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt.types import type_of
+from tierstore.record import with_payload
+from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing import checkers
 from tierstore.testing.simulation.observed import life_of
 from tierstore.testing.simulation.typed import TypedJudge
+from tierstore.tiers.cold import ColdReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,8 +48,15 @@ def check(
         for row in rows.values():
             watch.look_at_row(site, row)
     now_ms = cluster.server_clock.time_ns() // NS_PER_MS
-    values = {key: value_of(rows.get(key), now_ms) for key in typed.families}
-    found = list(_converged(typed, values))
+    whole = _brought(cluster, rows)
+    damaged = rows.keys() - whole.keys()
+    values = {key: value_of(whole.get(key), now_ms) for key in typed.families.keys() - damaged}
+    found = [
+        f"{key} is damaged, though nothing was spoilt"
+        for key in sorted(damaged)
+        if not cluster.objects.flipped
+    ]
+    found += _converged(typed, values)
     for key, family in typed.families.items():
         if family.type == "counter":
             reads = _LAST if is_doubtful else _READS
@@ -55,8 +65,18 @@ def check(
     return found
 
 
+def _brought(cluster: Cluster, rows: dict[str, Row]) -> dict[str, Row]:
+    """The rows with their payloads, wherever those are; without those whose object is damaged."""
+    cold = {key: row for key, row in rows.items() if row.cold is not None}
+    reply = ColdReader(cluster.objects, runtime=ManualRuntime(seed=1)).read(cold, TIMEOUT_S)
+    brought = {key: row for key, row in rows.items() if row.cold is None}
+    for key, payload in reply.payloads.items():
+        brought[key] = replace(cold[key], record=with_payload(cold[key].record, payload))
+    return brought
+
+
 def value_of(row: Row | None, now_ms: int) -> Any:
-    """What the row of a counter or a set holds now; None if there is nothing."""
+    """What the row of a counter, set or document holds now; None if there is nothing."""
     if row is None or row.record.payload is None or not row.record.is_live(now_ms):
         return None
     type_ = type_of(row.record.type)
@@ -68,7 +88,7 @@ def _converged(typed: Typed, values: dict[str, Any]) -> Iterator[str]:
     states: dict[str, dict[str, frozenset[Item]]] = {}
     for key, sights in typed.sights.items():
         for sight in sights:
-            if sight.verb in ("copy", "final"):
+            if sight.verb in ("copy", "final") and key in values:
                 states.setdefault(f"{sight.verb} of {sight.life}", {})[key] = sight.items
     if states:
         expected = {key: typed.items_of(key, value) for key, value in values.items()}

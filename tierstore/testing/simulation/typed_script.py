@@ -30,6 +30,7 @@ VERBS = {
         "add": 26, "discard": 20, "all": 18, "contains": 8, "get": 4, "read": 2, "fresh": 5,
         "scan": 5, "exists": 2, "delete": 5, "touch": 5,
     },
+    "document": {"add": 40, "get": 20, "read": 8, "fresh": 10, "scan": 6, "exists": 4},
 }  # fmt: skip
 """What clients do to keys of a type, and how often."""
 
@@ -77,6 +78,9 @@ class Mixer:
             verb = "get"
         if verb == "touch":
             return replace(step, verb=verb, ttl_ms=self._chance.choice((500, 2000, 10_000)))
+        if family.type == "document":
+            names = (f"only {step.number}",) if verb == "add" else ()
+            return replace(step, verb=verb, elements=names)
         if family.type == "set":
             return replace(step, verb=verb, elements=self._draw_elements(step, verb))
         if verb == "add" and self._adds[key] < ADDS_MAX:

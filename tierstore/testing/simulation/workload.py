@@ -172,6 +172,10 @@ def _put_many(store: Store, step: Step, argument: Any) -> None:
 def _add(store: Store, step: Step, argument: Any) -> None:
     if step.amount:
         store.counter(step.keys[0]).add(step.amount, timeout=TIMEOUT_S)
+    elif store._core.rule_for(step.keys[0]).type == "document":
+        with store.document(step.keys[0]).edit(timeout=TIMEOUT_S) as names:
+            for name in argument:
+                names[name] = True
     else:
         store.members(step.keys[0]).add(*argument, timeout=TIMEOUT_S)
 
