@@ -167,10 +167,7 @@ class World:
 
     def change(self, sides=None, *, op=CHANGE):
         generation, state = self.random.choice(self.seen[-3:])
-        if self.random.random() < 0.2:
-            payload = None
-        else:
-            payload = self.delta_payload(state)
+        payload = None if self.random.random() < 0.2 else self.delta_payload(state)
         told = self.record(payload, generation)
         self.apply(lambda: _Told(op, told), sides or (self.still, self.moved))
 

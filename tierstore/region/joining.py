@@ -20,7 +20,6 @@ from tierstore.errors import (
 )
 from tierstore.record import ELSEWHERE, REGISTER, Record, find_fault, with_payload
 from tierstore.region.apply import (
-    STATE_BYTES_MAX,
     Plan,
     died_ms,
     find_poison,
@@ -32,7 +31,7 @@ from tierstore.region.apply import (
 from tierstore.region.batch import JOIN, PUT, Delta
 from tierstore.region.outcomes import APPLIED, ASIDE, HELD, QUARANTINED, SUPERSEDED
 from tierstore.region.rows import EVENTUAL
-from tierstore.region.waiting import base_of, encode_base, is_state, joined
+from tierstore.region.waiting import STATE_BYTES_MAX, base_of, encode_base, is_state, joined
 from tierstore.stamp import STAMP_MAX, at_ms, physical_ms
 
 if TYPE_CHECKING:

@@ -109,8 +109,18 @@ def based(pointer: Pointer, record: Record, digest: bytes) -> bytes:
 def encode_base(base: Base) -> bytes:
     """The bytes that a row holds in place of a pointer."""
     at = base.pointer
-    waiting = [[w.op, w.origin, w.actor, w.is_same_life, w.payload] for w in base.waiting]
-    fields = [at.name, at.offset, at.length, at.index, base.stamp, base.replica, base.digest]
+    waiting: list[Any] = [
+        [w.op, w.origin, w.actor, w.is_same_life, w.payload] for w in base.waiting
+    ]
+    fields: list[Any] = [
+        at.name,
+        at.offset,
+        at.length,
+        at.index,
+        base.stamp,
+        base.replica,
+        base.digest,
+    ]
     return encode([BASE_FORMAT, *fields, waiting])
 
 

@@ -134,7 +134,7 @@ def fetch(
 
 
 def _pointers(rows: dict[str, Row], keys: set[str]) -> dict[str, Pointer]:
-    """Where the payloads of `keys` lie, whatever waits on top of them, which may grow all the time."""
+    """Where the payloads of `keys` lie. What waits on top of them may grow all the time."""
     from tierstore.region.pointer import decode_pointer
 
     return {key: decode_pointer(rows[key].cold or b"", key=key) for key in keys}

@@ -39,7 +39,7 @@ class Storing(MemoryRegion):
     """Stores something else than it was told."""
 
     def change(self, waiting):
-        raise NotImplementedError
+        return waiting
 
     def _store(self, plan):
         super()._store(plan)

@@ -52,7 +52,8 @@ def waits_in_reverse(right: Any) -> Any:
 @plants(waiting, "base_of")
 def version_of_the_object_lost(right: Any) -> Any:
     def base_of(row: Any) -> Base:
-        return replace(right(row), stamp=row.record.stamp, replica=row.record.replica)
+        base: Base = right(row)
+        return replace(base, stamp=row.record.stamp, replica=row.record.replica)
 
     return base_of
 

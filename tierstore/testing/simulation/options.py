@@ -213,9 +213,8 @@ def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> O
     families = tuple(name for name in FAMILIES if chance.random() < 0.45)
     types = Chance(seed, "types")
     typed, is_slow = _draw_typed(types), types.random() < 0.15
-    cold = Chance(seed, "cold types")
-    typed_cold = tuple(name for name in COLD_TYPED if cold.random() < COLD_TYPED_SHARE)
     horizon_s = HORIZON_S if typed and types.random() < RETIRING_SHARE else 0
+    cold = _draw_cold_typed(Chance(seed, "cold types"))
     if horizon_s:
         windows = (*windows, *(kind for kind in ("pause", "crash") if kind not in windows))
     return Options(
@@ -223,7 +222,7 @@ def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> O
         machines=chance.randint(1, nodes),
         clients=chance.choice((1, 2, 2, 3)),
         region=chance.choice(("memory", "read committed", "sqlite")),
-        families=typed if horizon_s else (families or (chance.choice(FAMILIES),)) + typed + typed_cold,
+        families=typed if horizon_s else (families or (chance.choice(FAMILIES),)) + typed + cold,
         keys=chance.choice((1, 2, 3, 5)),
         operations=operations,
         pause_ms_max=chance.choice((5, 50, 300, 1000)) if "cold" not in families else 300,
@@ -245,6 +244,10 @@ def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> O
 def _draw_typed(chance: Chance) -> tuple[str, ...]:
     """From a chance of its own, so that the rest of a world is as it would be without."""
     return tuple(name for name in TYPED if chance.random() < TYPED_SHARE)
+
+
+def _draw_cold_typed(chance: Chance) -> tuple[str, ...]:
+    return tuple(name for name in COLD_TYPED if chance.random() < COLD_TYPED_SHARE)
 
 
 def _draw_rates(chance: Chance) -> Rates:

@@ -25,6 +25,7 @@ from tierstore.testing.conformance.region.storing import Storing
 from tierstore.testing.conformance.region.uniting import Uniting
 from tierstore.testing.conformance.region.upkeep import Collecting, Keeping, Retiring
 from tierstore.testing.conformance.region.waiting import Waiting
+from tierstore.testing.conformance.region.waiting_states import WaitingStates
 
 
 class RegionConformance(
@@ -45,6 +46,7 @@ class RegionConformance(
     Moving,
     Garbage,
     Waiting,
+    WaitingStates,
     Peering,
     Uniting,
     Lateness,
