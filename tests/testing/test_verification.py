@@ -93,7 +93,7 @@ def test_odd_policies_hold(name):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"type": "document"}, "the simulator knows no document"),
+        ({"type": "document", "ttl_s": 60.0}, "the simulator knows no document that expires"),
         ({"type": "bounded_counter"}, "the simulator knows no bounded_counter"),
         ({"consistency": "strong"}, "the simulator knows no strong keys"),
     ],
@@ -108,8 +108,8 @@ def test_rules_that_the_simulator_does_not_know_are_told(fields, reason):
     assert "\nverdict: ok: 1 rule not simulated; " in text
 
 
-@pytest.mark.parametrize("type", ["counter", "set"])
-def test_counters_and_sets_are_simulated_also_alone(type):
+@pytest.mark.parametrize("type", ["counter", "set", "document"])
+def test_other_types_are_simulated_also_alone(type):
     policy = declared(type=type)
     policy = replace(policy, rules=policy.rules[:1] + policy.rules[2:])
     found = verify(policy, SIMULATION_ONLY)
@@ -118,11 +118,11 @@ def test_counters_and_sets_are_simulated_also_alone(type):
 
 
 def test_without_any_rule_to_simulate_the_verdict_is_incomplete():
-    policy = declared(type="document")
+    policy = declared(type="bounded_counter")
     policy = replace(policy, rules=policy.rules[:1] + policy.rules[2:])
     found = verify(policy, SIMULATION_ONLY)
     assert (found.verdict, found.simulated) == ("incomplete", None)
-    assert "not simulated: the simulator knows no document\n" in render(found, str)
+    assert "not simulated: the simulator knows no bounded_counter\n" in render(found, str)
 
 
 def test_where_nothing_has_the_name_asked_for_the_verdict_is_incomplete(monkeypatch):

@@ -11,7 +11,6 @@ from tierstore.runtime.manual import ManualRuntime
 from tierstore.testing import checkers
 from tierstore.testing.simulation.observed import life_of
 from tierstore.testing.simulation.typed import TypedJudge
-from tierstore.tiers.cold import ColdReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,6 +66,8 @@ def check(
 
 def _brought(cluster: Cluster, rows: dict[str, Row]) -> dict[str, Row]:
     """The rows with their payloads, wherever those are; without those whose object is damaged."""
+    from tierstore.tiers.cold import ColdReader  # with a cache that not everybody has
+
     cold = {key: row for key, row in rows.items() if row.cold is not None}
     reply = ColdReader(cluster.objects, runtime=ManualRuntime(seed=1)).read(cold, TIMEOUT_S)
     brought = {key: row for key, row in rows.items() if row.cold is None}

@@ -210,4 +210,6 @@ def _why_not(rule: Rule) -> str:
         return "earlier rules take the keys that a simulation would use"
     if rule.consistency == "strong":
         return "the simulator knows no strong keys"
+    if rule.type == "document":
+        return "the simulator knows no document that expires"
     return f"the simulator knows no {rule.type}"
