@@ -7,6 +7,7 @@ and comes back at random. A third region joins, so whole states come, too.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tierstore.crdt import document
 from tierstore.crdt import set as sets
+from tierstore.errors import CorruptionError
 from tierstore.record import DOCUMENT, ELSEWHERE, SET, Record, hash_payload
 from tierstore.region.apply import Terms, plan_apply
 from tierstore.region.batch import CHANGE, RESET, freeze
@@ -31,6 +33,7 @@ from tierstore.region.waiting import (
     settled,
 )
 from tierstore.stamp import at_ms
+from tierstore.values.msgpack import pack, unpack
 
 KEY = "k"
 BEGIN_MS = 1_800_000_000_000
@@ -356,6 +359,26 @@ def test_what_a_row_holds_comes_back_whole():
     row = replace(_row(), cold=raw)
     assert base_of(row) == base
     assert decode_pointer(raw, key=KEY) == pointer
+
+
+def test_what_a_row_holds_is_as_it_was_released():
+    """Rows of an earlier version have to be read for ever: `cold-base.bin` was written by one."""
+    pointer = Pointer(NAME.format(1), "seg", 64, 1000, 3)
+    waits = Waiting(CHANGE, sets.encode_delta(sets.add(["x"])), 7, 11, True)
+    base = Base(pointer, at_ms(BEGIN_MS), 7, bytes(range(16)), (waits, Waiting(4, b"state")))
+    golden = (Path(__file__).parent / "golden" / "cold-base.bin").read_bytes()
+    assert encode_base(base) == golden
+    assert base_of(replace(_row(), cold=golden)) == base
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+@pytest.mark.parametrize("bad", [None, -1, [[1]], [[3, 1, 1, True, b"x"]], [[2, 1, 1, 1, b"x"]]])
+def test_what_was_never_written_is_corruption(at, bad):
+    golden = (Path(__file__).parent / "golden" / "cold-base.bin").read_bytes()
+    fields = unpack(golden)
+    fields[at] = bad
+    with pytest.raises(CorruptionError):
+        base_of(replace(_row(), cold=pack(fields)))
 
 
 def _row():

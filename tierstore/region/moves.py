@@ -260,7 +260,8 @@ class Directory(Region, Protocol):
     ) -> list[str]:
         """The keys that moved, in one transaction, which ends the intent of the object `made`.
 
-        Raises FencedError if that intent is gone, too.
+        What had waited on their rows and cannot be applied is kept aside, in the same one. Raises
+        FencedError if that intent is gone, too.
         """
 
     def abandon(self, epoch: int, names: Sequence[str], timeout_s: float) -> None:
