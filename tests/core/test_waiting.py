@@ -254,7 +254,7 @@ def _map_type():
 
 @pytest.mark.parametrize("type_code", [SET, DOCUMENT], ids=["set", "document"])
 @given(seed=st.integers(0, 1 << 32), steps=st.integers(5, 60))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_a_cold_row_means_what_it_would_be_at_home(type_code, seed, steps):
     world = World(type_code, Random(seed))
     for _ in range(steps):
@@ -319,7 +319,7 @@ class TwoRegions(World):
 
 @pytest.mark.parametrize("type_code", [SET, DOCUMENT], ids=["set", "document"])
 @given(seed=st.integers(0, 1 << 32), steps=st.integers(3, 40))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_regions_with_cold_rows_come_to_rest(type_code, seed, steps):
     """They tell each other at the same time, which is the worst that they can do."""
     world = TwoRegions(type_code, Random(seed))
