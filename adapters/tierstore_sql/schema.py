@@ -268,7 +268,10 @@ def _to_3(connection: Connection, dialect: Dialect) -> None:
 
 
 def _to_4(connection: Connection, dialect: Dialect) -> None:
-    """A life of the region says where it gets back what its backup lacked."""
+    """A life of the region says where it gets back what its backup lacked.
+
+    And something may wait on cold rows, where the pointer stands: no version before this reads it.
+    """
     for statement in definitions(dialect, "ts_life"):
         connection.execute(statement)
 
