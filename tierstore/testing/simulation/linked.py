@@ -26,6 +26,8 @@ TYPED = (
     "memory set", "journal set", "regional set", "aged set", "never set",
 )  # fmt: skip
 """Those of counters and sets that never end."""
+ALONE = ("cold set", "cold renewed set", "cold document")
+"""Those that no world of several regions has yet."""
 MORTAL = ("ttl counter", "renewed counter", "ttl set", "renewed set")
 """Those of which generations end, as a whole, with what other regions change meanwhile."""
 MORTAL_SHARE = 0.25
@@ -45,7 +47,7 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
     if count == 1:
         return options
     nodes = min(NODES_MAX, max(count, options.nodes + chance.randint(0, 2)))
-    families = tuple(name for name in options.families if name not in (*TYPED, *MORTAL))
+    families = tuple(name for name in options.families if name not in (*TYPED, *MORTAL, *ALONE))
     is_mortal = chance.random() < MORTAL_SHARE
     known = (*TYPED, *MORTAL) if is_mortal else TYPED
     typed = tuple(name for name in known if name in options.families or chance.random() < 0.15)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.testing.simulation.deeds import Item, Typed
     from tierstore.testing.simulation.knowledge import Facts
+    from tierstore.testing.simulation.sites import Site
     from tierstore.testing.simulation.watching import Watch
 
 TIMEOUT_S = 10.0
@@ -47,13 +48,13 @@ def check(
         for row in rows.values():
             watch.look_at_row(site, row)
     now_ms = cluster.server_clock.time_ns() // NS_PER_MS
-    whole = _brought(cluster, rows)
+    whole = _brought(site, rows)
     damaged = rows.keys() - whole.keys()
     values = {key: value_of(whole.get(key), now_ms) for key in typed.families.keys() - damaged}
     found = [
         f"{key} is damaged, though nothing was spoilt"
         for key in sorted(damaged)
-        if not cluster.objects.flipped
+        if not site.objects.flipped
     ]
     found += _converged(typed, values)
     for key, family in typed.families.items():
@@ -64,12 +65,12 @@ def check(
     return found
 
 
-def _brought(cluster: Cluster, rows: dict[str, Row]) -> dict[str, Row]:
+def _brought(site: Site, rows: dict[str, Row]) -> dict[str, Row]:
     """The rows with their payloads, wherever those are; without those whose object is damaged."""
     from tierstore.tiers.cold import ColdReader  # with a cache that not everybody has
 
     cold = {key: row for key, row in rows.items() if row.cold is not None}
-    reply = ColdReader(cluster.objects, runtime=ManualRuntime(seed=1)).read(cold, TIMEOUT_S)
+    reply = ColdReader(site.objects, runtime=ManualRuntime(seed=1)).read(cold, TIMEOUT_S)
     brought = {key: row for key, row in rows.items() if row.cold is None}
     for key, payload in reply.payloads.items():
         brought[key] = replace(cold[key], record=with_payload(cold[key].record, payload))
