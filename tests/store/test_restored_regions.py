@@ -264,3 +264,23 @@ def test_what_came_back_from_batches_does_not_come_from_peers(region, open_store
         while link.step():
             pass
     assert new.rows.keys() == {"n/1"}
+
+
+@pytest.mark.parametrize("regains", ["peers", "nothing", "batches"])
+def test_a_life_whose_name_is_from_a_clock_behind_is_a_new_one_all_the_same(
+    runtime, tmp_path, regains
+):
+    """The name of a life is the region's time; a process that saw the life before needs no clock."""
+    region = MemoryRegion(ManualRuntime(start_s=runtime.time_ns() / 1e9 - 30))
+    backup = back_up(region)
+    store = wire(load(POLICY, tmp_path), runtime, region=region)
+    store.put("k", 1)
+    store.flush()
+    restore(region, backup)
+    region.reincarnate(1.0, regains)
+    store.put("l", 2)
+    with pytest.raises(UnavailableError, match="another life"):
+        store.flush()
+    store.flush()
+    assert "l" in region.rows
+    store.close()

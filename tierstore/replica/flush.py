@@ -346,7 +346,7 @@ class Flusher:
         """
         at_ms = self._recovery.last_known_ms()
         is_early = self._recovery.is_lately(at_ms)
-        if at_ms is not None and is_early and incarnation <= at_ms:
+        if at_ms is not None and is_early and not self._recovery.is_reborn(incarnation):
             self._fence(
                 "the region does not know this replica any more, which it knew lately: it was"
                 " restored from a backup. Run `tierstore region reincarnate`, once for the region"
