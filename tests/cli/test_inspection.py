@@ -168,7 +168,7 @@ def test_outcome_of_an_unconfirmed_write(cli, cli_json, folder, unreachable):
     )
     lost = "o1-1-ffffffffffffff00-6b"
     assert cli("--policy", policy, "outcome", lost).exit_code == 4
-    assert cli("--policy", policy, "outcome", "nonsense").exit_code == 2
+    assert cli("--policy", policy, "outcome", "o1-nonsense").exit_code == 2
 
 
 def test_the_version(cli, shell):

@@ -270,7 +270,7 @@ def test_what_came_back_from_batches_does_not_come_from_peers(region, open_store
 def test_a_life_whose_name_is_from_a_clock_behind_is_a_new_one_all_the_same(
     runtime, tmp_path, regains
 ):
-    """The name of a life is the region's time; a process that saw the life before needs no clock."""
+    """The name of a life is the time of the region; who saw the life before needs no clock."""
     region = MemoryRegion(ManualRuntime(start_s=runtime.time_ns() / 1e9 - 30))
     backup = back_up(region)
     store = wire(load(POLICY, tmp_path), runtime, region=region)

@@ -69,7 +69,7 @@ def other_regions_not_waited_for(right: Any) -> Any:
 
 @plants(Seen, "_await_batch")
 def batch_not_waited_for(right: Any) -> Any:
-    return lambda self, replica, deadline: None
+    return lambda self, replica, by, number, deadline: self.drop_batch(by)
 
 
 @plants(Seen, "bound_s")

@@ -141,7 +141,7 @@ class Changing(ChangingBench):
         assert hand.write(added(1)).verdict == "unbound"
         assert self.waits(hand) == []
 
-    def test_what_waits_is_whole(self, hand: Hand) -> None:
+    def test_changes_that_wait_are_whole(self, hand: Hand) -> None:
         """Deletions, lifetimes, generations and types, as they were written."""
         told = Record(stamp(3), ME, None, 1 << 50, stamp(3), type=SET, generation=7)
         for op in (CHANGE, RESET):
