@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tierstore import Gap
-from tierstore.record import version
+from tierstore.record import ELSEWHERE, REGISTER, version
 from tierstore.store.watching import CURSOR
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ class Follower:
         is_live = row.record.is_live(now_ms)
         # What has expired is no change: it was told while it lived.
         is_kind = kind == ("put" if is_live else "delete") or row.record.expires_at_ms is not None
-        return is_kind and known == version(row.record)
+        return is_kind and (_has_no_version(row) or known == version(row.record))
+
+
+def _has_no_version(row: Row) -> bool:
+    """Whether only what lies in an object tells it: of another type than the register."""
+    return row.record.type != REGISTER and row.record.payload == ELSEWHERE
 
 
 def _position(cursor: str) -> int:
