@@ -25,7 +25,7 @@ from tierstore.region.commits import (
 from tierstore.region.operations import ABANDONED, Operation, digest_request, expiry_ms, judge
 from tierstore.region.operations import settle as settle_operation
 from tierstore_sql import directory, placing, statements
-from tierstore_sql.arrays import pack_numbers
+from tierstore_sql.directory import Ledger
 from tierstore_sql.errors import RaceLostError
 from tierstore_sql.rows import decode_key, decode_row, encode_bound, encode_header
 
@@ -36,12 +36,19 @@ if TYPE_CHECKING:
     from tierstore.region.apply import Terms
     from tierstore.region.commits import Commit, CommitPlan
     from tierstore.region.rows import Row
-    from tierstore_sql.directory import Ledger
     from tierstore_sql.driver import Connection
     from tierstore_sql.session import Session
 
 _OPERATION_TYPES = (bytes, int, int, int, bytes)
 LOCK_BYTES = 8
+
+
+class _NothingWrittenError(Exception):
+    """The answer to a commit that is rolled back: so its locks wait for no sync of the disk."""
+
+    def __init__(self, reply: CommitReply) -> None:
+        super().__init__(reply)
+        self.reply = reply
 
 
 class Commits:
@@ -55,7 +62,10 @@ class Commits:
     def commit(self, commit: Commit, timeout_s: float) -> CommitReply:
         """Judge and apply a commit in one transaction."""
         work = partial(self._commit, commit)
-        return self._session.write(work, timeout_s, alone=False)
+        try:
+            return self._session.write_locked(work, lock_numbers(commit.cells()), timeout_s)
+        except _NothingWrittenError as answered:
+            return answered.reply
 
     def peek(self, keys: Sequence[str], timeout_s: float) -> PrivateReply:
         """The private records of `keys` that are live, as one snapshot."""
@@ -89,26 +99,43 @@ class Commits:
         return self._session.write(work, timeout_s, alone=False)
 
     def _commit(self, commit: Commit, connection: Connection) -> CommitReply:
-        if self._session.dialect.locking:
-            connection.execute(statements.LOCK_CELLS, [pack_numbers(lock_numbers(commit.cells()))])
-        ledger = self._ledger(connection)  # after the locks, as it draws a place in the feed
+        ledger, number, found = self._open_commit(connection, commit.operation_id)
         incarnation, now_ms = ledger.incarnation, ledger.time_ms
         if commit.operation_id:
-            found = read_operation(connection, commit.operation_id)
             answer = judge(found, commit, incarnation, now_ms)
             if answer is not None:
-                return answer
+                raise _NothingWrittenError(answer)
         rows = read_cells(ledger, commit)
-        version = Version(incarnation, draw_number(ledger))
+        version = Version(incarnation, draw_number(ledger) if number is None else number)
         plan = plan_commit(rows, commit, self._terms(ledger), version)
         if plan.verdict != "committed":
-            return CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
+            raise _NothingWrittenError(
+                CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
+            )
         carry_out(ledger, plan)
         if commit.operation_id:
             keep_operation(
                 ledger, commit.operation_id, digest_request(commit), version, commit.answer
             )
         return CommitReply("committed", incarnation, now_ms, version)
+
+    def _open_commit(
+        self, connection: Connection, operation_id: str
+    ) -> tuple[Ledger, int | None, Operation | None]:
+        """The region's state, a number that was drawn, and what is kept of an operation.
+
+        With the locks held already, as this draws a place in the feed.
+        """
+        dialect = self._session.dialect
+        if not dialect.begin_commit:
+            return self._ledger(connection), None, read_operation(connection, operation_id)
+        found = connection.execute(dialect.begin_commit, (operation_id,)).fetchone()
+        if found is None:
+            raise directory.damaged("region")
+        *state, number = found[: -len(_OPERATION_TYPES)]
+        kept = found[-len(_OPERATION_TYPES) :]
+        ledger = Ledger(connection, dialect, self.now_ms(), tuple(state))
+        return ledger, int(number), None if kept[0] is None else decode_operation(kept)
 
     def _look(self, look: Callable[[Connection], dict[str, Row]], timeout_s: float) -> PrivateReply:
         def work(connection: Connection) -> PrivateReply:
@@ -195,8 +222,11 @@ def read_private(connection: Connection, keys: Sequence[str]) -> dict[str, Row]:
 def read_operation(connection: Connection, operation_id: str) -> Operation | None:
     """What is kept of an operation."""
     found = connection.execute(statements.OPERATION, (operation_id,)).fetchone()
-    if found is None:
-        return None
+    return None if found is None else decode_operation(found)
+
+
+def decode_operation(found: tuple[Any, ...]) -> Operation:
+    """What the columns of an operation say. Raises CorruptionError."""
     directory.check_types(found, _OPERATION_TYPES, "coordinator's operations")
     digest, incarnation, number, expires_ms, answer = found
     return Operation(digest, Version(incarnation, number), expires_ms, answer)

@@ -14,7 +14,6 @@ import sqlite3
 from tierstore.errors import (
     DeadlineExceededError,
     InvalidArgumentError,
-    PolicyError,
     UnavailableError,
 )
 from tierstore_sql import postgres_statements as pg
@@ -31,6 +30,7 @@ from tierstore_sql.errors import (
     translate,
     translate_state,
 )
+from tierstore_sql.paths import path_of
 from tierstore_sql.rows import COLUMNS, EVENTUAL_BYTE, encode_row, encode_rows
 
 TYPE_CHECKING = False
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from tierstore_sql.address import Address
     from tierstore_sql.arrays import PackedArray
 
-_PREFIX = "sqlite:///"
 _STATEMENTS_CACHED = 256
 _CHECKED_BYTES_MAX = 4 << 20  # about 5 ms a MiB
 _DAMAGE_LINES_MAX = 100
@@ -64,10 +63,11 @@ class Sqlite:
     counts_in_region = True
     additions: Sequence[str] = ()
     completions: Sequence[str] = ()
+    begin_commit = ""
     scan_page: Mapping[tuple[bool, bool, bool], str] = statements.SCAN_PAGE
 
     def __init__(self, url: str, base_dir: str) -> None:
-        self.path = os.path.join(base_dir, _path_of(url))
+        self.path = os.path.join(base_dir, path_of(url))
         self.place = f"the regional tier at {self.path!r}"
 
     def open(self, timeout_s: float) -> sqlite3.Connection:
@@ -109,6 +109,12 @@ class Sqlite:
         connection.execute("BEGIN IMMEDIATE")
 
     begin_alone = begin_write
+
+    def begin_locking(
+        self, connection: sqlite3.Connection, numbers: Sequence[int], timeout_s: float
+    ) -> None:
+        """Begin a transaction beside which no other writes, whatever is to be locked."""
+        self.begin_write(connection, timeout_s)
 
     def begin_creating(self, connection: sqlite3.Connection) -> None:
         """Begin a transaction beside which no other writes."""
@@ -223,6 +229,7 @@ class Postgres:
     version = "SELECT 'PostgreSQL ' || current_setting('server_version')"
     counts_in_region = False
     additions: Sequence[str] = (pg.SEQUENCE, pg.XID_BASE)
+    begin_commit = pg.BEGIN_COMMIT
     completions: Sequence[str] = ("ANALYZE ts_region",)  # else plans count with hundreds of them
     scan_page: Mapping[tuple[bool, bool, bool], str] = pg.SCAN_PAGE
     own: Mapping[str, str] = pg.OWN
@@ -259,6 +266,15 @@ class Postgres:
         """Begin a transaction that holds the row of the region; batches go on beside it."""
         lock = "; SELECT 1 FROM ts_region FOR UPDATE"
         self._begin(connection, "READ COMMITTED READ WRITE", timeout_s, lock)
+
+    def begin_locking(self, connection: Any, numbers: Sequence[int], timeout_s: float) -> None:
+        """Begin a transaction that holds these advisory locks, taken in this order.
+
+        Each statement has a snapshot of its own, so the next one sees what was committed by who
+        had them before.
+        """
+        more = pg.lock(numbers)
+        self._begin(connection, "READ COMMITTED READ WRITE", timeout_s, more)
 
     def begin_creating(self, connection: Any) -> None:
         """Begin a transaction that creates or migrates tables, one at a time."""
@@ -372,27 +388,3 @@ def _pack(stored: list[tuple[Any, ...]]) -> list[PackedArray]:
         pack_numbers(column) if name in pg.NUMBERS else pack_bytes(column)
         for name, column in zip(COLUMNS, columns, strict=True)
     ]
-
-
-def _path_of(url: str) -> str:
-    path = url.removeprefix(_PREFIX)
-    if path == url or path in ("", ":memory:") or "\0" in path or "?" in path:
-        raise PolicyError(
-            f"{mask_url(url)!r} names no database file; "
-            "write sqlite:///relative/path.db or sqlite:////absolute/path.db"
-        )
-    return path
-
-
-def mask_url(url: str) -> str:
-    """`url` with userinfo, query and fragment, which may hold a password, replaced by `***`.
-
-    Errs on the side of hiding: everything up to the last `@` counts as userinfo.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return "***"
-    if not rest.startswith("/") and "@" in rest:
-        rest = f"***@{rest.rpartition('@')[2]}"
-    cut = min((rest.find(mark) for mark in "?#" if mark in rest), default=len(rest))
-    return f"{scheme}://{rest[:cut]}" + ("" if cut == len(rest) else f"{rest[cut]}***")

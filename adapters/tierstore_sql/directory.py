@@ -38,9 +38,17 @@ _REPLICA_TYPES = (int, int, bytes, bytes, int, int, int, int, int)
 class Ledger:
     """The one-row state of the region within a write transaction, and how it changes."""
 
-    def __init__(self, connection: Connection, dialect: Dialect, now_ms: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        dialect: Dialect,
+        now_ms: int,
+        found: tuple[Any, ...] | None = None,
+    ) -> None:
+        """Read it, unless what `statements.REGION` tells was `found` already."""
         self.connection, self.dialect = connection, dialect
-        found = connection.execute(statements.REGION).fetchone()
+        if found is None:
+            found = connection.execute(statements.REGION).fetchone()
         check_types(found and found[1:], _REGION_TYPES, "region")
         if found[3]:
             raise damaged("region")

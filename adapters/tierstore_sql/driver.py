@@ -74,6 +74,8 @@ class Dialect(Protocol):
     """Statements that add to new tables what this database needs besides."""
     completions: Sequence[str]
     """Statements for new tables once there is a region in them."""
+    begin_commit: str
+    """A statement for what `REGION` tells, the next number, and an operation; empty: one each."""
     scan_page: Mapping[tuple[bool, bool, bool], str]
     """The statement for a page of a scan, by (bounded, reverse, values)."""
 
@@ -97,6 +99,9 @@ class Dialect(Protocol):
 
     def begin_alone(self, connection: Any, timeout_s: float) -> None:
         """Begin a transaction beside which no other of this kind runs."""
+
+    def begin_locking(self, connection: Any, numbers: Sequence[int], timeout_s: float) -> None:
+        """Begin a transaction that writes, once it alone has the locks of these numbers."""
 
     def begin_creating(self, connection: Any) -> None:
         """Begin a transaction that creates or migrates tables, one at a time."""

@@ -10,6 +10,10 @@ from tierstore_sql import statements
 from tierstore_sql.directory import PAGE_BYTES_MAX
 from tierstore_sql.rows import COLUMNS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Places of the feed are (transaction id, number within the transaction), as one integer; ids count
 # from the region's birth. 2^47 transactions are 44 years at 100,000 a second.
 _ROW_BITS = 16
@@ -44,6 +48,12 @@ CONTINUE_FEED = (
 XID_BASE = "ALTER TABLE ts_region ADD COLUMN xid_base BIGINT NOT NULL DEFAULT 0"
 SEQUENCE = "CREATE SEQUENCE ts_drawn"
 NOTIFY = "SELECT pg_notify(?, '')"
+
+
+def lock(numbers: Sequence[int]) -> str:
+    """A further statement that waits for the advisory locks of these numbers, in this order."""
+    listed = ",".join(map(str, map(int, numbers)))
+    return f"; SELECT count(pg_advisory_xact_lock(n)) FROM unnest('{{{listed}}}'::bigint[]) AS n"
 
 
 def _scan_page(bounded: bool, reverse: bool, values: bool) -> str:
@@ -84,12 +94,18 @@ def _fingerprint(bounded: bool) -> str:
 
 FINGERPRINT = {bounded: _fingerprint(bounded) for bounded in statements.HEADERS}
 
+REGION = statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE)
+BEGIN_COMMIT = REGION.replace(
+    " FROM ts_region r",
+    ", nextval('ts_drawn'), o.digest, o.incarnation, o.number, o.expires_ms, o.answer"
+    " FROM ts_region r LEFT JOIN ts_operation o ON o.id = ?",
+)
+
 OWN = {
     statements.CLOCK: f"SELECT {_CLOCK}",
     statements.READ_ONE: statements.read_one(_POSITION, _CLOCK),
     statements.STANDING: statements.standing(_POSITION, _CLOCK),
-    statements.REGION: statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE),
-    statements.LOCK_CELLS: "SELECT count(pg_advisory_xact_lock(n)) FROM unnest(?) AS n",
+    statements.REGION: REGION,
     statements.NUMBER: "SELECT nextval('ts_drawn')",
     statements.RAISE_NUMBER: "SELECT setval('ts_drawn', greatest(?, nextval('ts_drawn')))",
     statements.REPLICA: statements.REPLICA + " FOR UPDATE",

@@ -13,7 +13,7 @@ from tierstore_sql.connections import Connections
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias, TypeVar
 
     from tierstore.runtime import Runtime
@@ -45,6 +45,16 @@ class Session:
         No two that are `alone` run at once. `work` may run again if others were in the way.
         """
         begin = self.dialect.begin_alone if alone else self.dialect.begin_write
+        return self._run(begin, work, timeout_s)
+
+    def write_locked(
+        self, work: Callable[[Connection], T], numbers: Sequence[int], timeout_s: float
+    ) -> T:
+        """`write`, beside all others but those that lock one of these numbers, too."""
+
+        def begin(connection: Connection, left_s: float) -> None:
+            self.dialect.begin_locking(connection, numbers, left_s)
+
         return self._run(begin, work, timeout_s)
 
     def _run(self, begin: Begin, work: Callable[[Connection], T], timeout_s: float) -> T:

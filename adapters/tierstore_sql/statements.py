@@ -252,7 +252,6 @@ SCAN_PAGE = {kind: _scan(*kind) for kind in _KINDS}
 """By (bounded, reverse, values): a page from a lower bound on, below an upper one if bounded."""
 
 COUNT_FROM = "INSERT INTO ts_number (one, last) VALUES (1, 0)"
-LOCK_CELLS = "SELECT 1"
 COUNT_NUMBER = "UPDATE ts_number SET last = last + 1"
 NUMBER = "SELECT last FROM ts_number"
 RAISE_NUMBER = "UPDATE ts_number SET last = max(last, ?)"
