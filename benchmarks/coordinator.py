@@ -147,7 +147,7 @@ class Hand:
     def commit(self, expected):
         """Write all keys of `expected`, {key: number or None}, if they are so; the new number."""
         execute, side, keys = self.connection.execute, self.side, sorted(expected)
-        operation_id, mark = os.urandom(12).hex(), side_mark(side)
+        operation_id, mark = os.urandom(12).hex(), os.urandom(16)
         execute(side.begin)
         try:
             if side.lock:
@@ -169,11 +169,6 @@ class Hand:
     def _select(self, statement, keys):
         statement = statement.replace("(?)", f"({', '.join('?' * len(keys))})")
         return self.connection.execute(statement, self.side.names(keys)).fetchall()
-
-
-def side_mark(side):
-    """What stands for a digest of the request."""
-    return os.urandom(16)
 
 
 class ByHand:
@@ -333,10 +328,8 @@ def measure_sqlite(folder, options):
 def open_store(folder, url):
     tiers = {"edge": {"url": "memory://", "journal": str(folder / "journal")}}
     rules = [{"match": "**", "consistency": "strong"}]
-    return tierstore.open(
-        {"version": 1, "tiers": {**tiers, "regional": {"url": url}}, "rules": rules},
-        base_dir=folder,
-    )
+    policy = {"version": 1, "tiers": {**tiers, "regional": {"url": url}}, "rules": rules}
+    return tierstore.open(policy | {"timeouts": {"regional": "60s"}}, base_dir=folder)
 
 
 def main():
