@@ -64,6 +64,7 @@ class Sqlite:
     additions: Sequence[str] = ()
     completions: Sequence[str] = ()
     begin_commit = ""
+    few_max = 0
     scan_page: Mapping[tuple[bool, bool, bool], str] = statements.SCAN_PAGE
 
     def __init__(self, url: str, base_dir: str) -> None:
@@ -96,6 +97,12 @@ class Sqlite:
     ) -> Any:
         """The row that a statement with a key and a number as parameters selects."""
         return connection.execute(statement, parameters).fetchone()
+
+    def fetch_few(
+        self, connection: Any, names: Collection[bytes], replica: int, timeout_s: float
+    ) -> Any:
+        """Nothing: a transaction costs no round trips."""
+        raise NotImplementedError
 
     def begin_read(self, connection: sqlite3.Connection, timeout_s: float) -> None:
         """Begin a transaction that reads one snapshot."""
@@ -230,6 +237,7 @@ class Postgres:
     counts_in_region = False
     additions: Sequence[str] = (pg.SEQUENCE, pg.XID_BASE)
     begin_commit = pg.BEGIN_COMMIT
+    few_max = 64
     completions: Sequence[str] = ("ANALYZE ts_region",)  # else plans count with hundreds of them
     scan_page: Mapping[tuple[bool, bool, bool], str] = pg.SCAN_PAGE
     own: Mapping[str, str] = pg.OWN

@@ -10,6 +10,7 @@ from tierstore.record import REPLICA_MAX
 from tierstore.region.batch import Batch, Poisoned, encode_delta
 from tierstore.region.lives import REGAINS
 from tierstore.region.outcomes import OUTCOME_NAMES
+from tierstore.region.protocol import ReadReply
 from tierstore.region.rows import RegionInfo, ReplicaState
 from tierstore_sql import statements
 from tierstore_sql.rows import (
@@ -195,6 +196,27 @@ def read_rows(
             except CorruptionError as error:
                 corrupt[key] = str(error)
     return rows, corrupt
+
+
+def make_reply(names: Mapping[bytes, str], found: Sequence[tuple[Any, ...]]) -> ReadReply:
+    """The reply that `statements.read_few` has found the parts of.
+
+    Raises TypeError if the region's own row is damaged or missing.
+    """
+    rows: dict[str, Row] = {}
+    corrupt: dict[str, str] = {}
+    if not found or found[0][4] != 0:
+        raise TypeError("the region's own row is damaged")
+    for _, _, _, _, _, raw_key, *columns in found:
+        if raw_key is None:
+            continue
+        key = names.get(raw_key) or _refuse(raw_key)
+        try:
+            rows[key] = decode_row(key, raw_key, *columns)
+        except CorruptionError as error:
+            corrupt[key] = str(error)
+    now_ms, at, incarnation, applied = found[0][:4]
+    return ReadReply(applied or 0, at, incarnation, now_ms, rows, corrupt)
 
 
 def lock_rows(connection: Connection, dialect: Dialect, keys: Sequence[str]) -> None:

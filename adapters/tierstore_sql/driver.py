@@ -74,6 +74,8 @@ class Dialect(Protocol):
     """Statements that add to new tables what this database needs besides."""
     completions: Sequence[str]
     """Statements for new tables once there is a region in them."""
+    few_max: int
+    """How many keys `fetch_few` takes; 0: it is not to be called."""
     begin_commit: str
     """A statement for what `REGION` tells, the next number, and an operation; empty: one each."""
     scan_page: Mapping[tuple[bool, bool, bool], str]
@@ -90,6 +92,11 @@ class Dialect(Protocol):
         timeout_s: float,
     ) -> Any:
         """The row that a statement with a key and a number as parameters selects."""
+
+    def fetch_few(
+        self, connection: Any, names: Collection[bytes], replica: int, timeout_s: float
+    ) -> Any:
+        """What `statements.read_few` selects for up to `few_max` keys, in one round trip."""
 
     def begin_read(self, connection: Any, timeout_s: float) -> None:
         """Begin a transaction that reads one snapshot."""

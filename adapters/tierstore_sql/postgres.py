@@ -17,14 +17,15 @@ from psycopg.waiting import Ready, Wait
 from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.region.capabilities import Capabilities
 from tierstore_sql.address import parse_address
-from tierstore_sql.arrays import ByteaArray, Int8Array, PackedArray
+from tierstore_sql.arrays import ByteaArray, Int8Array, PackedArray, pack_bytes
 from tierstore_sql.dialects import GRACE_S, Postgres
 from tierstore_sql.listening import Listener
+from tierstore_sql.postgres_statements import READ_FEW
 from tierstore_sql.quick import NAME, TYPES, await_socket, fetch_point
 from tierstore_sql.region import SqlRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from tierstore.runtime import Runtime
     from tierstore_sql.address import Address
@@ -260,6 +261,17 @@ class PostgresDialect(Postgres):
         """A new connection, ready for statements."""
         driver = connect(self.address, self.monotonic, timeout_s)
         return PostgresConnection(driver, self.address.prefix, self.own)
+
+    def fetch_few(
+        self, connection: Any, names: Collection[bytes], replica: int, timeout_s: float
+    ) -> Any:
+        """What `statements.read_few` selects for these keys: one statement is one snapshot."""
+        self._limit(connection, timeout_s)
+        try:
+            found = connection.execute(READ_FEW, (pack_bytes([*names]), replica))
+            return found.fetchall()
+        except OverdueError as error:
+            raise self.overdue(error) from error
 
     def is_lost(self, error: BaseException) -> bool:
         """Whether the connection is gone."""

@@ -95,6 +95,7 @@ def _fingerprint(bounded: bool) -> str:
 FINGERPRINT = {bounded: _fingerprint(bounded) for bounded in statements.HEADERS}
 
 REGION = statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE)
+READ_FEW = statements.read_few(_POSITION, _CLOCK)
 BEGIN_COMMIT = REGION.replace(
     " FROM ts_region r",
     ", nextval('ts_drawn'), o.digest, o.incarnation, o.number, o.expires_ms, o.answer"

@@ -134,9 +134,12 @@ class SqlRegion(Moves, Peering, Commits):
 
     def read(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
         """The rows of `keys` in one snapshot; at most 1,000 keys."""
-        if len(keys) == 1 and self._connections.idle:
+        few = range(1, 1 + max(1, self._session.dialect.few_max))
+        if len(keys) in few and self._connections.idle:
             try:
-                return self._read_one(keys[0], replica, timeout_s)
+                if len(keys) == 1:
+                    return self._read_one(keys[0], replica, timeout_s)
+                return self._read_few(keys, replica, timeout_s)
             except TierStoreError:
                 raise
             except self._careful:
@@ -354,6 +357,18 @@ class SqlRegion(Moves, Peering, Commits):
                 corrupt[key] = str(error)
         now_ms = self._time_ns() // 1_000_000 if clock_ms is None else clock_ms
         return ReadReply(applied or 0, at, incarnation, now_ms, rows, corrupt)
+
+    def _read_few(self, keys: Sequence[str], replica: int, timeout_s: float) -> ReadReply:
+        names = {key.encode(): key for key in keys}
+        connection = self._connections.idle.pop()
+        try:
+            fetch = self._session.dialect.fetch_few
+            found = fetch(connection, names, replica, timeout_s)
+        except BaseException:
+            self._connections.discard(connection)
+            raise
+        self._connections.give(connection)
+        return directory.make_reply(names, found)
 
     def _apply(self, ledger: Ledger, state: ReplicaState, batch: Batch) -> None:
         connection, dialect = ledger.connection, ledger.dialect

@@ -35,6 +35,16 @@ def read_one(position: str, now_ms: str) -> str:
     )
 
 
+def read_few(position: str, now_ms: str) -> str:
+    """The statement for some rows, each with what their reply says besides; one without any."""
+    content = ", ".join(f"d.{name}" for name in CONTENT_COLUMNS)
+    return (
+        f"SELECT {now_ms}, {position}, {_REPLY}, d.key, {content}"
+        " FROM ts_region r LEFT JOIN ts_directory d ON d.key = any(?)"
+        " LEFT JOIN ts_replica p ON p.replica = ?"
+    )
+
+
 def standing(position: str, now_ms: str) -> str:
     """The statement for what every reply says besides its rows."""
     return (
