@@ -38,6 +38,21 @@ def test_the_page_of_the_api_tells_every_verb_and_every_error():
     assert (STORE_VERBS | errors) - told == set()
 
 
+def test_the_advice_on_errors_is_of_every_error_and_says_what_it_says_itself():
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("## Errors, and what to do about them")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:4] for line in section.splitlines() if line.startswith("| `")]
+    told = {
+        name: (outcome.strip(), retry.strip())
+        for names, outcome, retry in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    errors = {name for name in tierstore.__all__ if name.endswith("Error")} - {"TierStoreError"}
+    assert told == {
+        name: (getattr(tierstore, name).outcome, getattr(tierstore, name).retry) for name in errors
+    }
+
+
 @pytest.mark.parametrize("verb", NOT_YET)
 def test_no_page_promises_a_verb_that_is_not_there(verb):
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
