@@ -26,6 +26,7 @@ from tierstore.tiers.journal.content import (
     seal,
 )
 from tierstore.tiers.journal.errors import translated
+from tierstore.tiers.journal.escrow import EscrowFile
 from tierstore.tiers.journal.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class JournalFile:
         self._is_closed = False
         self._seq = -1  # of the last delta; negative where only the file knows
         self._damaged: set[str] = set()
+        self.escrow = EscrowFile(path, lock)
         self.region: str | None = None
         """The only region that may get these deltas; None before first contact."""
 
@@ -218,6 +220,7 @@ class JournalFile:
     def close_connection(self) -> None:
         """Close the connection; the next call opens another. The lock stays."""
         connection, self._connection = self._connection, None
+        self.escrow.close_connection()
         if connection is not None:
             connection.close()
 
@@ -226,6 +229,7 @@ class JournalFile:
         self._is_closed = True
         try:
             with translated(self.path):
+                self.escrow.close()
                 self.close_connection()
                 if self._seq >= 0:
                     self._lock.begin_mark(self._seq, stamp, durable=True)

@@ -7,6 +7,9 @@ one boot of the machine, or once the file was closed.
 
 The stamp is the last one that the owner of the journal is known to have reached. Others may read
 it while the lock is held, unlike the database.
+
+The number of the last note of escrow stands there, too. Notes are synced before it is written, so
+it never is ahead of the disk.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ except ImportError:  # Windows
 _TERM = struct.Struct("<QQ")
 _MARK = struct.Struct("<QQ")
 _MARK_AND_STAMP = struct.Struct("<QQQQ")
-_TERM_AT, _MARK_AT, _STAMP_AT = 16, 32, 48  # Windows locks the first byte
+_TERM_AT, _MARK_AT, _STAMP_AT, _SPENT_AT = 16, 32, 48, 64  # Windows locks the first byte
 _ONES = (1 << 64) - 1
 _DURABLE = 1
 
@@ -71,6 +74,17 @@ class FileLock:
         seq, inverted = _MARK.unpack_from(found, _TERM.size)
         is_sound = term ^ term_inverted == seq ^ inverted == _ONES
         return int(seq) if is_sound and term in (_DURABLE, self._boot) else 0
+
+    def move_spent(self, number: int) -> None:
+        """Note that the note `number` of escrow was committed, and synced."""
+        self._write_at(_SPENT_AT, _MARK.pack(number, number ^ _ONES))
+
+    def read_spent(self) -> int:
+        """The number of the last note of escrow known to be committed; 0 if none is known."""
+        if self._descriptor is None:
+            return 0
+        os.lseek(self._descriptor, _SPENT_AT, os.SEEK_SET)
+        return _unpack_stamp(os.read(self._descriptor, _MARK.size))
 
     def _write_at(self, offset: int, content: bytes) -> None:
         if self._descriptor is None:
