@@ -12,6 +12,7 @@ from tierstore.replica.schedule import Step
 from tierstore.replica.state import never_edge
 from tierstore.runtime import Runtime, fork
 from tierstore.store.core import Core
+from tierstore.store.escrow import make_escrow_steps
 from tierstore.store.store import Store
 from tierstore.units import MS_PER_S
 
@@ -216,7 +217,8 @@ def make_steps(
         move = Step("move", interval_s, work.step, is_needed, work.pause_s, work.next_slice,
                     lambda timeout_s: _release_moves(replica, timeout_s))  # fmt: skip
         rule_for = matcher.rule_for
-        return [move, *make_link_steps(policy, runtime, source, replica, rule_for, opener)]
+        links = make_link_steps(policy, runtime, source, replica, rule_for, opener)
+        return [move, *links, *make_escrow_steps(replica)]
 
     return make
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from typing import Any, TypeVar
 
+    from tierstore.aio.bounded import AsyncBoundedCounter
     from tierstore.aio.transactions import AsyncLease, AsyncSequence, AsyncTransaction
     from tierstore.aio.workers import Workers
     from tierstore.store.arguments import TTL, Omitted
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 class AsyncStrongVerbs:
     """A part of `AsyncStore`."""
 
+    _run: Callable[..., Any]
     _store: Store
     _workers: Workers
 
@@ -85,6 +87,13 @@ class AsyncStrongVerbs:
                     return first
             await self._workers.run(partial(pause_before, store, attempt))
         raise AssertionError("there is at least one attempt")
+
+    def bounded_counter(self, key: str) -> AsyncBoundedCounter:
+        """The stock at `key`. Raises TypeMismatchError if its rule declares another type."""
+        from tierstore.aio.bounded import AsyncBoundedCounter
+        from tierstore.store.bounded import BoundedKey
+
+        return AsyncBoundedCounter(self._run, BoundedKey(self._store, key))
 
     def lease(
         self, key: str, ttl: TTL = 30.0, wait: float = 0.0, *, timeout: float | None = None

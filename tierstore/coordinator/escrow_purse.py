@@ -29,6 +29,29 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+class NotesInMemory:
+    """Notes of a store without files, which end with it."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, Note] = {}
+
+    def load(self) -> dict[str, Note]:
+        """Every note."""
+        return dict(self._notes)
+
+    def put(self, notes: Sequence[Note]) -> None:
+        """Keep these notes."""
+        self._notes.update((note.key, note) for note in notes)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Forget the notes of these keys."""
+        for key in keys:
+            self._notes.pop(key, None)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class Holding:
     """The rights of this process to one key. Its numbers change under the lock of its `Purse`."""
 

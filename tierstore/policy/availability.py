@@ -19,7 +19,11 @@ TYPED = ("counter", "set", "document")
 _NOT_YET = "not available in this version"
 
 RULES: tuple[RuleRow, ...] = (
-    ("type", lambda rule: rule.type == "bounded_counter", f"bounded_counter is {_NOT_YET}"),
+    (
+        "durability",
+        lambda rule: rule.type == "bounded_counter" and rule.durability == "regional",
+        f"regional of a bounded_counter is {_NOT_YET}: declare journal",
+    ),
     ("hotness.cold", lambda rule: rule.hotness.cold_per_s == "auto", f"auto is {_NOT_YET}"),
 )
 

@@ -8,7 +8,7 @@ from tierstore.policy.checks import Subject, reads
 from tierstore.policy.faults import Fault, child, policy_error
 from tierstore.policy.model import TIERS, is_located
 from tierstore.policy.signing import SHORT_KEY, is_short
-from tierstore.tiers.registry import client_fault
+from tierstore.tiers.registry import SHARED_EDGES, client_fault
 from tierstore.units import format_rate, format_size
 
 if TYPE_CHECKING:
@@ -63,14 +63,28 @@ def keys_are_no_guess(subject: Subject) -> Findings:
         yield Fault("security.session_key", SHORT_KEY)
 
 
-@reads(".consistency", "tiers.regional.url")
+@reads(".consistency", ".type", "tiers.regional.url")
 def region_can_decide(subject: Subject) -> Findings:
-    """Strong keys need a regional tier that compares and sets."""
+    """Strong keys and escrow need a regional tier that compares and sets."""
     regional = subject.capabilities.get("regional")
-    if subject.rule.consistency == "strong" and regional and not getattr(regional, "cas", False):
+    needs = subject.rule.consistency == "strong" or subject.rule.type == "bounded_counter"
+    if needs and regional and not getattr(regional, "cas", False):
         able = "a regional tier that can compare and set"
-        text = f"strong needs {able}; {_named(subject, 'regional')} cannot"
-        yield Fault(f"{subject.path}.consistency", text)
+        what = "strong" if subject.rule.consistency == "strong" else "a bounded_counter"
+        text = f"{what} needs {able}; {_named(subject, 'regional')} cannot"
+        yield Fault(f"{subject.path}.{'consistency' if what == 'strong' else 'type'}", text)
+
+
+@reads(".type", "tiers.edge.url")
+def what_is_sold_is_accounted_for(subject: Subject) -> Findings:
+    """Who sells needs a journal of its own; an edge that workers share has none that is synced."""
+    is_shared = subject.policy.edge.url.scheme in SHARED_EDGES
+    if subject.rule.type == "bounded_counter" and is_shared:
+        text = (
+            "a bounded_counter needs edge: memory://, where each process syncs what it sells to a"
+            " journal of its own; a Redis edge may lose that, and would sell it again"
+        )
+        yield Fault(f"{subject.path}.type", text)
 
 
 @reads(".edge.max_value", "tiers.edge.url")
@@ -271,6 +285,7 @@ OF_POLICIES = (
 OF_RULES = (
     strong_is_for_registers,
     what_is_sold_survives,
+    what_is_sold_is_accounted_for,
     rights_do_not_expire,
     journal_is_there,
     counters_stay_in_their_rows,

@@ -50,6 +50,8 @@ class Adopter:
         self._runtime = runtime
         self._rule_for = rule_for
         self.failures: dict[str, str] = {}
+        self.on_orphan: Callable[[JournalFile, Deadline], None] = lambda *_: None
+        """Called for each journal once it is drained."""
         self._trim_due_s: dict[str, float] = {}
 
     def adopt(self, deadline: Deadline) -> int:
@@ -67,6 +69,7 @@ class Adopter:
                     adopted += 1
                 elif state.replica:
                     self._trim(journal)
+                self.on_orphan(journal, deadline)
                 if state.corrupt:
                     self._note(journal.path, f"damaged writes of {sorted(state.corrupt)}")
                 else:

@@ -24,6 +24,7 @@ from tierstore.runtime import Watermark, fork, mint_replica_id
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from tierstore.policy.model import Policy, Rule
     from tierstore.region.protocol import Region, Registration
@@ -66,6 +67,7 @@ class Replica:
         """What moves keys between tiers, if the policy lets any go cold."""
         self.linking: Linking | None = None
         """What takes over the rows of other regions, if this process does."""
+        self.keeper: Any = None  # of rights to sell; what the wiring makes of it
         self.runtime = runtime
         self._source = source
         self.on_rebuilt: Callable[[], None] = lambda: None
@@ -382,8 +384,8 @@ class Replica:
         state = self.state
         connecting = state.link.registering
         return [
-            self._adopting, state.flush_lock, self._opening, connecting, state.journal_lock,
-            state.lock,
+            self._adopting, state.flush_lock, self._opening, connecting, state.escrow_lock,
+            state.journal_lock, state.lock,
         ]  # fmt: skip
 
     def after_fork_in_child(self) -> None:

@@ -2,7 +2,7 @@
 
 `lock` is never held across I/O, so a resident read, which takes no lock, and a `memory` write,
 which takes this one, never wait for a tier. `journal_lock` serialises the journal and is taken
-before `lock`, never after.
+before `lock`, never after; `escrow_lock` does so for the journal's notes of rights.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class ReplicaState:
         self.runtime = runtime
         self.lock = runtime.lock()
         self.journal_lock = runtime.turn()
+        self.escrow_lock = runtime.turn()
         self.flush_lock = runtime.turn()
         self.clock = HybridClock(runtime.time_ns, int(policy.replication.max_drift_s * MS_PER_S))
         self.edge = EdgeTable(policy.edge.capacity_bytes)

@@ -60,8 +60,22 @@ class Resolver:
             check_key(full)
         return full, self._core.rule_for(full)
 
+    def _place_plain(self, key: str) -> tuple[str, Rule]:
+        """`_place` for verbs on values. Raises TypeMismatchError for a bounded counter."""
+        full, rule = self._place(key)
+        if rule.type == "bounded_counter":
+            from tierstore.store.bounded import refuse_plain
+
+            refuse_plain(key, rule)
+        return full, rule
+
     def _locate(self, key: str) -> tuple[str, Rule]:
         located = self._place(key)
+        self._open()
+        return located
+
+    def _locate_plain(self, key: str) -> tuple[str, Rule]:
+        located = self._place_plain(key)
         self._open()
         return located
 
@@ -71,7 +85,7 @@ class Resolver:
         core = self._core
         max_age_s = None if max_age is None else seconds("max_age", max_age)
         deadline = core.deadline(timeout)
-        full, rule = self._locate(key)
+        full, rule = self._locate_plain(key)
         replica = core.replica
         answer = self._answer(full, rule, max_age_s, deadline, counts=counts)
         if answer.tier != "edge":
@@ -96,7 +110,7 @@ class Resolver:
         for key in check_keys(keys):
             entry = self._lookup(key) if key.__class__ is str else None
             if entry is None or entry.guard or max_age_s is not None:
-                full, rule = self._locate(key)
+                full, rule = self._locate_plain(key)
                 rest[full] = rule
             elif entry.expires_at is None or entry.expires_at > now_ms:
                 entry.reads += 1
@@ -160,7 +174,7 @@ class Resolver:
         return [self._write(key, item, ttl, metadata) for key, item in check_items(items).items()]
 
     def _deletes(self, keys: Iterable[str]) -> list[Write | ChangeWrite]:
-        return [_delete(*self._locate(key)) for key in check_keys(keys)]
+        return [_delete(*self._locate_plain(key)) for key in check_keys(keys)]
 
     def _write(
         self,

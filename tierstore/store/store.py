@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Self
 
+    from tierstore.handles.bounded_counter import BoundedCounter
     from tierstore.handles.counter import Counter
     from tierstore.handles.document import Document
     from tierstore.handles.members import Members
@@ -217,7 +218,7 @@ class Store(StrongVerbs):
         self, key: str, ttl: TTL | Omitted = OMITTED, *, timeout: float | None = None
     ) -> bool:
         """Give the present value of `key` a new TTL; False if there is none. Keeps the version."""
-        full, rule = self._place(key)
+        full, rule = self._place_plain(key)
         lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
         for _ in range(8):
             answer = self._resolve(key, None, timeout, counts=False)
@@ -267,6 +268,13 @@ class Store(StrongVerbs):
         from tierstore.store.typed import TypedKey
 
         return Document(TypedKey(self, key, "document"))
+
+    def bounded_counter(self, key: str) -> BoundedCounter:
+        """The stock at `key`. Raises TypeMismatchError if its rule declares another type."""
+        from tierstore.handles.bounded_counter import BoundedCounter
+        from tierstore.store.bounded import BoundedKey
+
+        return BoundedCounter(BoundedKey(self, key))
 
     # The store itself
 

@@ -13,16 +13,21 @@ if TYPE_CHECKING:
 
     from tierstore.region.deadline import Deadline
     from tierstore.region.protocol import ReadReply
+    from tierstore.replica.engine import Replica
     from tierstore.store.core import Core
 
 
 def make_strong(core: Core) -> Strong:
     """The verbs on strong keys of a store whose coordinator is its region."""
-    replica, runtime = core.replica, core.runtime
+    policy = core.policy
+    central = make_central(core.replica)
+    return Strong(central, core.runtime, policy.edge.capacity_bytes, policy.timeouts.regional_s)
+
+
+def make_central(replica: Replica) -> Central:
+    """The link to the coordinator, by that to the region."""
 
     def read(keys: Sequence[str], deadline: Deadline) -> ReadReply:
         return fetch(replica.state, list(keys), deadline)
 
-    central = Central(replica.state.link, read, runtime)
-    policy = core.policy
-    return Strong(central, runtime, policy.edge.capacity_bytes, policy.timeouts.regional_s)
+    return Central(replica.state.link, read, replica.runtime)
