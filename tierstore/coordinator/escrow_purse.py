@@ -196,8 +196,9 @@ class Purse:
             note = replace(
                 note, region=region, incarnation=known, intents=(*note.intents, epoch)
             )
+            holding.is_kept = True  # perhaps even if this fails
             self._notes.put([note])
-            holding.note, holding.is_kept = note, True
+            holding.note = note
             holding.epoch, holding.intended = 0, incarnation
 
     def retire(self, holdings: Sequence[Holding]) -> None:
