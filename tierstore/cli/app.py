@@ -33,6 +33,7 @@ VERBS = {
     "replicas": "tierstore.cli.replicas:replicas",
     "unflushed": "tierstore.cli.unflushed:unflushed",
     "queues": "tierstore.cli.queues:queues",
+    "escrow": "tierstore.cli.escrow:escrow",
     "gc": "tierstore.cli.garbage:gc",
     "region": "tierstore.cli.region:region",
     "peers": "tierstore.cli.peers:peers",

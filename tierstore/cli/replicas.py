@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 HEADINGS = f"{'replica':16} {'batches':>9} {'position':>12} {'silent':>9}\n"
 
 
-def _replica_id(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+def replica_id(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """The number of a replica that is named as it is printed."""
     try:
         return None if value is None else int(value, 16)
     except ValueError as exc:
@@ -25,7 +26,7 @@ def _replica_id(_: click.Context, __: click.Parameter, value: str | None) -> int
 
 
 @click.command()
-@click.option("--retire", "retired", metavar="ID", callback=_replica_id, help="Retire one.")
+@click.option("--retire", "retired", metavar="ID", callback=replica_id, help="Retire one.")
 @timeout_option
 @common_options
 @click.pass_obj

@@ -139,9 +139,7 @@ class Escrow:
             with self._purse.lock:
                 holding.returning = max(holding.returning, min(surplus, holding.rights))
             ask = partial(self._request, holding, need, is_anew)
-            plan, _now = self._ledgers.exchange(
-                holding.key, holding.note.holder, ask, deadline
-            )
+            plan, _now = self._ledgers.exchange(holding.key, holding.note.holder, ask, deadline)
             if plan.verdict == "agreed":
                 break
             self._begin_again(holding, plan)
@@ -296,10 +294,9 @@ class Escrow:
         if holding.note.ends:
             self._finish(self._purse, holding, deadline)
             return
-        if not holding.is_confirmed:
-            if holding.is_kept and not holding.is_refused:
-                self._exchange(holding, deadline)
-                return
+        if self._is_to_be_confirmed(holding, deadline):
+            self._exchange(holding, deadline)
+            return
         now_s = self._runtime.monotonic()
         recent, calm_s = holding.demand.recent(now_s), now_s - holding.agreed_s
         if not recent and calm_s >= CALM_S and holding.is_kept:
@@ -310,10 +307,14 @@ class Escrow:
         if excess or holding.written > holding.reported or self._is_short(holding, now_s):
             self._exchange(holding, deadline, surplus=excess)
 
+    def _is_to_be_confirmed(self, holding: Holding, deadline: Deadline) -> bool:
+        """Whether an earlier process left it, or the coordinator has begun another life."""
+        if not holding.is_confirmed:
+            return holding.is_kept and not holding.is_refused
+        return holding.incarnation != self._ground.standing(deadline)[1]
+
     def _is_short(self, holding: Holding, now_s: float) -> bool:
-        return holding.is_confirmed and bool(
-            shortage(holding.demand.recent(now_s), holding.rights)
-        )
+        return holding.is_confirmed and bool(shortage(holding.demand.recent(now_s), holding.rights))
 
     # What is held
 

@@ -1,8 +1,8 @@
 """Escrow at the coordinator: each step one commit, judged by the versions of what it changes.
 
 A step looks at its records, plans, and commits if they still are as they were. Whether a commit
-whose answer was lost has happened, the records themselves tell: they hold totals, and their versions
-are never given twice, so it happens at most once, and never after a later step.
+whose answer was lost has happened, the records themselves tell: they hold totals, and their
+versions are never given twice, so it happens at most once, and never after a later step.
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ class Ledgers:
                 found[key] = decode_ledger(key, reply.rows.get(ledger_key(key)))
         return found, now_ms
 
-    def look_both(
-        self, key: str, holder: int, deadline: Deadline
-    ) -> tuple[Ledger, Grant | None]:
+    def look_both(self, key: str, holder: int, deadline: Deadline) -> tuple[Ledger, Grant | None]:
         """The ledger of `key` and what `holder` has of it, as of one moment."""
         cells = ledger_key(key), grant_key(key, holder)
         rows = self._central.peek(cells, deadline).rows
@@ -94,9 +92,7 @@ class Ledgers:
         def plan_of(rows: Rows, now_ms: int) -> Plan:
             held = rows.get(cells[1])
             grant = None if held is None else decode_grant(held)
-            return plan_exchange(
-                decode_ledger(key, rows.get(cells[0])), grant, ask(grant), now_ms
-            )
+            return plan_exchange(decode_ledger(key, rows.get(cells[0])), grant, ask(grant), now_ms)
 
         def commit_of(plan: Plan, rows: Rows) -> Commit | None:
             if not plan.changes:
@@ -145,8 +141,8 @@ class Ledgers:
             left = plan_reclaim(decode_ledger(key, rows.get(cells[0])), grant, sold)
             if left is None:
                 raise InvalidArgumentError(
-                    f"the replica {holder:x} has reported {grant.spent} units of {key!r} as sold and"
-                    f" was granted {grant.held}: it cannot have sold {sold}"
+                    f"the replica {holder:x} has reported {grant.spent} units of {key!r} as sold"
+                    f" and was granted {grant.held}: it cannot have sold {sold}"
                 )
             return grant, left
 

@@ -193,9 +193,7 @@ class Purse:
             self._pause([holding])
             note = holding.note
             known = incarnation if not note.epoch else note.incarnation
-            note = replace(
-                note, region=region, incarnation=known, intents=(*note.intents, epoch)
-            )
+            note = replace(note, region=region, incarnation=known, intents=(*note.intents, epoch))
             holding.is_kept = True  # perhaps even if this fails
             self._notes.put([note])
             holding.note = note

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from _blake2 import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tierstore.coordinator.escrow_plan import Grant, Ledger
 from tierstore.errors import CorruptionError, DecodingError
@@ -61,7 +61,7 @@ def encode_grant(grant: Grant) -> bytes:
 def decode_grant(row: Row) -> Grant:
     """The grant that a record holds. Raises CorruptionError."""
     key, *numbers = _fields(row.key, row)
-    if type(key) is not str or len(numbers) != 6 or not _are_whole(numbers):
+    if not isinstance(key, str) or len(numbers) != 6 or not _are_whole(numbers):
         raise _unreadable(row.key)
     return Grant(key, *numbers)
 
@@ -73,9 +73,9 @@ def _numbers(key: str, row: Row, count: int) -> list[int]:
     return numbers
 
 
-def _fields(key: str, row: Row) -> list[int]:
+def _fields(key: str, row: Row) -> list[Any]:
     try:
-        format_, *fields = unpack(row.record.payload or b"")
+        format_, *fields = list(unpack(row.record.payload or b""))
     except (DecodingError, TypeError, ValueError):
         raise _unreadable(key) from None
     if format_ != RECORD_FORMAT:
@@ -83,7 +83,7 @@ def _fields(key: str, row: Row) -> list[int]:
     return fields
 
 
-def _are_whole(numbers: list[int]) -> bool:
+def _are_whole(numbers: list[Any]) -> bool:
     return all(type(number) is int for number in numbers)
 
 

@@ -67,6 +67,6 @@ def refuse_plain(key: str, rule: Rule) -> None:
     """Raise TypeMismatchError for a verb that reads or deletes keys with values."""
     if rule.type == "bounded_counter":
         raise TypeMismatchError(
-            f"{key!r} is a bounded_counter by rule {rule.name!r} and has no value to read or delete:"
-            " use store.bounded_counter(key)"
+            f"{key!r} is a bounded_counter by rule {rule.name!r} and has no value to read or"
+            " delete: use store.bounded_counter(key)"
         )

@@ -73,6 +73,10 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
         reasons += place.reasons()
     elif record is not None:
         reasons.append("it was deleted" if record.payload is None else "it has expired")
+    if rule.type == "bounded_counter":
+        from tierstore.store.selling import told as told_of
+
+        reasons += told_of(core, key, timeout_s)
     if here.is_unflushed:
         reasons.append("its last write here waits for the next flush")
     return Explanation(**told, reasons=tuple(reasons))
