@@ -259,7 +259,9 @@ def test_who_was_reported_lost_sells_nothing_of_what_was_taken_back(world, a):
     world.ledgers.reclaim(KEY, a.holder, 4, world.deadline())
     a.escrow.step()
     assert a.escrow.rights(KEY) == 0 or a.holder in world.grants()
-    assert world.warnings == ["the rights to 'stock/1' were reclaimed by an operator, with 4 units sold here"]  # noqa: E501
+    assert world.warnings == [
+        "the rights to 'stock/1' were reclaimed by an operator, with 4 units sold here"
+    ]  # noqa: E501
     while a.take(1):
         pass
     world.check()

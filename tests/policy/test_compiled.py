@@ -131,14 +131,16 @@ def test_not_a_number_is_refused():
 
 
 def test_what_another_version_could_do_is_refused():
-    rules = (Rule(index=0, name="a", match=("a",), type="bounded_counter"), default_rule(1))
+    rule = Rule(index=0, name="a", match=("a",), type="bounded_counter", durability="regional")
+    rules = (rule, default_rule(1))
     policy = replace(Policy(rules=rules), coordinator=type(Policy().coordinator)(Url("http://c")))
     with pytest.raises(PolicyError) as caught:
         load_compiled(compile_policy(policy), source="p.json")
     assert caught.value.faults == (
         "p.json: coordinator.url: a coordinator other than regional is not available in this"
         " version",
-        "p.json: rules[0].type: bounded_counter is not available in this version",
+        "p.json: rules[0].durability: regional of a bounded_counter is not available in this"
+        " version: declare journal",
     )
 
 

@@ -46,7 +46,7 @@ def _counted(name):
 
 _VERBS = (
     "connect register apply read changes scan acknowledge leave maintain set_aside aside replicas"
-    " objects"
+    " objects commit peek"
 )
 for _name in _VERBS.split():
     setattr(CountingRegion, _name, _counted(_name))
