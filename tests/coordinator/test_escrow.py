@@ -10,6 +10,7 @@ from tierstore.errors import (
     FencedError,
     InsufficientRightsError,
     InvalidArgumentError,
+    OutcomeUnknownError,
     StoreClosedError,
     UnavailableError,
 )
@@ -73,6 +74,27 @@ def test_confirmed_rights_are_sold_while_the_coordinator_is_away(world, a):
         a.escrow.take(KEY, 1, a.deadline)
     a.plan.is_region_down = False
     assert a.take(1)
+    world.check()
+
+
+def test_edges_that_stay_up_sell_what_they_were_granted():
+    """Eight that sell at different paces, when the coordinator goes away for good."""
+    world = World(processes=8)
+    world.give(10_000)
+    for _ in range(20):
+        for pace, process in enumerate(world.processes, 1):
+            assert all(process.take(1) for _ in range(pace))
+            process.escrow.step()
+        world.runtime.advance(1.0)
+    grants = world.grants().values()
+    granted = sum(grant.held for grant in grants) - world.sold
+    assert granted > 1000
+    sold = world.sold
+    for process in world.processes:
+        process.plan.is_region_down = True
+        while process.take(1):
+            pass
+    assert world.sold - sold >= 0.9 * granted
     world.check()
 
 
@@ -209,6 +231,31 @@ def test_rights_go_where_they_are_needed(world, a, b):
     world.check()
 
 
+def test_what_is_on_its_way_back_is_not_sold(world, a, b):
+    """Whether the return arrives at once, much later or never."""
+    world.give(100)
+    for _ in range(8):
+        a.take(5)
+        a.escrow.step()
+    while b.take(1):
+        pass
+    before = a.escrow.rights(KEY)
+    a.region.is_slow = True
+    with pytest.raises((UnavailableError, OutcomeUnknownError)):
+        a.escrow.step()
+    left = a.escrow.rights(KEY)
+    assert left < before
+    a.plan.is_region_down = True
+    assert all(a.take(1) for _ in range(left))
+    assert not lives(a)
+    world.deliver(0)
+    world.check()
+    assert b.take(before - left)
+    a.plan.is_region_down = a.region.is_slow = False
+    a.escrow.step()
+    world.finish()
+
+
 def test_grants_follow_demand(world, a):
     world.give(10_000)
     granted = []
@@ -261,7 +308,7 @@ def test_who_was_reported_lost_sells_nothing_of_what_was_taken_back(world, a):
     assert a.escrow.rights(KEY) == 0 or a.holder in world.grants()
     assert world.warnings == [
         "the rights to 'stock/1' were reclaimed by an operator, with 4 units sold here"
-    ]  # noqa: E501
+    ]
     while a.take(1):
         pass
     world.check()

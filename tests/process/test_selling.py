@@ -76,14 +76,18 @@ class Edge:
 
 def disturb(edges, rng, kills_max):
     """Kill and cut off edges at random while any of them works."""
-    kills = 0
+    kills, cut_until_s = 0, {}
     while any(edge.process.poll() is None for edge in edges):
         time.sleep(rng.uniform(0.05, 0.3))
-        edge = rng.choice(edges)
-        is_alive = edge.process.poll() is None
-        edge.cut_off(is_cut=is_alive and rng.random() < 0.3)
-        if kills < kills_max and is_alive and rng.random() < 0.5:
-            kills += rng.choice(edges).kill()
+        edge, now_s = rng.choice(edges), time.monotonic()
+        if edge.process.poll() is None and rng.random() < 0.3:
+            edge.cut_off(is_cut=True)
+            cut_until_s[edge] = now_s + rng.uniform(0.3, 3.0)
+        elif kills < kills_max and rng.random() < 0.5:
+            kills += edge.kill()
+        for healed in [edge for edge, until_s in cut_until_s.items() if until_s < now_s]:
+            healed.cut_off(is_cut=False)
+            del cut_until_s[healed]
     for edge in edges:
         edge.cut_off(is_cut=False)
 

@@ -93,7 +93,7 @@ def test_bad_keys_are_refused(store, key):
 
 @pytest.mark.parametrize("key", ["a", "strong"])
 def test_keys_of_other_types_are_refused(store, key):
-    with pytest.raises(TypeMismatchError, match="store.put"):
+    with pytest.raises(TypeMismatchError, match=r"store\.put"):
         store.bounded_counter(key)
 
 
@@ -110,7 +110,7 @@ def test_other_verbs_are_refused(store, stock):
         lambda: store.compare_and_set("stock/1", 1, expected=None),
     ]
     for call in calls:
-        with pytest.raises(TypeMismatchError, match="store.bounded_counter"):
+        with pytest.raises(TypeMismatchError, match=r"store\.bounded_counter"):
             call()
     assert list(store.scan("stock/")) == []
     assert stock.get() == 10

@@ -193,6 +193,7 @@ class Escrow:
             held = min(grant.held, grant.granted - returned) if grant is not None else 0
             left = max(0, held - holding.spent)
             missing = max(0, need - left)
+            wish = 0 if holding.returning else shortage(recent, left)
             return Request(
                 note.key,
                 note.holder,
@@ -203,7 +204,7 @@ class Escrow:
                 after=0 if anew else holding.number,
                 returned=returned,
                 need=missing,
-                wish=max(missing, shortage(recent, left)),
+                wish=max(missing, wish),
                 anew=anew,
             )
 
@@ -304,7 +305,8 @@ class Escrow:
             self._end(self._purse, [holding], deadline)
             return
         excess = surplus(recent, holding.rights, calm_s, is_hungry=is_hungry)
-        if excess or holding.written > holding.reported or self._is_short(holding, now_s):
+        is_short = self._is_short(holding, now_s) and not is_hungry
+        if excess or holding.written > holding.reported or is_short:
             self._exchange(holding, deadline, surplus=excess)
 
     def _is_to_be_confirmed(self, holding: Holding, deadline: Deadline) -> bool:

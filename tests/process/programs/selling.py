@@ -3,8 +3,8 @@
     selling.py FOLDER EDGE TAKERS PAUSE_S
 
 It goes on where a killed one of that name stopped. A taker is noted when it comes, and again when
-it has its unit. While FOLDER/EDGE.cut exists the coordinator cannot be reached; then how many rights
-there were when that began and when it ended is noted, too.
+it has its unit. While FOLDER/EDGE.cut exists the coordinator cannot be reached; then how many
+rights there were when that began and when it ended is noted, too.
 """
 
 from __future__ import annotations
