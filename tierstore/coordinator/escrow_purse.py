@@ -129,6 +129,9 @@ class Purse:
         self._asked = 0  # sales so far
         self._under_way = 0  # the last one that is being written
         self._kept = 0  # the last one that is on disk
+        self._line: list[Lock] = []
+        """One for each seller who waits for another's write."""
+        self._is_led = False
         self._is_closed = False
 
     def load(self) -> list[Holding]:
@@ -151,15 +154,42 @@ class Purse:
     def keep(self, holding: Holding, units: int, sale: int) -> None:
         """Return once the sale is on disk. Raises UnavailableError: then it did not happen."""
         try:
-            with self._io:
-                if sale > self._kept:
-                    self._write()
+            while sale > self._kept:
+                waiting = self._line_up()
+                if waiting is None:
+                    self._lead(sale)
+                else:
+                    waiting.acquire()  # until who writes has written
         except BaseException:
             with self.lock:
                 if sale > self._under_way:  # else somebody is writing it
                     holding.spent -= units
                     self._dirty[holding.key] = holding
             raise
+
+    def _line_up(self) -> Lock | None:
+        """What to wait for, before looking again; None for the one who has to write."""
+        with self.lock:
+            if not self._is_led:
+                self._is_led = True
+                return None
+            waiting = self._runtime.lock()
+            waiting.acquire()
+            self._line.append(waiting)
+            return waiting
+
+    def _lead(self, sale: int) -> None:
+        """Write for all who wait, then wake them at once, of whom one may have to lead."""
+        try:
+            with self._io:
+                if sale > self._kept:
+                    self._write()
+        finally:
+            with self.lock:
+                line, self._line = self._line, []
+                self._is_led = False
+            for waiting in line:
+                waiting.release()
 
     def _write(self) -> None:
         """Write all sales so far. Needs `io`."""
