@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+PATIENCE_S = 0.25
+
+
 class NotesInMemory:
     """Notes of a store without files, which end with it."""
 
@@ -62,7 +65,7 @@ class Holding:
     )  # fmt: skip
 
     def __init__(self, note: Note, runtime: Runtime, *, is_kept: bool) -> None:
-        self.asking = runtime.lock()  # who asks the coordinator, or ends the grant, has it
+        self.asking = runtime.turn()  # who asks the coordinator, or ends the grant, has it
         self.demand = Demand()
         self.agreed_s = runtime.monotonic()  # when it got something last
         self.begin(note, is_kept=is_kept)
@@ -131,7 +134,8 @@ class Purse:
         self._kept = 0  # the last one that is on disk
         self._line: list[Lock] = []
         """One for each seller who waits for another's write."""
-        self._is_led = False
+        self._led_until_s = float("-inf")
+        """Until when those who come wait for another's write, which Ctrl-C may have ended."""
         self._is_closed = False
 
     def load(self) -> list[Holding]:
@@ -159,7 +163,7 @@ class Purse:
                 if waiting is None:
                     self._lead(sale)
                 else:
-                    waiting.acquire()  # until who writes has written
+                    waiting.acquire(True, PATIENCE_S)  # until who writes has written
         except BaseException:
             with self.lock:
                 if sale > self._under_way:  # else somebody is writing it
@@ -170,8 +174,9 @@ class Purse:
     def _line_up(self) -> Lock | None:
         """What to wait for, before looking again; None for the one who has to write."""
         with self.lock:
-            if not self._is_led:
-                self._is_led = True
+            now_s = self._runtime.monotonic()
+            if now_s >= self._led_until_s:
+                self._led_until_s = now_s + PATIENCE_S
                 return None
             waiting = self._runtime.lock()
             waiting.acquire()
@@ -187,7 +192,7 @@ class Purse:
         finally:
             with self.lock:
                 line, self._line = self._line, []
-                self._is_led = False
+                self._led_until_s = float("-inf")
             for waiting in line:
                 waiting.release()
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Self
 
-    from tierstore.handles.bounded_counter import BoundedCounter
     from tierstore.handles.counter import Counter
     from tierstore.handles.document import Document
     from tierstore.handles.members import Members
@@ -268,13 +267,6 @@ class Store(StrongVerbs):
         from tierstore.store.typed import TypedKey
 
         return Document(TypedKey(self, key, "document"))
-
-    def bounded_counter(self, key: str) -> BoundedCounter:
-        """The stock at `key`. Raises TypeMismatchError if its rule declares another type."""
-        from tierstore.handles.bounded_counter import BoundedCounter
-        from tierstore.store.bounded import BoundedKey
-
-        return BoundedCounter(BoundedKey(self, key))
 
     # The store itself
 

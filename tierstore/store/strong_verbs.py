@@ -1,4 +1,4 @@
-"""The verbs of a store that need the coordinator: compare-and-set, transactions, leases."""
+"""The verbs of a store that need the coordinator: compare-and-set, transactions, leases, stocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
+    from tierstore.handles.bounded_counter import BoundedCounter
     from tierstore.handles.lease import Lease
     from tierstore.handles.sequence import Sequence as Numbers
     from tierstore.store.arguments import TTL, Omitted
@@ -91,6 +92,13 @@ class StrongVerbs(Resolver):
         whole_number("attempts", attempts)
         self._core.refuse_closed()
         return transact(self, function, attempts, seconds("timeout", timeout), operation_id)
+
+    def bounded_counter(self, key: str) -> BoundedCounter:
+        """The stock at `key`. Raises TypeMismatchError if its rule declares another type."""
+        from tierstore.handles.bounded_counter import BoundedCounter
+        from tierstore.store.bounded import BoundedKey
+
+        return BoundedCounter(BoundedKey(self, key))
 
     def lease(
         self,

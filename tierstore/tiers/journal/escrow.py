@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError, DecodingError, StoreClosedError
 from tierstore.tiers.journal.errors import translated
+from tierstore.tiers.journal.transaction import Transaction
 from tierstore.values.msgpack import pack, unpack
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ class EscrowFile:
             if len(rows) == 1:
                 connection.execute(_PUT, rows[0])
             else:
-                with connection:
-                    connection.execute("BEGIN IMMEDIATE")
+                with Transaction(connection):
                     connection.executemany(_PUT, rows)
         self._commit(number)
 
@@ -105,8 +105,7 @@ class EscrowFile:
         """Forget the notes of these keys, and sync."""
         number = self._next()
         self._last = -1
-        with translated(self.path), self._connect() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with translated(self.path), Transaction(connection := self._connect()):
             connection.executemany(_REMOVE, [(key,) for key in keys])
             connection.execute(_COUNT, (number,))
         self._commit(number)
@@ -171,6 +170,8 @@ class EscrowFile:
                 connection.close()
                 raise
             self._connection = connection
+        elif self._connection.in_transaction:  # Ctrl-C kept an earlier call from ending it
+            self._connection.rollback()
         return self._connection
 
     def _check_format(self, connection: sqlite3.Connection) -> None:
@@ -184,8 +185,7 @@ class EscrowFile:
                 tier="edge",
                 object=self.path,
             )
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with Transaction(connection):
             for statement in _SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={ESCROW_FORMAT}")
