@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE_S = 0.25
+"""For so long a seller waits for another's write, which Ctrl-C may have ended."""
 
 
 class NotesInMemory:
@@ -134,8 +135,7 @@ class Purse:
         self._kept = 0  # the last one that is on disk
         self._line: list[Lock] = []
         """One for each seller who waits for another's write."""
-        self._led_until_s = float("-inf")
-        """Until when those who come wait for another's write, which Ctrl-C may have ended."""
+        self._is_led = False
         self._is_closed = False
 
     def load(self) -> list[Holding]:
@@ -160,10 +160,8 @@ class Purse:
         try:
             while sale > self._kept:
                 waiting = self._line_up()
-                if waiting is None:
+                if waiting is None or not waiting.acquire(True, PATIENCE_S):
                     self._lead(sale)
-                else:
-                    waiting.acquire(True, PATIENCE_S)  # until who writes has written
         except BaseException:
             with self.lock:
                 if sale > self._under_way:  # else somebody is writing it
@@ -174,9 +172,8 @@ class Purse:
     def _line_up(self) -> Lock | None:
         """What to wait for, before looking again; None for the one who has to write."""
         with self.lock:
-            now_s = self._runtime.monotonic()
-            if now_s >= self._led_until_s:
-                self._led_until_s = now_s + PATIENCE_S
+            if not self._is_led:
+                self._is_led = True
                 return None
             waiting = self._runtime.lock()
             waiting.acquire()
@@ -192,7 +189,7 @@ class Purse:
         finally:
             with self.lock:
                 line, self._line = self._line, []
-                self._led_until_s = float("-inf")
+                self._is_led = False
             for waiting in line:
                 waiting.release()
 
