@@ -147,7 +147,7 @@ def test_a_killed_process_is_adopted_by_another_store(open_store, runtime):
     assert living.maintain().ok
     assert living.bounded_counter("stock/1").get() == 6
     living.bounded_counter("stock/1").take(6)
-    assert dead._core.replica.keeper.escrow.figures()["keys"] == 1
+    assert dead._core.replica.state.keeper.escrow.figures()["keys"] == 1
 
 
 def test_a_killed_process_s_rights_are_confirmed_when_its_journal_is_taken(open_store, runtime):

@@ -24,7 +24,6 @@ from tierstore.runtime import Watermark, fork, mint_replica_id
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from tierstore.policy.model import Policy, Rule
     from tierstore.region.protocol import Region, Registration
@@ -67,7 +66,6 @@ class Replica:
         """What moves keys between tiers, if the policy lets any go cold."""
         self.linking: Linking | None = None
         """What takes over the rows of other regions, if this process does."""
-        self.keeper: Any = None  # of rights to sell; what the wiring makes of it
         self.runtime = runtime
         self._source = source
         self.on_rebuilt: Callable[[], None] = lambda: None

@@ -17,6 +17,8 @@ from tierstore.stamp import HybridClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Policy, Rule
     from tierstore.replica.cold import ColdLink
@@ -103,6 +105,8 @@ class ReplicaState:
         self.cold: ColdLink
         self.closed = False
         self.never_edge = never_edge(policy)
+        self.keeper: Any = None
+        """Of rights to sell: what the wiring makes of it."""
         self.shared: SharedState | None = None
         """Of a worker whose edge is shared with others."""
 

@@ -36,7 +36,7 @@ class BoundedKey:
         deadline = core.deadline(timeout)
         self._store._open()
         named = core.strong.named(operation_id, deadline)
-        core.replica.keeper.ledgers().give(self._full, units, named, deadline)
+        core.replica.state.keeper.ledgers().give(self._full, units, named, deadline)
 
     def take(self, units: int, timeout: float | None) -> None:
         """Sell `units`."""
@@ -59,7 +59,7 @@ class BoundedKey:
 
     def _escrow(self) -> Escrow:
         self._store._open()
-        escrow: Escrow = self._store._core.replica.keeper.escrow
+        escrow: Escrow = self._store._core.replica.state.keeper.escrow
         return escrow
 
 

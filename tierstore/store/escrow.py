@@ -126,7 +126,7 @@ class Keeper:
 def make_escrow_steps(replica: Replica) -> list[Step]:
     """What looks after the rights of a replica, and of the dead whose journals it finds."""
     keeper = Keeper(replica)
-    replica.keeper = keeper
+    replica.state.keeper = keeper
     if replica.adopter is not None:
         replica.adopter.on_orphan = keeper.adopt
     return [Step(STEP, INTERVAL_S, keeper.step, keeper.is_needed, release=keeper.release)]

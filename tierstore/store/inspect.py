@@ -55,7 +55,7 @@ def stats(core: Core) -> dict[str, Any]:
     overview = _overview(core)
     numbers["moves"] = _move_stats(core, overview)
     numbers["cold"] = _cold_stats(state, overview)
-    keeper = core.replica.keeper
+    keeper = core.replica.state.keeper
     numbers["escrow"] = None if keeper is None else keeper.figures()
     linking = core.replica.linking
     numbers["links"] = [] if linking is None else [figures.told() for figures in linking.figures()]

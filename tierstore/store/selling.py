@@ -47,7 +47,7 @@ class Book:
 def books(core: Core, timeout: float | None, key: str | None = None) -> list[Book]:
     """Every key that was ever given something, or the one. Raises UnavailableError."""
     deadline = core.deadline(timeout)
-    ledgers: Ledgers = core.replica.keeper.ledgers()
+    ledgers: Ledgers = core.replica.state.keeper.ledgers()
     if key is None:
         found = dict(ledgers.ledgers(deadline))
     else:
@@ -70,7 +70,7 @@ def reclaim(core: Core, key: str, replica: int, sold: int, timeout: float | None
     if sold < 0:
         raise InvalidArgumentError("sold: expected how many units it had sold, zero or more")
     deadline = core.deadline(timeout)
-    grant, _ = core.replica.keeper.ledgers().reclaim(key, replica, sold, deadline)
+    grant, _ = core.replica.state.keeper.ledgers().reclaim(key, replica, sold, deadline)
     return int(grant.held) - sold
 
 
@@ -84,7 +84,7 @@ def told(core: Core, key: str, timeout: float | None) -> Iterator[str]:
     held = sum(holder.granted - holder.sold for holder in book.holders)
     yield f"{book.given} units were given, and {book.sold} are reported as sold"
     yield f"{held} may be sold by {len(book.holders)} replicas, {book.pool} are in the pool"
-    rights = core.replica.keeper.escrow.rights(key)
+    rights = core.replica.state.keeper.escrow.rights(key)
     yield f"this replica may sell {rights} without asking"
 
 
