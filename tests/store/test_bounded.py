@@ -19,7 +19,13 @@ from tierstore.errors import (
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.testing import MemoryRegion, memory_store
-from tierstore.testing.faults import FaultPlan, FaultyRegion
+from tierstore.testing.faults import (
+    KINDS,
+    Crash,
+    FaultPlan,
+    FaultyJournalDirectory,
+    FaultyRegion,
+)
 
 RULES = [
     {"match": "stock/**", "type": "bounded_counter"},
@@ -66,6 +72,19 @@ def test_the_minimum_may_be_below_zero(store):
 def test_views_have_stocks_of_their_own(store, stock):
     assert store.prefixed("stock/").bounded_counter("1").get() == 10
     assert store.prefixed("stock/a/").bounded_counter("1").get() == 0
+
+
+def test_sessions_sell_of_the_same_rights(store, stock):
+    seen = store.session().bounded_counter("stock/1")
+    seen.take(4)
+    assert (seen.get(), stock.get(), seen.rights()) == (6, 6, stock.rights())
+
+
+def test_a_sale_and_a_gift_happen_at_once_in_a_batch(store, stock):
+    with store.batch():
+        stock.take(4)
+        stock.give(1)
+        assert stock.get() == 7
 
 
 @pytest.mark.parametrize("units", [0, -1, True, 1.0, "1", None, 2**53 + 1])
@@ -240,6 +259,48 @@ def test_a_full_disk_sells_nothing(store, stock, monkeypatch):
         assert stock.rights() == rights
     assert stock.try_take(9)
     assert not stock.try_take()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_io_fails_each_unit_is_sold_once(kind, tmp_path, runtime):
+    """On files: a gift, sales and a step, with the n-th I/O failing or ending the process."""
+    for n in range(1, 60):
+        plan, folder = FaultPlan(), tmp_path / f"{kind} {n}"
+        region, sold = MemoryRegion(runtime), [0, 0]
+        journals = FaultyJournalDirectory(str(folder / "journal"), plan)
+        edge = {"url": "memory://", "journal": "journal"}
+        policy = load({"tiers": {"edge": edge}, "rules": RULES}, folder)
+        faulty = FaultyRegion(region, plan)
+        store = wire(policy, runtime, region=faulty, journals=journals)
+        store.bounded_counter("stock/1").give(10)
+        plan.arm(n, kind)
+        try:
+            _sell_some(store, sold)
+        except (UnavailableError, OutcomeUnknownError, Crash):
+            sold[1] += 3
+        is_over = plan.fired is None
+        plan.arm(0, "error")
+        if kind.startswith("crash"):
+            journals.abandon()
+            store._core.replica.state.closed = True
+        else:
+            store.close(60)
+        with wire(policy, runtime, region=region) as again:
+            again.maintain()
+            left = again.bounded_counter("stock/1").get()
+            assert sold[0] <= 10 - left <= sum(sold)
+            again.bounded_counter("stock/1").take(left)
+            assert not again.bounded_counter("stock/1").try_take()
+        if is_over:
+            return
+    raise AssertionError("more I/Os than are tried")
+
+
+def _sell_some(store, sold):
+    for _ in range(2):
+        store.bounded_counter("stock/1").take(3)
+        sold[0] += 3
+        store._core.replica.state.keeper.step()
 
 
 def test_explain_tells_the_books(store, stock):

@@ -42,7 +42,7 @@ def interrupt(verb, number):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(("asks", "stride"), [(False, 1), (True, 3)])
+@pytest.mark.parametrize(("asks", "stride"), [(False, 1), (True, 5)])
 def test_ctrl_c_anywhere_in_a_sale(asks, stride, open_store):
     store = open_store(rules=[{"match": "stock/**", "type": "bounded_counter"}])
     given, sold, doubtful = 0, 0, 0

@@ -25,6 +25,7 @@ from tierstore.testing.faulty_moves import FaultyMoves
 from tierstore.testing.faulty_peers import FaultyPeers
 from tierstore.testing.plan import KINDS, Crash, FaultPlan, Kind
 from tierstore.tiers.journal.directory import JournalDirectory
+from tierstore.tiers.journal.escrow import EscrowFile
 from tierstore.tiers.journal.file import JournalFile
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     )
     from tierstore.region.rows import RegionInfo, ReplicaState
     from tierstore.tiers.journal.content import FrozenBatch, JournalState
+    from tierstore.tiers.journal.escrow import Note
     from tierstore.tiers.journal.lock import FileLock
 
     T = TypeVar("T")
@@ -168,6 +170,24 @@ class FaultyJournalDirectory(JournalDirectory):
         return faulty
 
 
+class FaultyEscrowFile(EscrowFile):
+    """Notes of rights whose commits go wrong as `plan` says."""
+
+    def __init__(self, journal_path: str, lock: FileLock, plan: FaultPlan) -> None:
+        super().__init__(journal_path, lock)
+        self._plan = plan
+
+    def put(self, notes: Sequence[Note]) -> None:
+        """Keep these notes."""
+        put = super().put
+        self._plan.run("notes.put", lambda: put(notes), UnavailableError)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Forget the notes of these keys."""
+        remove, gone = super().remove, list(keys)
+        self._plan.run("notes.remove", lambda: remove(gone), UnavailableError)
+
+
 class FaultyJournalFile(JournalFile):
     """A journal file whose calls go wrong as `plan` says.
 
@@ -179,6 +199,7 @@ class FaultyJournalFile(JournalFile):
     ) -> None:
         super().__init__(path, lock, sync_always=sync_always)
         self._plan = plan
+        self.escrow = FaultyEscrowFile(path, lock, plan)
 
     def load(self, new_replica: int) -> JournalState:
         """What the file holds."""
@@ -240,6 +261,7 @@ class FaultyJournalFile(JournalFile):
 
     def abandon(self) -> None:
         """End with the process that had it open."""
+        self.escrow.close()
         if self._connection is not None:
             self._connection.close()
         self._connection = None
