@@ -357,6 +357,30 @@ def test_a_restored_coordinator_makes_good_what_was_sold(world, a):
     assert world.sold == 20
 
 
+def test_what_a_restored_coordinator_let_be_sold_twice_is_owed(world, a, b, monkeypatch):
+    """The pool goes below zero, and nothing is granted until enough was given."""
+    monkeypatch.setattr(world.region, "audit", lambda: None)  # which knows of no restore
+    world.give(20)
+    backup = dict(world.region._private)
+    for _ in range(5):
+        a.take(1)
+    world.region._private = backup
+    world.region.reincarnate(1.0)
+    b.take(20)
+    with pytest.raises(UnavailableError):
+        a.escrow.step()
+    a.escrow.step()
+    grant = world.grants()[a.holder]
+    assert world.ledger().pool == -5
+    assert (grant.granted, grant.returned, grant.spent) == (5, 0, 5)
+    world.give(5)
+    assert not a.take(1)
+    world.give(2)
+    assert a.take(1)
+    assert b.take(1)
+    assert not b.take(1)
+
+
 def test_a_coordinator_that_forgot_in_the_same_life_is_found_out(world, a):
     world.give(20)
     a.take(1)
