@@ -13,8 +13,8 @@ import tierstore
 from tierstore.aio import AsyncScan, AsyncStore
 
 NO_COROUTINES = {
-    "batch", "counter", "document", "lease", "members", "prefixed", "scan", "sequence", "session",
-    "transaction", "watch",
+    "batch", "bounded_counter", "counter", "document", "lease", "members", "prefixed", "scan",
+    "sequence", "session", "transaction", "watch",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ CALLS = {
     "outcome": ("x",), "prefixed": ("a",), "put": ("a", 1), "put_many": ({"a": 1},),
     "read": ("a",), "scan": ("a",), "stats": (), "touch": ("a", 5),
     "session": (), "watch": ("a",), "transaction": (), "transact": (print,),
-    "compare_and_set": ("a", 1), "lease": ("a",), "sequence": ("a",),
+    "compare_and_set": ("a", 1), "lease": ("a",), "sequence": ("a",), "bounded_counter": ("a",),
 }  # fmt: skip
 
 NAMED = {"compare_and_set": {"expected": None}}

@@ -122,7 +122,7 @@ def check(folder, edges, units):
 
 
 def test_two_edges_sell_a_stock(tmp_path):
-    edges = sell(tmp_path, 120, 2, 300, kills_max=2, pause_s=0.01)
+    edges = sell(tmp_path, 120, 2, 200, kills_max=2, pause_s=0.01)
     check(tmp_path, edges, 120)
 
 
