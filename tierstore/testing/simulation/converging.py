@@ -82,7 +82,10 @@ def mend(cluster: Cluster, past: Past) -> list[str]:
     """
     chance = Chance(cluster.seed, "divergence")
     site = chance.choice(cluster.sites)
-    if len(cluster.sites) == 1 or chance.random() >= DIVERGED_SHARE:
+    # A region does not take what a peer tells that was away beyond the horizon, not even this.
+    if len(cluster.sites) == 1 or cluster.options.horizon_s:
+        return []
+    if chance.random() >= DIVERGED_SHARE:
         return []
     for process in cluster.nodes if cluster.options.is_direct else cluster.links:
         process.crash()
