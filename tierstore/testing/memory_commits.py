@@ -45,24 +45,39 @@ class MemoryCommits:
     def commit(self, commit: Commit, timeout_s: float) -> CommitReply:
         """Judge and apply a commit."""
         with self._lock:
-            now_ms, incarnation = self._now_ms(), self._info.incarnation
-            if commit.operation_id:
-                found = self._operations.get(commit.operation_id)
-                answer = judge(found, commit, incarnation, now_ms)
-                if answer is not None:
-                    return answer
-            version = Version(incarnation, self._number + 1)
-            rows = {cell: row for cell in commit.cells() if (row := self._row(cell)) is not None}
-            plan = plan_commit(rows, commit, self._terms(), version)
-            if plan.verdict != "committed":
-                return CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
-            self._number += 1
-            self._carry_out(plan)
-            if commit.operation_id:
-                self._keep_operation(
-                    commit.operation_id, digest_request(commit), version, commit.answer
-                )
-            return CommitReply("committed", incarnation, now_ms, version)
+            answer = self._known(commit)
+            if answer is not None:
+                return answer
+            return self._write_commit(commit, self._judge(self._cells(commit), commit))
+
+    def _known(self, commit: Commit) -> CommitReply | None:
+        """What its operation id says of a commit; None if it is to be carried out."""
+        if not commit.operation_id:
+            return None
+        found = self._operations.get(commit.operation_id)
+        return judge(found, commit, self._info.incarnation, self._now_ms())
+
+    def _cells(self, commit: Commit) -> dict[Cell, Row]:
+        """Those of its cells that exist."""
+        return {cell: row for cell in commit.cells() if (row := self._row(cell)) is not None}
+
+    def _judge(self, rows: dict[Cell, Row], commit: Commit) -> tuple[Version, CommitPlan]:
+        """What a commit does to these rows, and the version that it gives."""
+        self._number += 1
+        version = Version(self._info.incarnation, self._number)
+        return version, plan_commit(rows, commit, self._terms(), version)
+
+    def _write_commit(self, commit: Commit, judged: tuple[Version, CommitPlan]) -> CommitReply:
+        """Carry out what was judged, and keep what became of the operation."""
+        version, plan = judged
+        now_ms, incarnation = self._now_ms(), self._info.incarnation
+        if plan.verdict != "committed":
+            return CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
+        self._carry_out(plan)
+        if commit.operation_id:
+            digest = digest_request(commit)
+            self._keep_operation(commit.operation_id, digest, version, commit.answer)
+        return CommitReply("committed", incarnation, now_ms, version)
 
     def peek(self, keys: Sequence[str], timeout_s: float) -> PrivateReply:
         """Private records."""
@@ -97,7 +112,7 @@ class MemoryCommits:
             else:
                 self.rows[cell.key] = self._place(row)
         for cell in plan.removed:
-            del self._private[cell.key]
+            self._private.pop(cell.key, None)
         self._release(plan.released)
 
     def _keep_operation(

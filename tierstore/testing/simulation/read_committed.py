@@ -58,6 +58,7 @@ class ReadCommittedRegion(MemoryRegion):
         self._under_way: dict[int, int] = {}
         self._of_writer: dict[int | str, Lock] = {}
         """By replica, or by the id of a peer."""
+        self._of_operation: dict[str, Lock] = {}
 
     def apply(self, batch: Batch, timeout_s: float) -> BatchReply:
         """Apply a batch once; others run between any two of its statements."""
@@ -76,11 +77,38 @@ class ReadCommittedRegion(MemoryRegion):
             return reply
 
     def commit(self, commit: Commit, timeout_s: float) -> CommitReply:
-        """Judge and apply a commit; every key is locked, present or not."""
-        names = [f"{cell.space}/{cell.key}" for cell in commit.cells()]
-        keys = [cell.key for cell in commit.cells() if cell.space == DATA]
-        with self._overlapping(self._runtime.lock(), [*names, *keys]):
-            return super().commit(commit, timeout_s)
+        """Judge and apply a commit, statement by statement; only its locks hold others off."""
+        with self._overlapping(self._operation_lock(commit.operation_id), self._locked(commit)):
+            with self._lock:
+                answer = self._known(commit)
+            if answer is not None:
+                return answer
+            self._statement()
+            with self._lock:
+                rows = self._cells(commit)
+            self._statement()
+            with self._lock:
+                judged = self._judge(rows, commit)
+            self._statement()
+            with self._lock:
+                return self._write_commit(commit, judged)
+
+    def settle(self, operation_id: str, timeout_s: float) -> CommitReply:
+        """What became of an operation, once none of that id is under way."""
+        with self._overlapping(self._operation_lock(operation_id), []):
+            return super().settle(operation_id, timeout_s)
+
+    def _locked(self, commit: Commit) -> list[str]:
+        """What a commit locks: every cell, present or not, as batches lock keys."""
+        return [
+            cell.key if cell.space == DATA else f"{cell.space}/{cell.key}"
+            for cell in commit.cells()
+        ]
+
+    def _operation_lock(self, operation_id: str) -> Lock:
+        if not operation_id:
+            return self._runtime.lock()
+        return self._of_operation.setdefault(operation_id, self._runtime.lock())
 
     def maintain(self, limit: int, timeout_s: float) -> Upkeep:
         """Release held deltas, retire the silent, forget the long retired, collect the dead."""
