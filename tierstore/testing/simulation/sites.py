@@ -26,8 +26,17 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.scheduler import Process
 
 _NOT_CONTENT = frozenset(
-    ("_runtime", "_scheduler", "_pace", "_limits", "_lock", "_locks", "_of_writer", "_of_operation",
-     "_under_way")
+    (
+        "_runtime",
+        "_scheduler",
+        "_pace",
+        "_limits",
+        "_lock",
+        "_locks",
+        "_of_writer",
+        "_of_operation",
+        "_under_way",
+    )
 )
 """What of a region in memory is not in its database."""
 _COLD = 4

@@ -266,7 +266,8 @@ class Client:
 
     def unknown(self) -> None:
         """Ask what became of a write that was not confirmed; if abandoned, it never happens."""
-        key, value = f"a/{self.name}", self._value()
+        value = self._value()
+        key = f"a/{self.name}/{value}"  # of its own: what came before may be late
         try:
             self._store.put(key, value, timeout=0.05)
         except OutcomeUnknownError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ class StrongWorkload:
         for number in range(self.cluster.options.clients):
             client = Client(self, node, number)
             self._running.add(client.name)
-            self.cluster.scheduler.spawn(node.process, client.name, lambda c=client: self._live(c))
+            self.cluster.scheduler.spawn(node.process, client.name, partial(self._live, client))
 
     def _live(self, client: Client) -> None:
         client.run()

@@ -1,0 +1,31 @@
+"""Simulated clusters of strong keys, each in need of another part of what is promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tierstore.testing.simulation.strong_world import play_strong
+
+
+@dataclass(frozen=True, slots=True)
+class StrongWorld:
+    """A simulated cluster whose clients do these deeds."""
+
+    name: str
+    deeds: tuple[str, ...]
+
+    def run(self, seed: int) -> list[str]:
+        """What was violated in the world of `seed`."""
+        return play_strong(seed, deeds=self.deeds, operations=60).violations
+
+
+VERSIONS = StrongWorld("versions", ("cas", "cas", "register"))
+AGES = StrongWorld("strong copies", ("aged", "aged", "register"))
+BANK = StrongWorld("bank", ("transfer", "transfer", "audit"))
+PLACES = StrongWorld("two absent places", ("skew",))
+FENCED = StrongWorld("fenced", ("lease",))
+NUMBERS = StrongWorld("numbers", ("number",))
+NAMED = StrongWorld("named operations", ("named",))
+REUSED = StrongWorld("names used again", ("reuse",))
+EXPIRING = StrongWorld("expiring and compared", ("expire",))
+DOUBTED = StrongWorld("commits in doubt", ("unknown",))
