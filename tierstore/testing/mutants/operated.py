@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore import opening
 from tierstore.linking.ends import End
-from tierstore.region import apply, peers
+from tierstore.region import apply
 from tierstore.region.rows import RegionInfo
 from tierstore.replica.seen import Seen
 from tierstore.store.watching import Watch
@@ -55,11 +55,6 @@ def link_of_the_dead_not_taken_over(right: Any) -> Any:
 @plants(RegionInfo, "actor")
 def same_actor_in_every_life(right: Any) -> Any:
     return property(lambda self: int(self.region[:8], 16) + 1)
-
-
-@plants(peers, "forgotten")
-def place_kept_by_a_restored_region(right: Any) -> Any:
-    return lambda peer: peer
 
 
 @plants(Seen, "_meet")
@@ -131,14 +126,6 @@ MUTANTS = (
         same_actor_in_every_life,
         (RESTORED_APART,),
         11,
-    ),
-    Mutant(
-        "place kept by a restored region",
-        "A region that was restored reads its peers from where its former life had got.",
-        "rows that peers have, and that never come back",
-        place_kept_by_a_restored_region,
-        (RESTORED_APART,),
-        86,
     ),
     Mutant(
         "other regions not waited for",
