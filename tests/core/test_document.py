@@ -258,6 +258,10 @@ def test_changes_that_wait_add_up():
 # History
 
 
+def fresh_of(state):
+    return document.without_past(document.compact(state))
+
+
 def test_many_edits_by_one_client_leave_nothing_behind():
     opened = document.open_document(document.empty(), 5)
     mark = document.mark_of(opened)
@@ -265,7 +269,7 @@ def test_many_edits_by_one_client_leave_nothing_behind():
     for number in range(2000):
         root["n"] = number % 10
     state = after(document.empty(), document.changes_since(opened, mark))
-    fresh = document.compact(state, 6)
+    fresh = fresh_of(state)
     assert len(document.encode(state)) < 3 * len(document.encode(fresh))
     assert not document.is_bloated(state)
 
@@ -275,7 +279,7 @@ def test_many_clients_bloat_a_document_until_it_is_compact():
     for number in range(300):
         state = made(set_to(n=number), state)
     assert document.is_bloated(state)
-    compact = document.compact(state, 6)
+    compact = fresh_of(state)
     assert not document.is_bloated(compact)
     assert document.value(compact) == document.value(state)
 
@@ -289,7 +293,7 @@ def test_scattered_inserts_bloat_a_document_until_it_is_compact(kind):
         root["it"].insert(number * 7919 % (number + 1), "x")
     state = after(document.empty(), document.changes_since(opened, mark))
     assert document.is_bloated(state)
-    compact = document.compact(state, 6)
+    compact = fresh_of(state)
     assert not document.is_bloated(compact)
     assert 3 * len(document.encode(compact)) < len(document.encode(state))
 
@@ -299,7 +303,7 @@ def test_what_is_all_content_is_not_bloated():
     state = made(set_to(**fields))
     assert len(document.encode(state)) > document.BLOAT_FREE_BYTES
     assert not document.is_bloated(state)
-    assert not document.is_bloated(document.compact(state, 6))
+    assert not document.is_bloated(fresh_of(state))
     once_more = made(set_to(**fields), state)
     assert not document.is_bloated(once_more)
 

@@ -83,7 +83,7 @@ def test_what_clients_of_yjs_made_at_once_shows_as_yjs_shows_it(case):
     for delta in deltas:
         state = after(state, document.decode_delta(document.encode_delta(delta)))
     assert as_json(document.value(state)) == case["shown"]
-    assert as_json(document.value(document.compact(state, 7))) == case["shown"]
+    assert as_json(document.value(document.compact(state))) == case["shown"]
     composed = deltas[0]
     for delta in deltas[1:]:
         composed = document.compose(composed, delta, is_same_life=True)
@@ -92,7 +92,7 @@ def test_what_clients_of_yjs_made_at_once_shows_as_yjs_shows_it(case):
 
 def test_text_keeps_its_attributes_in_a_compact_document():
     state = after(document.empty(), document.delta_of(YJS_SECOND))
-    compact = document.open_document(document.compact(state, 5), 6)
+    compact = document.open_document(document.compact(state), 6)
     text = root_of(compact)["text"]
     assert text.diff() == [
         ({"img": "u"}, None),

@@ -23,6 +23,7 @@ replica in order: anything else is malformed.
 from __future__ import annotations
 
 from tierstore.crdt import guard
+from tierstore.crdt.past import Past, compacted, held, joined, renewed
 from tierstore.crdt.places import fresh_bytes, settled
 from tierstore.crdt.plain import plain
 from tierstore.crdt.standing import standing
@@ -46,10 +47,10 @@ if TYPE_CHECKING:
     """What one replica changed."""
 
 CODE = DOCUMENT
-FORMAT = 1
+FORMAT, FORMAT_WITH_PAST = 1, 2
 CLIENT_MAX = (1 << 32) - 1
 """Clients to mint have 32 bits, as those of Yjs: each struct names up to three. 53 are read."""
-BLOAT_FREE_BYTES = 4096
+BLOAT_FREE_BYTES = 1024
 BLOAT_FACTOR = 3
 
 
@@ -88,7 +89,7 @@ def join(left: State, right: State) -> State:
 
     Raises DecodingError if both have a change with the same id, but not the same.
     """
-    return settled(union(left, right))
+    return joined(left, right)
 
 
 def compose(first: Delta, second: Delta, *, is_same_life: bool) -> Delta:
@@ -105,11 +106,12 @@ def apply(state: State, delta: Delta, *, origin: int, actor: int, is_same_life: 
     Raises DecodingError if they need what is not there although they have seen this generation, if
     `state` has others with the same ids, or if pycrdt can make no document of it.
     """
+    delta = renewed(state.past, delta)
     if not is_same_life:
         delta = _standing(state, delta)
         if not delta.structs and not delta.deleted:
             return state
-    applied = settled(union(state, delta))
+    applied = held(settled(union(state, delta)), state.past)
     guard.hydrated(applied)  # what it cannot make a document of would harm all who read it
     return applied
 
@@ -131,13 +133,16 @@ def _known(deleted: dict[int, Ranges], update: Update) -> dict[int, Ranges]:
 
 
 def encode(state: State) -> bytes:
-    """`[format, update]`."""
+    """`[format, update]`; of one that was made compact what `Past.fields` tells, too."""
+    if state.past is not None:
+        return pack([FORMAT_WITH_PAST, write_update(state), *state.past.fields()])
     return pack([FORMAT, write_update(state)])
 
 
 def decode(payload: bytes) -> State:
     """The state that `encode` wrote."""
-    state = settled(_tidied(_unpacked(payload)))
+    update, past = _unpacked(payload, (FORMAT, FORMAT_WITH_PAST))
+    state = held(settled(_tidied(update)), past)
     if encode(state) != payload:
         raise DecodingError("a document is not in order")
     return state
@@ -150,19 +155,22 @@ def encode_delta(delta: Delta) -> bytes:
 
 def decode_delta(payload: bytes) -> Delta:
     """The delta that `encode_delta` wrote."""
-    delta = _tidied(_unpacked(payload))
+    delta = _tidied(_unpacked(payload, (FORMAT,))[0])
     if encode_delta(delta) != payload:
         raise DecodingError("a change of a document is not in order")
     return delta
 
 
-def _unpacked(payload: bytes) -> Update:
+_FIELDS = {FORMAT: (int, bytes), FORMAT_WITH_PAST: (int, bytes, bytes, int, int, int)}
+
+
+def _unpacked(payload: bytes, formats: tuple[int, ...]) -> tuple[Update, Past | None]:
     parts = unpack(payload)
-    if not isinstance(parts, list) or len(parts) != 2 or parts[0] != FORMAT:
+    if not isinstance(parts, list) or not parts or parts[0] not in formats:
         raise DecodingError("a document is malformed")
-    if type(parts[1]) is not bytes:
+    if tuple(map(type, parts)) != _FIELDS[parts[0]]:
         raise DecodingError("a document is malformed")
-    return read_update(parts[1])
+    return read_update(parts[1]), Past(*parts[2:]) if parts[2:] else None
 
 
 def _tidied(update: Update) -> Update:
@@ -187,6 +195,8 @@ def update_of(update: State | Delta) -> bytes:
 
 def has_client(state: State, client_id: int) -> bool:
     """Whether `client_id` made changes of `state`, so that it cannot be given again."""
+    if state.past is not None and client_id in (*state.past.clients, state.past.client):
+        return True
     return client_id in state.structs
 
 
@@ -256,13 +266,16 @@ def is_bloated(state: State) -> bool:
     return fresh_bytes(state) * BLOAT_FACTOR < size_bytes
 
 
-def compact(state: State, client_id: int) -> State:
-    """A document with the content of `state` and none of its history, all made by `client_id`.
+def compact(state: State, since_ms: int = 0, actor: int = 0, position: int = 0) -> State | None:
+    """`state` without its history; None if that is not possible now.
 
-    Texts keep their attributes. It does not join with `state`: it begins another generation, and
-    what others changed in this one meanwhile is lost.
+    Readers see the same, and changes of `state` still apply: it remembers its past, of which
+    `since_ms`, `actor` and `position` say when, where and at which place of the feed it ended.
+    None if `state` has one already: `without_past` comes first.
     """
-    from tierstore.crdt.copies import copied
+    return compacted(state, since_ms, actor, position)
 
-    document = guard.decoding(lambda: copied(guard.hydrated(state), client_id))
-    return settled(delta_of(document.get_update()))
+
+def without_past(state: State) -> State:
+    """`state`, to which changes of before it was made compact no longer apply."""
+    return held(Update(dict(state.structs), dict(state.deleted)), None)

@@ -151,6 +151,11 @@ def settled(update: Update) -> Update:
     return update
 
 
+def homes_of(state: Update) -> dict[int, list[Any]]:
+    """For each client the container of each struct, and the key in it; None of kind GC."""
+    return _placed(state).homes
+
+
 def fresh_bytes(state: Update) -> int:
     """About how many bytes a document has that shows what `state` does, and has no history."""
     places, size_bytes = _placed(state), 0

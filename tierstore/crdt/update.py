@@ -31,6 +31,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from tierstore.crdt.past import Past
+
     Id = tuple[int, int]
     """Client and clock."""
     Ranges = list[tuple[int, int]]
@@ -68,18 +70,25 @@ class Struct(NamedTuple):
 
 
 class Update:
-    """Structs by client, each list in the order of clocks without gap; and deleted ranges."""
+    """Structs by client, each list in the order of clocks without gap; and deleted ranges.
 
-    __slots__ = ("deleted", "structs")
+    A state that was made compact has a `past`.
+    """
+
+    __slots__ = ("deleted", "past", "structs")
 
     def __init__(self, structs: dict[int, list[Struct]], deleted: dict[int, Ranges]) -> None:
         self.structs = structs
         self.deleted = deleted
+        self.past: Past | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Update):
             return NotImplemented
-        return (self.structs, self.deleted) == (other.structs, other.deleted)
+        if (self.structs, self.deleted) != (other.structs, other.deleted):
+            return False
+        pasts = [one.past and one.past.fields() for one in (self, other)]
+        return pasts[0] == pasts[1]
 
     __hash__ = None  # type: ignore[assignment]
 
