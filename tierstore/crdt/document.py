@@ -106,12 +106,12 @@ def apply(state: State, delta: Delta, *, origin: int, actor: int, is_same_life: 
     Raises DecodingError if they need what is not there although they have seen this generation, if
     `state` has others with the same ids, or if pycrdt can make no document of it.
     """
-    delta = renewed(state.past, delta)
+    delta, past = renewed(state, delta)
     if not is_same_life:
         delta = _standing(state, delta)
         if not delta.structs and not delta.deleted:
             return state
-    applied = held(settled(union(state, delta)), state.past)
+    applied = held(settled(union(state, delta)), past)
     guard.hydrated(applied)  # what it cannot make a document of would harm all who read it
     return applied
 
@@ -161,7 +161,7 @@ def decode_delta(payload: bytes) -> Delta:
     return delta
 
 
-_FIELDS = {FORMAT: (int, bytes), FORMAT_WITH_PAST: (int, bytes, bytes, int, int, int)}
+_FIELDS = {FORMAT: (int, bytes), FORMAT_WITH_PAST: (int, bytes, bytes, bytes, int, int, int)}
 
 
 def _unpacked(payload: bytes, formats: tuple[int, ...]) -> tuple[Update, Past | None]:
@@ -195,7 +195,7 @@ def update_of(update: State | Delta) -> bytes:
 
 def has_client(state: State, client_id: int) -> bool:
     """Whether `client_id` made changes of `state`, so that it cannot be given again."""
-    if state.past is not None and client_id in (*state.past.clients, state.past.client):
+    if state.past is not None and client_id in (*state.past.ends, state.past.client):
         return True
     return client_id in state.structs
 

@@ -9,9 +9,17 @@ change can come that needs it; who learns that it was forgotten forgets it, too.
 from __future__ import annotations
 
 from tierstore.crdt.places import settled
-from tierstore.crdt.renaming import Renaming, client_of, is_concerned
-from tierstore.crdt.union import union
-from tierstore.crdt.update import Update, read_update, write_update
+from tierstore.crdt.renaming import Renaming, aliases_of, client_of, is_concerned
+from tierstore.crdt.union import clocks_of, union
+from tierstore.crdt.update import (
+    DELETED,
+    GC,
+    Struct,
+    Update,
+    joined_ranges,
+    read_update,
+    write_update,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,16 +28,20 @@ if TYPE_CHECKING:
 
 class Past:
     """The document of before, as bytes, and when (`since_ms`) and by which region (`actor`) it was
-    made compact; no position of that region's feed above `position` knows less."""
+    made compact; no position of that region's feed above `position` knows less. `late` is what was
+    translated since, as it was."""
 
-    __slots__ = ("_clients", "_names", "actor", "base", "position", "since_ms")
+    __slots__ = ("_ends", "_names", "actor", "base", "late", "position", "since_ms")
 
-    def __init__(self, base: bytes, since_ms: int, actor: int, position: int) -> None:
+    def __init__(
+        self, base: bytes, late: bytes, since_ms: int, actor: int, position: int
+    ) -> None:
         self.base = base
+        self.late = late
         self.since_ms = since_ms
         self.actor = actor
         self.position = position
-        self._clients: frozenset[int] | None = None
+        self._ends: dict[int, int] | None = None
         self._names: Renaming | None = None
 
     @property
@@ -38,11 +50,11 @@ class Past:
         return client_of(self.base)
 
     @property
-    def clients(self) -> frozenset[int]:
-        """Who had made it. Raises DecodingError if `base` is no document."""
-        if self._clients is None:
-            self._clients = frozenset(read_update(self.base).structs)
-        return self._clients
+    def ends(self) -> dict[int, int]:
+        """Who had made it, and up to which clock. Raises DecodingError if `base` is no document."""
+        if self._ends is None:
+            self._ends = clocks_of(read_update(self.base))
+        return self._ends
 
     @property
     def names(self) -> Renaming:
@@ -51,9 +63,18 @@ class Past:
             self._names = Renaming(settled(read_update(self.base)))
         return self._names
 
+    def with_late(self, late: Update) -> Past:
+        """The same, in which `late` was translated."""
+        past = Past(self.base, write_update(late), self.since_ms, self.actor, self.position)
+        past._names, past._ends = self._names, self._ends
+        return past
+
     def fields(self) -> list[Any]:
         """What is stored of it."""
-        return [self.base, self.since_ms, self.actor, self.position]
+        return [self.base, self.late, self.since_ms, self.actor, self.position]
+
+
+NOTHING = write_update(Update({}, {}))
 
 
 def compacted(state: Update, since_ms: int, actor: int, position: int) -> Update | None:
@@ -61,23 +82,53 @@ def compacted(state: Update, since_ms: int, actor: int, position: int) -> Update
 
     It is a document like any other, whose readers see the same.
     """
-    past = Past(write_update(state), since_ms, actor, position)
+    past = Past(write_update(state), NOTHING, since_ms, actor, position)
     if state.past is not None or not past.names.is_sound:
         return None
     return held(settled(past.names.fresh), past)
 
 
 def held(update: Update, past: Past | None) -> Update:
-    """`update` with this past."""
+    """`update` with this past, in which of what is late is said that it is deleted, if it is."""
+    if past is not None and past.late != NOTHING:
+        late = union(read_update(past.late), _dead(update, past))
+        past = past.with_late(late)
     update.past = past
     return update
 
 
-def renewed(past: Past | None, update: Update) -> Update:
-    """A change, or a state without a past, in the ids that are those of now."""
-    if past is None or not is_concerned(past.clients, update):
-        return update
-    return past.names.renewed(update)
+def _dead(state: Update, past: Past) -> Update:
+    """The deletions of what is late, in the ids of before."""
+    aliases, dead = aliases_of(past.client, past.ends), Update({}, {})
+    for client in read_update(past.late).structs:
+        end = past.ends.get(client, 0)
+        mine = state.structs.get(aliases.get(client, client), ())
+        buried = [Struct(s.clock + end, s.length, GC) for s in mine if s.kind == GC]
+        if buried:
+            dead.structs[client] = buried
+        ranges = [(s.clock + end, s.end + end) for s in mine if s.kind == DELETED]
+        if ranges:
+            dead.deleted[client] = joined_ranges(ranges)
+    return dead
+
+
+def renewed(state: Update, update: Update) -> tuple[Update, Past | None]:
+    """A change, or a state, in the ids that are those of `state`; and its past with that."""
+    past = state.past
+    if past is None or not is_concerned(past.ends, update):
+        return update, past
+    names = past.names
+    late = union(read_update(past.late), _whole(names, state, names.later(update)))
+    return names.renewed(update), past.with_late(late)
+
+
+def _whole(names: Renaming, state: Update, later: Update) -> Update:
+    """`later`, and what its clients had made before that, which needed no translation."""
+    for client in later.structs:
+        before = Update({client: made}, {}) if (made := names.made_by(state, client)) else None
+        if before is not None and made[-1].end <= later.structs[client][0].clock:
+            later = union(before, later)
+    return later
 
 
 def joined(left: Update, right: Update) -> Update:
@@ -89,30 +140,40 @@ def joined(left: Update, right: Update) -> Update:
         older, newer = (left, right) if mine is None else (right, left)
         return _with_one_past(older, newer)
     if mine.base == yours.base:
-        past = max(mine, yours, key=Past.fields)
-        return held(settled(union(left, right)), past)
+        return held(settled(union(left, right)), _both(mine, yours))
     return _with_two_pasts(left, right)
+
+
+def _both(mine: Past, yours: Past) -> Past:
+    """Two that remember the same document."""
+    late = union(read_update(mine.late), read_update(yours.late))
+    _, _, *ended = max(mine.fields(), yours.fields(), key=lambda fields: fields[2:])
+    return Past(mine.base, write_update(late), *ended)
+
+
+def _added(newer: Update, older: Update) -> Update:
+    """`newer` with what `older` says, in whose ids the past of `newer` is."""
+    translated, past = renewed(newer, older)
+    return held(settled(union(newer, translated)), past)
 
 
 def _with_one_past(older: Update, newer: Update) -> Update:
     """The join with a state that has none: never had, or has forgotten it."""
-    past = newer.past
-    assert past is not None
-    is_forgotten = past.client in older.structs
-    whole = settled(union(newer, renewed(past, older)))
-    return held(whole, None if is_forgotten else past)
+    assert newer.past is not None
+    whole = _added(newer, older)
+    return held(whole, None) if newer.past.client in older.structs else whole
 
 
 def _with_two_pasts(left: Update, right: Update) -> Update:
     """The join where each was made compact by itself, or one after the other."""
     for one, other in ((left, right), (right, left)):
         assert one.past is not None and other.past is not None
-        if one.past.client in other.past.clients:  # then that came later
-            return held(settled(union(other, renewed(other.past, one))), other.past)
+        if one.past.client in other.past.ends:  # then that came later
+            return _added(other, one)
     first, second = sorted((left, right), key=_rank)
-    assert first.past is not None and second.past is not None
-    before = settled(first.past.names.undone(first))
-    return held(settled(union(second, renewed(second.past, before))), second.past)
+    assert first.past is not None
+    before = first.past.names.undone(first, read_update(first.past.late))
+    return _added(second, settled(before))
 
 
 def _rank(state: Update) -> bytes:

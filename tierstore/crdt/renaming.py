@@ -28,7 +28,7 @@ from tierstore.crdt.update import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from tierstore.crdt.order import Home
     from tierstore.crdt.update import Id, Ranges
@@ -64,7 +64,7 @@ class Renaming:
         for names in self._names.values():
             names.sort()
         self._clocks = {client: [n.clock for n in names] for client, names in self._names.items()}
-        self._aliases = self._drawn_aliases()
+        self._aliases = aliases_of(self.client, self.ends)
         self._originals = {alias: client for client, alias in self._aliases.items()}
         del self._lines
 
@@ -142,19 +142,6 @@ class Renaming:
             known = _Name(struct.clock, struct.length, home, name, left, right)
             self._names[client].append(known)
             left = left if name is None else name + struct.length - 1
-
-    def _drawn_aliases(self) -> dict[int, int]:
-        """For each client another, for what it made later: its clocks begin anew."""
-        aliases: dict[int, int] = {}
-        taken = {*self.ends, self.client, 0}
-        seed = self.client.to_bytes(CLIENT_BYTES, "big")
-        for client in sorted(self.ends):
-            attempt = 0
-            while (alias := _draw(seed + b"%d" % client, attempt)) in taken:
-                attempt += 1
-            aliases[client] = alias
-            taken.add(alias)
-        return aliases
 
     # Translating
 
@@ -238,23 +225,40 @@ class Renaming:
                     shift = name.named - name.clock
                     yield self.client, low + shift, high + shift
 
+    def later(self, update: Update) -> Update:
+        """What `update`, in the ids of before, has that was not there before; no deletions."""
+        structs = {
+            client: later
+            for client, mine in update.structs.items()
+            if (later := list(_from(client, mine, self.ends.get(client, 0))))
+        }
+        return tidied(Update(structs, {}), list(structs))
+
     # And back
 
-    def undone(self, state: Update) -> Update:
-        """`state`, that began as `fresh`, in the ids of before: what `renewed` makes it of."""
+    def undone(self, state: Update, late: Update) -> Update:
+        """`state`, that began as `fresh`, in the ids of before.
+
+        What was translated is in `late` as it was, since it may have lost its neighbours here.
+        """
         structs: dict[int, list[Struct]] = {}
-        for client, mine in state.structs.items():
-            if client == self.client:
-                continue
+        for client in state.structs.keys() - {self.client}:
             of = self._originals.get(client, client)
-            end = self.ends.get(of, 0)
-            structs[of] = [self._undo(struct, end) for struct in mine]
+            known = late.structs.get(of)
+            if rest := list(_from(of, self.made_by(state, of), known[-1].end if known else 0)):
+                structs[of] = rest
         deleted: dict[int, Ranges] = {}
         for client, ranges in state.deleted.items():
             for of, start, stop in self._undone_ranges(client, ranges):
                 deleted.setdefault(of, []).append((start, stop))
         later = Update(structs, {c: joined_ranges(ranges) for c, ranges in deleted.items()})
-        return union(self.base, later)
+        return union(union(self.base, late), later)
+
+    def made_by(self, state: Update, client: int) -> list[Struct]:
+        """What `state` has that `client` of before made later, in the ids of before."""
+        end = self.ends.get(client, 0)
+        mine = state.structs.get(self._aliases.get(client, client), [])
+        return [self._undo(struct, end) for struct in mine]
 
     def _undo(self, struct: Struct, end: int) -> Struct:
         clock, length, kind, origin, right, parent, sub, content = struct
@@ -291,6 +295,23 @@ class Renaming:
 def client_of(base: bytes) -> int:
     """Who made what shows the document of these bytes: whoever makes it is the same."""
     return _draw(base, 0)
+
+
+def aliases_of(client: int, ends: Iterable[int]) -> dict[int, int]:
+    """For each client of before another, for what it made later: its clocks begin anew.
+
+    `client` is who made what is shown now.
+    """
+    aliases: dict[int, int] = {}
+    taken = {*ends, client, 0}
+    seed = client.to_bytes(CLIENT_BYTES, "big")
+    for one in sorted(ends):
+        attempt = 0
+        while (alias := _draw(seed + b"%d" % one, attempt)) in taken:
+            attempt += 1
+        aliases[one] = alias
+        taken.add(alias)
+    return aliases
 
 
 def is_concerned(clients: Collection[int], update: Update) -> bool:
