@@ -117,6 +117,11 @@ class Ledger:
         if self._is_sole:
             self.position = self._drawn
 
+    @property
+    def drawn(self) -> int:
+        """The last place in the feed that is taken: the next row has the next one."""
+        return self._drawn
+
     def reached(self) -> int:
         """A position that no row written until now exceeds, and that the feed will get to."""
         if self._has_put:

@@ -112,6 +112,24 @@ CHANGES = (
     "SELECT key, position, header FROM ts_directory WHERE position > ? ORDER BY position LIMIT ?"
 )
 
+REPLICAS_STANDING = "SELECT replica, retired FROM ts_replica"
+
+
+KEY_AFTER = "SELECT key FROM ts_directory WHERE key >= ? ORDER BY key LIMIT 1 OFFSET ?"
+
+
+def _of_types(bounded: bool) -> str:
+    upper = " AND key < ?" if bounded else ""
+    return (
+        "SELECT key, substr(header, 1, 1), length(payload) FROM ts_directory"
+        f" WHERE key >= ?{upper} AND payload IS NOT NULL AND cold IS NULL"
+        " AND substr(header, 1, 1) IN (?, ?) ORDER BY key"
+    )
+
+
+OF_TYPES = {bounded: _of_types(bounded) for bounded in (False, True)}
+"""Key, type and size of what has one of two types, by whether there is an upper bound."""
+
 BARE = "key, position, header, metadata, payload IS NULL, cold, due_ms"
 READ_BARE = f"SELECT {BARE} FROM ts_directory WHERE "
 DUE_ROWS = (

@@ -52,7 +52,7 @@ def maintain(ledger: Ledger, terms: Terms, limit: int) -> Upkeep:
     done.retired = ledger.connection.execute(statements.RETIRE, (silent_ms,)).rowcount
     done.forgotten = _forget(ledger, silent_ms - terms.horizon_ms, limit)
     done.released = _release(ledger, terms, limit)
-    done.floor = ledger.floor = max(ledger.floor, _acknowledged(ledger.connection, ledger.position))
+    done.floor = ledger.floor = max(ledger.floor, acknowledged(ledger.connection, ledger.position))
     done.collected = _collect(ledger, terms, limit)
     for statement in (statements.FORGET_OPERATIONS, statements.FORGET_PRIVATE):
         ledger.connection.execute(statement, (ledger.time_ms, limit))
@@ -62,7 +62,7 @@ def maintain(ledger: Ledger, terms: Terms, limit: int) -> Upkeep:
 
 def count_dead(connection: Connection, now: Standing, dead_ms: int) -> DeadRows:
     """The dead rows of a snapshot; those that died before `dead_ms` are not young."""
-    floor = _acknowledged(connection, now.position)
+    floor = acknowledged(connection, now.position)
     found = connection.execute(
         statements.COUNT_DEAD, (dead_ms, dead_ms, floor, now.now_ms)
     ).fetchone()
@@ -192,7 +192,7 @@ def _forget(ledger: Ledger, silent_ms: int, limit: int) -> int:
     return ledger.connection.execute(statements.FORGET_REPLICAS, (silent_ms, limit)).rowcount
 
 
-def _acknowledged(connection: Connection, position: int) -> int:
+def acknowledged(connection: Connection, position: int) -> int:
     """What every live replica has acknowledged; the position of the feed if there is none."""
     found = connection.execute(statements.FLOOR).fetchone()
     if found == (None,):

@@ -96,12 +96,29 @@ def test_changes_that_wait_are_sent_as_the_last_word():
     assert void == {"x": (False, frozenset()), "y": (True, frozenset())}
 
 
-def test_origins_that_have_seen_all_are_forgotten():
+def is_eleven(actor, origin):
+    return (actor, origin) == (101, 11)
+
+
+def test_origins_that_are_gone_are_forgotten():
     state = added(added(sets.empty(), "x"), "x", origin=12)
-    lighter = sets.forget_origins(state, frozenset({11}))
+    lighter = sets.lightened(state, is_eleven)
     assert lighter.elements == {"x": ((101, 1, 0), (101, 2, 12))}
     assert sets.value(sets.join(state, lighter)) == ["x"]
     assert sets.join(state, lighter) == lighter
+    elsewhere = added(sets.empty(), "x", actor=102)
+    assert sets.lightened(elsewhere, is_eleven) == elsewhere
+
+
+def test_of_adds_of_which_nobody_is_left_the_last_stands_for_all():
+    state = sets.empty()
+    for origin in (12, 11, 13, 11, 14):
+        state = added(state, "x", origin=origin)
+    lighter = sets.lightened(state, lambda actor, origin: origin != 14)
+    assert lighter.elements == {"x": ((101, 4, 0), (101, 5, 14))}
+    assert sets.lightened(state, is_eleven).elements == {"x": ((101, 4, 0), (101, 5, 14))}, (
+        "what a replica may still remove by its origin is kept only above"
+    )
 
 
 def states():

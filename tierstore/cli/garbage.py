@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 @common_options
 @click.pass_obj
 def gc(settings: Settings, dry_run: bool, timeout_s: float | None) -> int:
-    """Forget deleted and expired keys of the region that nobody needs to hear of any more.
+    """Forget what nobody in the region needs any more.
 
-    Stores do so by themselves, a little every minute. A row has to be dead for longer than
-    replication.horizon, and all replicas and peers must have heard of it.
+    These are deleted and expired keys: a row has to be dead for longer than replication.horizon,
+    and all replicas and peers must have heard of it. In sets, whose adds were whose, once that
+    replica is gone. In documents, their history, which they remember for the horizon after they
+    were made compact. Stores do all this by themselves, bit by bit.
     """
     from tierstore.store.garbage import collect, look
 
@@ -34,11 +36,11 @@ def gc(settings: Settings, dry_run: bool, timeout_s: float | None) -> int:
     if settings.is_json:
         emit(as_dict(found))
     else:
-        emit_text(_text(found))
+        emit_text(_text(found, is_dry=dry_run))
     return OK
 
 
-def _text(found: Garbage) -> str:
+def _text(found: Garbage, *, is_dry: bool) -> str:
     held = "" if found.held_by is None else f", longest for replica {found.held_by}"
     lines = [
         f"{found.dead} rows are dead: deleted or expired",
@@ -48,4 +50,12 @@ def _text(found: Garbage) -> str:
     ]
     if found.collected:
         lines.append(f"{found.collected} were forgotten now")
+    can = "can be" if is_dry else "were"
+    for count, what in (
+        (found.sets, f"sets {can} made lighter: they knew of adds of replicas that are gone"),
+        (found.documents, f"documents {can} made compact: they were mostly history"),
+        (found.pasts, f"compact documents {can} freed of what they were made of"),
+    ):
+        if count:
+            lines.append(f"{count} {what}")
     return "\n".join(lines) + "\n"

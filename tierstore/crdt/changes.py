@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tierstore.crdt.register import NEVER
 from tierstore.crdt.types import type_of
-from tierstore.record import Record
+from tierstore.record import DOCUMENT, SET, Record, version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,14 @@ def join(left: Record | None, right: Record) -> Record:
     joined = _copy(newer, _joined(left, right))
     joined.touch, joined.expires_at_ms = lifetime.touch, lifetime.expires_at_ms
     return left if joined == left else joined
+
+
+def version_of(record: Record) -> str:
+    """`record.version` of what readers see of `record`, whatever regions remember besides."""
+    if record.type in (SET, DOCUMENT) and record.payload:
+        type_ = type_of(record.type)
+        record = _copy(record, type_.encode(type_.as_seen(type_.decode(record.payload))))
+    return version(record)
 
 
 def _joined(left: Record, right: Record) -> bytes | None:

@@ -148,6 +148,11 @@ def decode(payload: bytes) -> State:
     return state
 
 
+def as_seen(state: State) -> State:
+    """`state` without its past."""
+    return state if state.past is None else without_past(state)
+
+
 def encode_delta(delta: Delta) -> bytes:
     """`[format, update]`."""
     return pack([FORMAT, write_update(delta)])

@@ -33,9 +33,7 @@ class Past:
 
     __slots__ = ("_ends", "_names", "actor", "base", "late", "position", "since_ms")
 
-    def __init__(
-        self, base: bytes, late: bytes, since_ms: int, actor: int, position: int
-    ) -> None:
+    def __init__(self, base: bytes, late: bytes, since_ms: int, actor: int, position: int) -> None:
         self.base = base
         self.late = late
         self.since_ms = since_ms
@@ -167,7 +165,8 @@ def _with_one_past(older: Update, newer: Update) -> Update:
 def _with_two_pasts(left: Update, right: Update) -> Update:
     """The join where each was made compact by itself, or one after the other."""
     for one, other in ((left, right), (right, left)):
-        assert one.past is not None and other.past is not None
+        assert one.past is not None
+        assert other.past is not None
         if one.past.client in other.past.ends:  # then that came later
             return _added(other, one)
     first, second = sorted((left, right), key=_rank)

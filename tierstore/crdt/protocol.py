@@ -35,6 +35,9 @@ class Type(Protocol):
     def value(self, state: Any) -> Any:
         """What readers see, as plain data of their own."""
 
+    def as_seen(self, state: Any) -> Any:
+        """`state` without what regions only remember to understand each other, and replicas."""
+
     def decode_delta(self, payload: bytes) -> Any:
         """The delta with these bytes. Raises DecodingError if `encode_delta` never wrote them."""
 

@@ -20,7 +20,7 @@ from tierstore.values.msgpack import pack, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     Element = str | bytes | int
@@ -153,15 +153,25 @@ def apply(state: State, delta: Delta, *, origin: int, actor: int, is_same_life: 
     return state
 
 
-def forget_origins(state: State, origins: frozenset[int]) -> State:
-    """A state that no longer knows which dots came from `origins`, who have seen all of them."""
+def lightened(state: State, is_gone: Callable[[int, int], bool]) -> State:
+    """`state` without origins that nobody needs, and without dots that tell nothing then.
+
+    `is_gone` says of an actor and an origin whether no change of that origin will ever be applied
+    by that actor. Readers see the same, and so does whoever removes: a dot without origin is only
+    removed by who has seen it, and so has seen the earlier ones of its actor.
+    """
     lighter = State()
     lighter.context = dict(state.context)
     for element, dots in state.elements.items():
-        lighter.elements[element] = tuple(
-            (actor, n, 0 if origin in origins else origin) for actor, n, origin in dots
-        )
+        known = [(a, n, 0 if origin and is_gone(a, origin) else origin) for a, n, origin in dots]
+        latest = {actor: n for actor, n, origin in known if not origin}
+        lighter.elements[element] = tuple(dot for dot in known if dot[1] >= latest.get(dot[0], 0))
     return lighter
+
+
+def as_seen(state: State) -> State:
+    """`state`, as if everybody whose adds it knows were gone."""
+    return lightened(state, lambda actor, origin: True)
 
 
 def encode(state: State) -> bytes:

@@ -160,6 +160,26 @@ class DeadRows:
 
 
 @dataclass(slots=True)
+class Compaction:
+    """What one step through the sets and documents of a region found."""
+
+    incarnation: int
+    now_ms: int
+    next_key: str | None = None
+    """Where the next step goes on; None after the last key."""
+    looked: int = 0
+    """Sets and documents that were looked at."""
+    sets: int = 0
+    """Of them, sets that forgot origins."""
+    documents: int = 0
+    """Documents that were made compact, and remember their past for now."""
+    pasts: int = 0
+    """Documents that forgot their past."""
+    freed_bytes: int = 0
+    """By how much all of these are smaller; negative while pasts are remembered."""
+
+
+@dataclass(slots=True)
 class AsideEntry:
     """A delta or batch that was not merged and waits for an operator."""
 
@@ -243,6 +263,13 @@ class Region(Protocol):
 
     def dead_rows(self, timeout_s: float) -> DeadRows:
         """What `maintain` would forget, and what it may not yet. Changes nothing."""
+
+    def compact(self, start: str, limit: int, timeout_s: float, is_dry: bool = False) -> Compaction:
+        """Let sets and documents among up to `limit` keys from `start` on forget what they can.
+
+        Readers see the same, and nothing that may still arrive is lost: what is forgotten is named
+        by no replica that the region still hears. One bounded step. When `is_dry`, only look.
+        """
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep the batch of a retired replica for the operator; never merged. Idempotent."""

@@ -41,14 +41,17 @@ class Tally:
         "batches_lost",
         "batches_resent",
         "cold",
+        "documents_compacted",
         "fills_voided",
         "flushed",
         "lost_races",
         "negative_hits",
+        "pasts_forgotten",
         "pulled",
         "quarantined",
         "regional",
         "set_aside",
+        "sets_lightened",
         "stale",
         "unavailable",
     )
@@ -58,14 +61,17 @@ class Tally:
     batches_lost: int  # that a region had acknowledged, lost by a restore, and nobody has any more
     batches_resent: int  # that it lost by a restore, too, and were sent again
     cold: int  # reads that an object of the cold tier answered
+    documents_compacted: int  # by this process, as the two other things of compaction
     fills_voided: int  # replies not installed because something newer was known
     flushed: int  # deltas acknowledged by the region
     lost_races: int  # of them, those that a newer write had beaten
     negative_hits: int  # absences answered without the region
+    pasts_forgotten: int  # compact documents that no longer know what they were made of
     pulled: int  # copies refreshed from the feed
     quarantined: int  # writes that the region refused for good
     regional: int  # reads that the region answered with a value
     set_aside: int  # writes of a retired identity, left to the operator
+    sets_lightened: int  # sets that forgot whose adds were whose
     stale: int  # reads served beyond their age while the region was away
     unavailable: int  # reads that could not be answered
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
+from tierstore.crdt.changes import version_of
 from tierstore.edge.entry import key_size
 from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
 from tierstore.frozen import replace
@@ -14,7 +15,7 @@ from tierstore.movement.review import facts_of
 from tierstore.placement.decide import Facts, decide
 from tierstore.placement.heat import cold_half_life_s, edge_half_life_s, rate_per_s
 from tierstore.policy.model import barred_tiers, is_tiered
-from tierstore.record import ELSEWHERE, version
+from tierstore.record import ELSEWHERE
 from tierstore.region.pointer import decode_pointer
 from tierstore.stamp import physical_ms
 from tierstore.store.receipt import known_age_s, seconds_of
@@ -240,7 +241,7 @@ class _Place:
         record = self._record
         half_life_s = edge_half_life_s(self._rule.hotness)
         told = {
-            "version": version(record),
+            "version": version_of(record),
             "size_bytes": self._size_bytes,
             "age_s": self._here.age_s,
             "expires_at": seconds_of(record.expires_at_ms),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tierstore.crdt.changes import version_of
 from tierstore.edge.entry import NEVER_FETCHED
-from tierstore.record import version
 from tierstore.store.results import Reading
 from tierstore.units import MS_PER_S
 
@@ -31,7 +31,7 @@ def make_reading(
     return Reading(
         value,
         True,
-        version(record),
+        version_of(record),
         answer.tier,
         age_s,
         seconds_of(record.expires_at_ms),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tierstore.crdt.changes import version_of
 from tierstore.edge.making import fold_record
-from tierstore.record import Record, version
+from tierstore.record import Record
 from tierstore.replica.scan import scan_page
 from tierstore.store.arguments import seconds, whole_number
 from tierstore.store.cursor import decode_cursor, encode_cursor
@@ -121,7 +122,7 @@ class Scan:
         return Entry(
             key[len(self._view) :],
             value,
-            version(record),
+            version_of(record),
             seconds_of(record.expires_at_ms),
             dict(record.metadata or {}),
         )

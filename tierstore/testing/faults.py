@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         AsideEntry,
         BatchReply,
         ChangesPage,
+        Compaction,
         DeadRows,
         ReadReply,
         Registration,
@@ -129,6 +130,10 @@ class FaultyRegion(FaultyMoves, FaultyPeers, FaultyCommits):
     def dead_rows(self, timeout_s: float) -> DeadRows:
         """What would be forgotten, and what may not be yet."""
         return self._read("dead_rows", lambda: self._inner.dead_rows(timeout_s))
+
+    def compact(self, start: str, limit: int, timeout_s: float, is_dry: bool = False) -> Compaction:
+        """One step through sets and documents."""
+        return self._write("compact", lambda: self._inner.compact(start, limit, timeout_s, is_dry))
 
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep a retired replica's batch."""

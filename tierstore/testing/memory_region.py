@@ -37,6 +37,7 @@ from tierstore.region.rows import RegionInfo, ReplicaState, Row
 from tierstore.runtime import now_ms
 from tierstore.stamp import at_ms, physical_ms
 from tierstore.testing.memory_commits import MemoryCommits
+from tierstore.testing.memory_compacting import MemoryCompacting
 from tierstore.testing.memory_moves import MemoryMoves, bare
 from tierstore.testing.memory_peers import MemoryPeers
 
@@ -62,7 +63,7 @@ class Held:
         return physical_ms(max(record.stamp, record.touch))
 
 
-class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits):
+class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
     """A region that lives as long as this object. Closing it only counts; it can be shared."""
 
     capabilities = Capabilities(durable=False, shared=False, cas=True, ordered_scan=True)

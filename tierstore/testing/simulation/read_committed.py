@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tierstore.region.batch import Batch
     from tierstore.region.commits import Commit, CommitReply
     from tierstore.region.peers import JoinReply, PeerPage
-    from tierstore.region.protocol import BatchReply, Upkeep
+    from tierstore.region.protocol import BatchReply, Compaction, Upkeep
     from tierstore.region.rows import Row
     from tierstore.runtime import Lock, Runtime
     from tierstore.runtime.chance import Chance
@@ -120,6 +120,16 @@ class ReadCommittedRegion(MemoryRegion):
         finally:
             self._end(drawn)
 
+    def compact(self, start: str, limit: int, timeout_s: float, is_dry: bool = False) -> Compaction:
+        """Let sets and documents among some keys forget what they can."""
+        drawn = self._begin(limit)
+        try:
+            self._statement()
+            self._next[self._runtime.thread_id()] = drawn
+            return super().compact(start, limit, timeout_s, is_dry)
+        finally:
+            self._end(drawn)
+
     @contextmanager
     def _overlapping(self, own: Lock, keys: Sequence[str]) -> Iterator[int]:
         """Lock the writer and its rows, one statement each; the number below its positions."""
@@ -147,6 +157,9 @@ class ReadCommittedRegion(MemoryRegion):
 
     def _reached(self) -> int:
         return self._top
+
+    def _drawn_last(self) -> int:
+        return self._drawn
 
     def _begin(self, count: int) -> int:
         """Draw `count` positions; the number below the first of them."""
