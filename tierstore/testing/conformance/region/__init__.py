@@ -11,6 +11,7 @@ from tierstore.testing.conformance.region.connecting import Connecting
 from tierstore.testing.conformance.region.contending import Contending
 from tierstore.testing.conformance.region.faults import Faults
 from tierstore.testing.conformance.region.feed import Feed
+from tierstore.testing.conformance.region.forgetting import Forgetting
 from tierstore.testing.conformance.region.hygiene import Hygiene
 from tierstore.testing.conformance.region.lateness import Lateness
 from tierstore.testing.conformance.region.leasing import Leasing
@@ -54,6 +55,7 @@ class RegionConformance(
     Committing,
     Repeating,
     Contending,
+    Forgetting,
     Faults,
     Hygiene,
     Concurrency,
