@@ -84,8 +84,9 @@ def test_workers_that_are_gone_leave_only_what_they_added(world, workers):
         )
     before = len(world.payload("s/1"))
     collect(world.store._core, 60)
-    fresh = sets.apply(sets.empty(), sets.add(elements), origin=1 << 60, actor=world.region._info.actor,
-                       is_same_life=True)  # fmt: skip
+    actor = world.region._info.actor
+    added = sets.add(elements)
+    fresh = sets.apply(sets.empty(), added, origin=1 << 60, actor=actor, is_same_life=True)
     assert world.store.members("s/1").all() == set(elements)
     assert len(world.payload("s/1")) <= len(sets.encode(fresh)) < before
 

@@ -20,7 +20,8 @@ from tierstore.crdt import document
 from tierstore.crdt import set as sets
 from tierstore.errors import DecodingError
 from tierstore.record import DOCUMENT, ELSEWHERE, SET, Record
-from tierstore.region.apply import STATE_BYTES_MAX, with_record
+from tierstore.region.apply import with_record
+from tierstore.region.waiting import STATE_BYTES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
