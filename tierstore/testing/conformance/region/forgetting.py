@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tierstore.testing.conformance.region.sender import Sender
 
 INSERTS = 200
-ADDED, DISCARDED = sets.add(["x"]), {"x": (False, sets.SEEN_NOTHING)}
+ADDED: sets.Delta = sets.add(["x"])
+DISCARDED: sets.Delta = {"x": (False, sets.SEEN_NOTHING)}
 """Of who does not know yet what his add is called."""
 
 
