@@ -6,6 +6,7 @@ from tierstore.policy import load
 from tierstore.policy.match import Matcher
 from tierstore.policy.model import is_tiered, resolve_path
 from tierstore.replica.cold import ColdLink
+from tierstore.replica.compacting import make_step
 from tierstore.replica.engine import Replica
 from tierstore.replica.link import RegionSource
 from tierstore.replica.schedule import Step
@@ -218,7 +219,7 @@ def make_steps(
                     lambda timeout_s: _release_moves(replica, timeout_s))  # fmt: skip
         rule_for = matcher.rule_for
         links = make_link_steps(policy, runtime, source, replica, rule_for, opener)
-        return [move, *links, *make_escrow_steps(replica)]
+        return [move, make_step(replica), *links, *make_escrow_steps(replica)]
 
     return make
 

@@ -50,7 +50,8 @@ def ordered(state: Update) -> dict[Home, list[Piece]]:
     lines: dict[Home, _Node] = {}
     line = _Line(lines)
     for client, struct, home in _causally(state):
-        line.put(_Node(Piece(client, struct)), home)
+        if home is not None:
+            line.put(_Node(Piece(client, struct)), home)
     return {home: list(_walk(first)) for home, first in lines.items()}
 
 
@@ -110,8 +111,8 @@ class _Line:
         return left
 
 
-def _causally(state: Update) -> Iterator[tuple[int, Struct, Home]]:
-    """The pieces of all structs that have a place, each after those that it needs."""
+def _causally(state: Update) -> Iterator[tuple[int, Struct, Home | None]]:
+    """The pieces of all structs, each after those that it needs, and the places that they have."""
     pieces = _cut(state)
     done = dict.fromkeys(pieces, 0)
     for client, mine in pieces.items():
@@ -121,17 +122,18 @@ def _causally(state: Update) -> Iterator[tuple[int, Struct, Home]]:
             at, theirs = done[of], pieces[of]
             if at == len(theirs) or theirs[at][0].clock > clock:
                 wanted.pop()
-                continue
-            struct, home = theirs[at]
-            missing = _find_missing(struct, pieces, done)
-            if missing is not None:
-                if len(wanted) >= len(pieces):
-                    malformed("changes wait for each other")
-                wanted.append(missing)
-                continue
-            done[of] += 1
-            if home is not None:
-                yield of, struct, home
+            elif (missing := _find_missing(theirs[at][0], pieces, done)) is None:
+                done[of] += 1
+                yield of, *theirs[at]
+            else:
+                _want(wanted, missing, len(pieces))
+
+
+def _want(wanted: list[Id], missing: Id, clients: int) -> None:
+    """Do what is `missing` first; of each client one thing can wait."""
+    if len(wanted) >= clients:
+        malformed("changes wait for each other")
+    wanted.append(missing)
 
 
 def _find_missing(

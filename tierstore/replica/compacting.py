@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from tierstore.replica.schedule import Step
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierstore.region.protocol import Compaction
-    from tierstore.replica.deadline import Deadline
+    from tierstore.replica.engine import Replica
     from tierstore.replica.state import ReplicaState
 
 KEYS_A_STEP = 1000
@@ -17,29 +19,37 @@ REST_S = 3600.0
 """Between rounds: who is gone, and what is old, is so an hour later, too."""
 
 
+def make_step(replica: Replica) -> Step:
+    """The background step."""
+    walk = CompactionWalk(replica)
+    return Step("compact", REST_S, walk.step, lambda: True, walk.pause_s, walk.next_slice)
+
+
 class CompactionWalk:
     """Where the walk is. It begins anew with each process: all that it does can be done again."""
 
-    def __init__(self, state: ReplicaState) -> None:
-        self._state = state
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
         self._at = ""
 
-    def step(self, deadline: Deadline) -> None:
+    def step(self) -> None:
         """One bounded step."""
-        link = self._state.link
+        state = self._replica.state
+        link = state.link
         done = link.call(
-            lambda timeout_s: link.region.compact(self._at, KEYS_A_STEP, timeout_s), deadline
+            lambda timeout_s: link.region.compact(self._at, KEYS_A_STEP, timeout_s),
+            self._replica.deadline(),
         )
         self._at = done.next_key or ""
-        count(self._state, done)
+        count(state, done)
 
     def pause_s(self) -> float:
         """When the next step is wanted."""
         return PAUSE_S if self._at else REST_S
 
-    def next_slice(self, work: Callable[[], object]) -> Callable[[], object] | None:
-        """`work`, if this round is not at its end."""
-        return work if self._at else None
+    def next_slice(self) -> Callable[[], object] | None:
+        """Another step, if this round is not at its end."""
+        return self.step if self._at else None
 
 
 def count(state: ReplicaState, done: Compaction) -> None:

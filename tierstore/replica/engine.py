@@ -176,7 +176,6 @@ class Replica:
             Step("pull", replication.pull_s, self.pull, lambda: self._follows_feed()),
             Step("adopt", ADOPT_INTERVAL_S, self.adopt, lambda: self.adopter is not None),
             Step("upkeep", UPKEEP_INTERVAL_S, self.upkeep, lambda: True),
-            self._compaction(),
             Step("heat", self.policy.movement.interval_s, self.walk, lambda: self.walker.is_needed),
             *self._more_steps(self),
         ]
@@ -184,15 +183,6 @@ class Replica:
     def _has_unflushed(self) -> bool:
         outbox = self.state.outbox
         return bool(outbox.dirty or outbox.frozen) or self.flusher.has_lost
-
-    def _compaction(self) -> Step:
-        from tierstore.replica.compacting import REST_S, CompactionWalk
-
-        walk = CompactionWalk(self.state)
-        work = lambda: walk.step(self.deadline())  # noqa: E731
-        return Step(
-            "compact", REST_S, work, lambda: True, walk.pause_s, lambda: walk.next_slice(work)
-        )
 
     def walk(self) -> None:
         """Look at what the counters of resident copies say; see `Walker.walk`."""
