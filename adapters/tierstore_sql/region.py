@@ -26,6 +26,7 @@ from tierstore_sql import directory, placing, statements, upkeep
 from tierstore_sql.commits import Commits
 from tierstore_sql.dialects import Sqlite
 from tierstore_sql.directory import Ledger
+from tierstore_sql.forgetting import Forgetting
 from tierstore_sql.moves import Moves
 from tierstore_sql.paths import mask_url
 from tierstore_sql.peering import Peering
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tierstore.region.batch import Batch
-    from tierstore.region.protocol import AsideEntry, Compaction, DeadRows, Upkeep
+    from tierstore.region.protocol import AsideEntry, DeadRows, Upkeep
     from tierstore.runtime import Runtime
     from tierstore_sql.driver import Connection, Dialect
 
@@ -54,7 +55,7 @@ class Limits(Protocol):
     def is_tiered(self) -> bool: ...
 
 
-class SqlRegion(Moves, Peering, Commits):
+class SqlRegion(Moves, Peering, Commits, Forgetting):
     """A regional tier at `url`, `sqlite:///path`, a relative path being relative to `base_dir`.
 
     Constructing it touches nothing; `connect`, or the first other call, creates the database.
@@ -260,21 +261,6 @@ class SqlRegion(Moves, Peering, Commits):
 
         return self._session.read(work, timeout_s)
 
-    def compact(self, start: str, limit: int, timeout_s: float, is_dry: bool = False) -> Compaction:
-        """Let sets and documents among up to `limit` keys from `start` on forget what they can."""
-        from tierstore_sql.compacting import Pass  # it needs the types, which others do not
-
-        step = Pass(self._session, start, limit)
-        step.look(self.now_ms(), self._terms_at, timeout_s)
-        if step.found and not is_dry:
-
-            def work(connection: Connection) -> None:
-                ledger = self._ledger(connection)
-                step.write(ledger, self._terms(ledger))
-
-            self._session.write(work, timeout_s)
-        return step.done
-
     def set_aside(self, batch: Batch, reason: str, timeout_s: float) -> None:
         """Keep the batch of a retired replica for the operator; never merged. Idempotent.
 
@@ -347,11 +333,6 @@ class SqlRegion(Moves, Peering, Commits):
         return Terms(
             ledger.now_ms, limits.max_drift_ms, limits.horizon_ms, is_tiered, ledger.info.actor
         )
-
-    def _terms_at(self, now_ms: int, actor: int) -> Terms:
-        """The terms for who only looks."""
-        limits = self._limits
-        return Terms(now_ms, limits.max_drift_ms, limits.horizon_ms, actor=actor)
 
     def _read_one(self, key: str, replica: int, timeout_s: float) -> ReadReply:
         raw_key = key.encode()
