@@ -1,8 +1,8 @@
 """Documents that stay open between edits, so that an editor keeps its name.
 
-Each opening for edits takes a new client of Yjs, which stays in the document for ever: about 23
-bytes each time. So an opened document is kept for the next edit of its key in this process, which
-takes it only if nothing else happened to the key meanwhile.
+Each opening for edits takes a new client of Yjs, which stays in the document until it is made
+compact: about 23 bytes each time. So an opened document is kept for the next edit of its key in
+this process, which takes it only if nothing else happened to the key meanwhile.
 """
 
 from __future__ import annotations
