@@ -8,7 +8,7 @@ from tierstore.region.compacting import COMPACT_TYPES, STEP_BYTES_MAX, Compactor
 from tierstore.region.protocol import Compaction
 from tierstore_sql import directory, statements, upkeep
 from tierstore_sql.directory import check_types
-from tierstore_sql.rows import decode_key, encode_bound, encode_place
+from tierstore_sql.rows import decode_key, encode_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class Pass:
             if keys:
                 terms = terms_at(now.now_ms, actor)
                 looked = self._look(connection, keys, done, now.position, terms)
-                self.found = [row.key for row in (*looked.placed, *looked.changed)]
+                self.found = [row.key for row in looked.changed]
 
         self._session.read(work, timeout_s)
 
@@ -50,9 +50,6 @@ class Pass:
         """Make lighter what was found, if it still can be."""
         done = Compaction(ledger.incarnation, ledger.now_ms, self.done.next_key)
         looked = self._look(ledger.connection, self.found, done, ledger.drawn, terms, locking=True)
-        placed = [encode_place(row) for row in looked.placed]
-        if placed:
-            ledger.connection.executemany(statements.SET_PLACE, placed)
         ledger.put_rows(looked.changed)
         ledger.count()
         done.looked = self.done.looked

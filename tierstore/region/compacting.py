@@ -8,12 +8,12 @@ Of a *document*, its history, when that is most of it: it becomes a compact one 
 past (`tierstore.crdt.past`), and later forgets that. What was done to the document before is
 translated until then, so nothing is lost.
 
-What changes for nobody who reads is written where the row is, without a place in the feed.
+Readers see the same, and yet it is a change like any other, of which the feed tells: versions tell
+contents, and regions agree on both.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.crdt import document
@@ -53,8 +53,6 @@ class Compactor:
         self._floor = floor
         self._reach = reach
         self._terms = terms
-        self.placed: list[Row] = []
-        """Rows to write where they are."""
         self.changed: list[Row] = []
         """Rows to write at a new place in the feed."""
 
@@ -74,7 +72,7 @@ class Compactor:
         lighter = sets.encode(sets.lightened(sets.decode(payload), self._is_gone))
         if lighter != payload:
             self._done.sets += 1
-            self._place(row, lighter)
+            self._change(row, lighter)
 
     def _is_gone(self, actor: int, origin: int) -> bool:
         """Whether no batch of a replica will be applied again, of which this region would know."""
@@ -86,7 +84,7 @@ class Compactor:
         if state.past is not None:
             if self._is_over(row, state.past):
                 self._done.pasts += 1
-                self._place(row, document.encode(document.without_past(state)))
+                self._change(row, document.encode(document.without_past(state)))
             return
         if not document.is_bloated(state):
             return
@@ -105,26 +103,14 @@ class Compactor:
         is_own = past.actor == terms.actor
         return self._floor >= (min(row.position, past.position) if is_own else row.position)
 
-    def _place(self, row: Row, payload: bytes) -> None:
-        record = row.record
-        kept = Record(
-            record.stamp, record.replica, payload, record.expires_at_ms, record.touch,
-            record.metadata, record.type, record.generation,
-        )  # fmt: skip
-        self._count(row, payload)
-        self.placed.append(replace(row, record=kept, size=len(row.key.encode()) + len(payload)))
-
     def _change(self, row: Row, payload: bytes) -> None:
         old = row.record
         new = Record(
             old.stamp + 1, self._terms.actor, payload, old.expires_at_ms, old.touch, None,
             old.type, old.generation,
         )  # fmt: skip
-        self._count(row, payload)
+        self._done.freed_bytes += len(old.payload or b"") - len(payload)
         self.changed.append(with_record(row, row.key, new, self._terms))
-
-    def _count(self, row: Row, payload: bytes) -> None:
-        self._done.freed_bytes += len(row.record.payload or b"") - len(payload)
 
 
 def is_worth(type_: int, payload: bytes | None) -> bool:

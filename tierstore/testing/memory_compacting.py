@@ -38,7 +38,6 @@ class MemoryCompacting:
             for row in self._page(done, start, limit):
                 compactor.look(row)
             if not is_dry:
-                self.rows.update({row.key: row for row in compactor.placed})
                 self.rows.update({row.key: self._place(row) for row in compactor.changed})
             return done
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tierstore.crdt import counter, document
-from tierstore.crdt import set as sets
-from tierstore.record import COUNTER, DOCUMENT, SET
+from tierstore.crdt import counter
+from tierstore.record import COUNTER
 from tierstore.runtime.chance import Chance
 from tierstore.testing import checkers
 from tierstore.testing.simulation.links import open_links, pairs_of
@@ -176,16 +175,7 @@ def _sound_records(cluster: Cluster, site: Site) -> dict[str, Any]:
     if is_forgetful:  # what is dead is forgotten here sooner, there later
         dead = set(records) - site.live_keys()
         damaged = damaged | dead
-    return {key: _shown(*record) for key, record in records.items() if key not in damaged}
-
-
-def _shown(fields: tuple[Any, ...], payload: bytes | None) -> tuple[Any, ...]:
-    """A record without what one region may have forgotten while another still knows it."""
-    if payload and fields[0] == SET:
-        payload = sets.encode(sets.lightened(sets.decode(payload), lambda *_: True))
-    elif payload and fields[0] == DOCUMENT:
-        payload = document.encode(document.without_past(document.decode(payload)))
-    return fields, payload
+    return {key: record for key, record in records.items() if key not in damaged}
 
 
 def _note_united(cluster: Cluster) -> None:
