@@ -170,6 +170,9 @@ class EscrowFile:
                 connection.close()
                 raise
             self._connection = connection
+            if self._is_closed:  # meanwhile, by another thread, which found none to close
+                self.close_connection()
+                raise StoreClosedError("the store is closed")
         elif self._connection.in_transaction:  # Ctrl-C kept an earlier call from ending it
             self._connection.rollback()
         return self._connection
