@@ -11,6 +11,8 @@ linearizable: invalid: city: no order explains these 2 results: ...
 
 from __future__ import annotations
 
+from tierstore.testing.checkers.appends import list_append
+from tierstore.testing.checkers.bank import bank
 from tierstore.testing.checkers.converged import converged
 from tierstore.testing.checkers.counters import counters
 from tierstore.testing.checkers.fencing import fencing
@@ -30,11 +32,13 @@ __all__ = [
     "Status",
     "StoredObject",
     "Verdict",
+    "bank",
     "bounded_memory",
     "converged",
     "counters",
     "fencing",
     "linearizable",
+    "list_append",
     "no_lost_write",
     "no_oversell",
     "no_resurrection",
