@@ -23,7 +23,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._flows = threading.Event()
         self._flows.set()
-        self._swallows = False
+        self._swallows = self._swallows_replies = False
         self._pause_s = 0.0
         self.port = 0
         self.open()
@@ -54,6 +54,10 @@ class Proxy:
         """Take everything, pass on nothing, until `heal`; what was taken is gone."""
         self._swallows = True
 
+    def swallow_replies(self):
+        """Pass on requests and take what is answered, until `heal`; that is gone."""
+        self._swallows_replies = True
+
     def trickle(self, pause_s=0.02):
         """Pass on what comes in small pieces with pauses between them, until `heal`."""
         self._pause_s = pause_s
@@ -61,9 +65,9 @@ class Proxy:
     def heal(self):
         """Pass on what comes, again; connections that lost something are reset."""
         self._pause_s = 0.0
-        if self._swallows:
+        if self._swallows or self._swallows_replies:
             self.reset()
-        self._swallows = False
+        self._swallows = self._swallows_replies = False
         self._flows.set()
 
     def reset(self):
@@ -103,9 +107,9 @@ class Proxy:
             with server:
                 with self._lock:
                     self._sockets |= {client, server}
-                back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+                back = threading.Thread(target=self._pump, args=(server, client, True), daemon=True)
                 back.start()
-                self._pump(client, server)
+                self._pump(client, server, False)
                 back.join()
                 with self._lock:
                     self._sockets -= {client, server}
@@ -120,11 +124,12 @@ class Proxy:
                 yield data[start:]
                 return
 
-    def _pump(self, source, target):
+    def _pump(self, source, target, is_reply):
         with suppress(OSError):
             while data := source.recv(BUFFER_BYTES):
                 self._flows.wait()
-                for piece in self._pieces(data) if not self._swallows else ():
+                is_lost = self._swallows or (is_reply and self._swallows_replies)
+                for piece in () if is_lost else self._pieces(data):
                     target.sendall(piece)
         for one in (source, target):
             with suppress(OSError):
