@@ -27,7 +27,10 @@ def test_what_killed_and_stopped_clients_saw_is_of_one_order(tmp_path):
 
 
 @pytest.mark.further
-@pytest.mark.parametrize(("what", "noticed"), [("seen", "list_append"), ("required", "fencing")])
+@pytest.mark.parametrize(
+    ("what", "noticed"),
+    [("seen", "list_append"), ("required", "fencing"), ("expected", "linearizable")],
+)
 def test_commits_that_check_too_little_are_noticed(tmp_path, monkeypatch, what, noticed):
     monkeypatch.setenv("TIERSTORE_TEST_CARELESS", what)
     told = ""
