@@ -13,6 +13,8 @@ import pytest
 
 import tierstore
 
+pytestmark = pytest.mark.further
+
 PROGRAM = Path(__file__).parent / "programs" / "selling.py"
 TIMEOUT_S = 600.0
 THREADS = 6

@@ -7,6 +7,8 @@ from itertools import count
 
 import pytest
 
+pytestmark = pytest.mark.further
+
 STRIKES_MAX = 4000
 ELSEWHERE = ("memory_region.py", "memory_commits.py", "importlib._bootstrap>")
 

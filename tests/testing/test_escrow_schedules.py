@@ -16,6 +16,8 @@ from tierstore.testing import World, crashes, explore
 from tierstore.testing.explorer import Fault
 from tierstore.testing.faults import KINDS
 
+pytestmark = pytest.mark.further
+
 GIVEN = 3
 
 
