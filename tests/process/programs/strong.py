@@ -3,7 +3,8 @@
     strong.py POLICY FOLDER NAME SEED
 
 FOLDER/NAME.events has a line before each call and one after it; the clock is that of the machine,
-so that the lines of several clients can be put in order. It ends when FOLDER/stop is there. Holders
+so that the lines of several clients can be put in order. It ends when FOLDER/stop is there, or when
+who started it is gone, and is not stopped by then. Holders
 of leases stop themselves (SIGSTOP) now and then between what a transaction reads and its commit.
 TIERSTORE_TEST_CARELESS names what commits do not check, which those who judge have to notice.
 """
@@ -224,11 +225,11 @@ def main(policy, folder, name, seed):
     folder = Path(folder)
     if what := os.environ.get("TIERSTORE_TEST_CARELESS"):
         be_careless(what)
-    stop = folder / "stop"
+    stop, parent = folder / "stop", os.getppid()
     with tierstore.open(json.loads(policy), base_dir=folder) as store:
         client = Client(store, Log(folder / f"{name}.events"), random.Random(seed), name)
         print("ready", flush=True)
-        while not stop.exists():
+        while not stop.exists() and os.getppid() == parent:
             client.step()
 
 
