@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tierstore_obstore.stores import Client
 
 PAGE_MAX = 1000  # of one answer of most servers
+SHARE = 0.5
+"""Of the time that is left, for one request: names that came with it are not asked for again."""
 _PLAIN = re.compile(r"[\w !$&'()*+,.:;=@-]*", re.ASCII)
 
 
@@ -43,7 +45,7 @@ def list_page(session: Session, prefix: str, after: str, limit: int, deadline: D
     limit = min(limit, PAGE_MAX)
     walk = _Walk(session, prefix, after, limit + 1)
     while not walk.is_over:
-        session.ask(partial(walk.go_on, deadline=deadline), deadline)
+        session.ask(partial(walk.go_on, deadline=deadline), deadline, share=SHARE)
     page = Listing()
     for name, size_bytes in walk.found[:limit]:
         if parse_name(name):

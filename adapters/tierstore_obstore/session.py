@@ -43,11 +43,15 @@ class Session:
         known: Collection[str] = (),
         *,
         is_changing: bool = False,
+        share: float = 1.0,
     ) -> T:
-        """What `verb` returns of a client. Raises what `Requests.ask` does."""
+        """What `verb` returns of a client. Raises what `Requests.ask` does.
+
+        One request gets at most `share` of the time that is left.
+        """
 
         def send(left_s: float) -> T:
-            client = self._stores.client(left_s)
+            client = self._stores.client(left_s * share)
             return self.attempt(lambda: verb(client))
 
         return self.requests.ask(send, deadline, known, is_changing=is_changing)

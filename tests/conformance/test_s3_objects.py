@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from contextlib import closing, contextmanager
@@ -41,7 +42,11 @@ class ThroughProxy(S3Harness):
             yield
 
     def open_resources(self):
-        """Sockets of this process but those of the proxy: what is connected to its port."""
+        """Sockets of this process but those of the proxy: what is connected to its port.
+
+        The driver leaves closing to the collector of objects, which an error on the way delays.
+        """
+        gc.collect()
         found = 0
         for descriptor in os.listdir("/proc/self/fd"):
             found += _is_connected_to(int(descriptor), self.proxy.port)

@@ -12,7 +12,7 @@ import time
 
 import obstore
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tcp_proxy import Proxy
 
@@ -85,9 +85,10 @@ class Paged:
             yield [{"path": name, "size": 1}]
 
 
+@example(count=4, timeout_s=10.0, cost_s=2.9, per_page=4)
 @given(st.integers(1, 40), st.floats(0.3, 30.0), st.floats(0.001, 5.0), st.integers(1, 10))
 def test_a_listing_of_many_requests_ends_in_time(count, timeout_s, cost_s, per_page):
-    """And tells all that there is if it has the time."""
+    """And tells all that there is if half of the time, and a third for each request, is enough."""
     runtime = ManualRuntime()
     names = sorted(mint_name(runtime, REGION, 1, VALUE) for _ in range(count))
     paged = Paged(runtime, names, per_page, cost_s)
@@ -99,7 +100,7 @@ def test_a_listing_of_many_requests_ends_in_time(count, timeout_s, cost_s, per_p
         try:
             page = objects.list(f"{REGION}/", "", 1000, timeout_s)
         except TierStoreError:
-            assert cost_s * -(-count // per_page) * 2 > timeout_s * 0.6
+            assert cost_s * max(-(-count // per_page), 1.5) > timeout_s / 2
         else:
             assert [info.name for info in page.objects] == names
         assert runtime.monotonic() - began_s <= timeout_s + WAITS_S[0]
