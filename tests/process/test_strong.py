@@ -18,7 +18,7 @@ def run(folder, *, clients, seconds, seed=1):
     return contend(url, folder, clients=clients, seconds=seconds, seed=seed)
 
 
-@pytest.mark.campaign
+@pytest.mark.further
 def test_what_killed_and_stopped_clients_saw_is_of_one_order(tmp_path):
     history, counts = run(tmp_path, clients=3, seconds=2.5)
     seen = judge(history)
@@ -45,7 +45,7 @@ def test_commits_that_check_too_little_are_noticed(tmp_path, monkeypatch, what, 
     assert told.startswith(f"{noticed}: invalid"), told
 
 
-@pytest.mark.campaign
+@pytest.mark.further
 @pytest.mark.parametrize("seed", range(3))
 def test_eight_of_them_for_fifteen_seconds(tmp_path, seed):
     history, counts = run(tmp_path, clients=8, seconds=15, seed=seed)

@@ -66,7 +66,7 @@ def world(postgres_server):
     proxy.close()
 
 
-@pytest.mark.campaign
+@pytest.mark.further
 def test_what_clients_saw_is_of_one_order_though_replies_are_lost(world, tmp_path):
     history, counts = world.run(tmp_path, clients=3, seconds=2.5)
     seen = judge(history)
@@ -75,7 +75,7 @@ def test_what_clients_saw_is_of_one_order_though_replies_are_lost(world, tmp_pat
         assert seen[f"{verb} ok"], (verb, seen, errors(history))
 
 
-@pytest.mark.campaign
+@pytest.mark.further
 @pytest.mark.parametrize("seed", range(2))
 def test_eight_of_them_for_fifteen_seconds(world, tmp_path, seed):
     history, counts = world.run(tmp_path, clients=8, seconds=15, seed=seed)
