@@ -21,6 +21,8 @@ POLICY = {
 }
 DAY_S = 86_400
 EDITS_A_DAY = 50
+QUIET_DAYS = 17
+"""Two horizons: what was made compact last may remember what was edited in the one before that."""
 FIELDS = {"title": "A title of some words", "list": list(range(20)), "meta": {"by": "Ada", "n": 0}}
 TEXT = "A text of many words, some of which change from time to time. " * 4
 
@@ -164,7 +166,7 @@ def test_a_document_stays_as_large_as_its_content(world, stores, edits):
         if number > 1:
             world.pass_day()
     bloat, shown = growth(world), world.store.document("d/1").json()
-    for _ in range(9):
+    for _ in range(QUIET_DAYS):
         world.pass_day()
     print(f"{stores} stores, {edits} edits: {bloat:.1f} times a fresh one, {growth(world):.2f} now")
     assert bloat > 3 > growth(world)
