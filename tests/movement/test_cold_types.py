@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from moved import fail_once
 
-from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
+from tierstore.errors import CorruptionError, UnavailableError
 from tierstore.region.waiting import WAITING_COUNT_MAX, base_of
-from tierstore.testing import Crash
 
 CART, DOC, VIEWS = "cart/7", "doc/7", "views/7"
 RULES = [
@@ -88,29 +88,8 @@ def state(site):
     return {key: fields[:-2] + fields[-1:] for key, fields in site.state().items()}
 
 
-def fail_once(site, scene, n, kind):
-    """The `n`-th I/O, which went wrong; afterwards all is as it was before."""
-    process = SCENES[scene](site)
-    before, position = state(site), site.region.connect(1.0)
-    process.plan.arm(n, kind)
-    try:
-        for _ in range(3):
-            process.step()
-    except (TierStoreError, Crash):
-        pass
-    fired = process.plan.fired
-    if process.plan.crashed:
-        process.crash()
-    else:
-        process.plan.arm(0, "error")
-        process.step(2)
-    assert state(site) == before
-    site.check_objects(is_swept=False)
-    site.settle(rules=RULES)
-    assert state(site) == before
-    assert site.region.connect(1.0) == position
-    site.check_objects()
-    return fired
+def fail_in(site, scene, n, kind):
+    return fail_once(site, SCENES[scene](site), n, kind, state, rules=RULES)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +98,7 @@ def fail_once(site, scene, n, kind):
 def test_every_io_of_a_move_goes_wrong_once(new_site, scene, kind):
     fired = []
     for n in count(1):
-        name = fail_once(new_site(), scene, n, kind)
+        name = fail_in(new_site(), scene, n, kind)
         if name is None:
             break
         fired.append(name)
@@ -128,7 +107,7 @@ def test_every_io_of_a_move_goes_wrong_once(new_site, scene, kind):
 
 def test_every_io_goes_wrong_once_on_sqlite_and_files(new_site):
     for n in count(1):
-        if fail_once(new_site(is_sql=True), "fold", n, "crash after") is None:
+        if fail_in(new_site(is_sql=True), "fold", n, "crash after") is None:
             assert n > 4
             break
 

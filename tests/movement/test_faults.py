@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from moved import fail_once
 
-from tierstore.errors import TierStoreError
 from tierstore.region.objects import mint_name
 from tierstore.testing import Crash, FaultPlan
 
@@ -89,29 +89,8 @@ SCENES = {
 }
 
 
-def fail_once(site, scene, n, kind):
-    """Whether the `n`-th I/O went wrong; afterwards all is as it was before."""
-    process = SCENES[scene](site)
-    before, position = site.state(), site.region.connect(1.0)
-    process.plan.arm(n, kind)
-    try:
-        for _ in range(3):
-            process.step()
-    except (TierStoreError, Crash):
-        pass
-    fired = process.plan.fired
-    if process.plan.crashed:
-        process.crash()
-    else:
-        process.plan.arm(0, "error")
-        process.step(2)  # it goes on by itself as well
-    assert site.state() == before
-    site.check_objects(is_swept=False)
-    site.settle()
-    assert site.state() == before
-    assert site.region.connect(1.0) == position
-    site.check_objects()
-    return fired
+def fail_in(site, scene, n, kind):
+    return fail_once(site, SCENES[scene](site), n, kind, type(site).state)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,7 +98,7 @@ def fail_once(site, scene, n, kind):
 def test_every_io_goes_wrong_once(new_site, scene, kind):
     fired = []
     for n in count(1):
-        name = fail_once(new_site(), scene, n, kind)
+        name = fail_in(new_site(), scene, n, kind)
         if name is None:
             break
         fired.append(name)
@@ -131,7 +110,7 @@ def test_every_io_goes_wrong_once(new_site, scene, kind):
 @pytest.mark.parametrize("scene", SCENES)
 def test_every_io_goes_wrong_once_on_sqlite_and_files(new_site, scene, kind):
     for n in count(1):
-        if fail_once(new_site(is_sql=True), scene, n, kind) is None:
+        if fail_in(new_site(is_sql=True), scene, n, kind) is None:
             assert n > 4
             break
 
