@@ -85,7 +85,7 @@ class Writer:
     def __init__(self, name, store):
         self.keys = [f"{name}/{number}" for number in range(KEYS)]
         self.name, self.ledger, self.store = name, Ledger(), store
-        self.once = {}  # when each of these keys was acknowledged
+        self.once = {}  # when the put of each of these keys began, which was acknowledged
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -101,9 +101,10 @@ class Writer:
             self.ledger.write(self.store, self.keys[number % KEYS])
             time.sleep(PACE_S)
             key = f"once/{self.name}/{number}"
+            began_s = time.monotonic()
             with suppress(*FAILURES):
                 self.store.put(key, number)
-                self.once[key] = time.monotonic()
+                self.once[key] = began_s
 
 
 def wait_until(holds):
