@@ -16,6 +16,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +29,14 @@ REGION = "us-east-1"
 READY_WITHIN_S = 60.0
 STOPS_WITHIN_S = 3.0
 SERVICES = ("master", "volume", "filer", "s3", "admin")
+
+
+@cache
+def _session():
+    """What all clients share: descriptions of S3, which a client takes most of its time to read."""
+    import boto3
+
+    return boto3.session.Session()
 
 
 @dataclass(frozen=True)
@@ -56,10 +65,9 @@ class Server:
 
     def client(self):
         """A plain client of boto3, for looking around the adapter."""
-        import boto3
         from botocore.config import Config
 
-        return boto3.session.Session().client(
+        return _session().client(
             "s3",
             endpoint_url=self.endpoint_url,
             region_name=REGION,
