@@ -98,6 +98,7 @@ def test_a_trace_is_read_right(make_trio):
     assert min(journey.tiers[tier] for tier in ("edge", "cold")) > 0
 
 
+@pytest.mark.further
 def test_it_is_when_servers_are_killed_on_the_way(
     make_trio, region_server, cold_server, edge_server
 ):

@@ -109,6 +109,7 @@ def test_a_trace_is_read_right(trio):
     assert min(journey.tiers[tier] for tier in ("edge", "regional", "cold")) > 0
 
 
+@pytest.mark.further
 def test_it_is_when_servers_are_killed_on_the_way(shaky_trio, region_server, cold_server):
     events = outages([region_server, cold_server], REQUESTS)
     journey = travel(shaky_trio, some_requests(DEMO, REQUESTS), events)

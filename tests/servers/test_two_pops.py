@@ -38,7 +38,12 @@ def folder():
 
 
 @pytest.mark.parametrize(
-    "options", [["--brief"], pytest.param([], marks=pytest.mark.campaign)], ids=["brief", "full"]
+    "options",
+    [
+        pytest.param(["--brief"], marks=pytest.mark.further),
+        pytest.param([], marks=pytest.mark.campaign),
+    ],
+    ids=["brief", "full"],
 )
 def test_it_holds_and_leaves_nothing(folder, options):
     done = run(folder, *options)
