@@ -24,7 +24,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from tierstore.stamp import at_ms
 from tierstore_sql.postgres_statements import SEQUENCE
-from tierstore_sql.statements import COUNT_FROM, RAISE_NUMBER
+from tierstore_sql.statements import ADD_PEER, COUNT_FROM, RAISE_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,6 +200,7 @@ Table(
     _whole("joined_ms"),
     _whole("linker"),
     _whole("linker_until_ms"),
+    _whole("whole"),
 )
 
 # Records of tierstore's own that a coordinator decides about, such as leases.
@@ -276,8 +277,20 @@ def _to_4(connection: Connection, dialect: Dialect) -> None:
         connection.execute(statement)
 
 
+_PEERS_OF_4 = (
+    "SELECT region, incarnation, replica, cursor, resumes_at, reader, is_late, joined_ms, linker,"
+    " linker_until_ms FROM ts_peer"
+)
+
+
 def _to_5(connection: Connection, dialect: Dialect) -> None:
-    """A coordinator decides about strong keys."""
+    """A coordinator decides about strong keys; peers are known to be taken over up to a place."""
+    known = connection.execute(_PEERS_OF_4).fetchall()
+    connection.execute("DROP TABLE ts_peer")
+    for statement in definitions(dialect, "ts_peer"):
+        connection.execute(statement)
+    for region, *rest in known:
+        connection.execute(ADD_PEER, (region.decode(), *rest, 0))
     for statement in definitions(dialect, "ts_private", "ts_operation", "ts_number"):
         connection.execute(statement)
     connection.execute(COUNT_FROM)

@@ -8,6 +8,7 @@ A statement is always the same string, so a held connection keeps it prepared.
 
 from __future__ import annotations
 
+from tierstore.region.outcomes import HELD_WHY
 from tierstore_sql.rows import COLUMNS, CONTENT_COLUMNS, PLAIN_COLUMNS, TIERED_COLUMNS
 
 _CONTENT = ", ".join(CONTENT_COLUMNS)
@@ -216,6 +217,7 @@ HELD_DUE = (
     " WHERE due_ms <= ? ORDER BY due_ms, id LIMIT ?"
 )
 RELEASE = "DELETE FROM ts_held WHERE id = ?"
+KEEP_HELD = "UPDATE ts_held SET due_ms = ? WHERE id = ?"
 
 PUT_ASIDE = (
     "INSERT INTO ts_aside (kind, replica, number, idx, at_ms, key, raw, reason)"
@@ -224,26 +226,27 @@ PUT_ASIDE = (
 COUNT_ASIDE = "SELECT COUNT(*) FROM ts_aside"
 ASIDE = (
     "SELECT kind, replica, number, key, reason, at_ms, idx FROM ts_aside UNION ALL"
-    " SELECT 'held', replica, number, key, 'stamped ahead of the clock of the region', at_ms, idx"
+    f" SELECT 'held', replica, number, key, '{HELD_WHY}', at_ms, idx"
     " FROM ts_held ORDER BY at_ms, replica, number, idx LIMIT ?"
 )
 
 _PEER = (
     "region, incarnation, replica, cursor, resumes_at, reader, is_late, joined_ms, linker,"
-    " linker_until_ms"
+    " linker_until_ms, whole"
 )
 PEERS = f"SELECT {_PEER} FROM ts_peer ORDER BY region"
 PEER = f"SELECT {_PEER} FROM ts_peer WHERE region = ?"
 ADD_PEER = (
-    f"INSERT INTO ts_peer ({_PEER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO ts_peer ({_PEER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (region) DO NOTHING"
 )
 FORGET_PEERS = (
-    "UPDATE ts_peer SET replica = 0, cursor = 0, resumes_at = ?, reader = 0, linker_until_ms = 0"
+    "UPDATE ts_peer SET replica = 0, cursor = 0, resumes_at = ?, reader = 0, linker_until_ms = 0,"
+    " whole = 0"
 )
 SET_PEER = (
     "UPDATE ts_peer SET incarnation = ?, replica = ?, cursor = ?, resumes_at = ?, reader = ?,"
-    " is_late = ?, joined_ms = ?, linker = ?, linker_until_ms = ? WHERE region = ?"
+    " is_late = ?, joined_ms = ?, linker = ?, linker_until_ms = ?, whole = ? WHERE region = ?"
 )
 
 

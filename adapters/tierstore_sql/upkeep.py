@@ -211,20 +211,34 @@ def _release(ledger: Ledger, terms: Terms, limit: int) -> int:
     keys = list({decode_key(found[4]) for found in due})
     rows, corrupt = read_rows(ledger.connection, ledger.dialect, keys, locking=True)
     deltas: list[Delta] = []
-    refused: list[tuple[Any, ...]] = []
-    for _, replica, number, idx, key, raw in due:
+    places: list[int] = []
+    refused: list[tuple[int, str]] = []
+    for place, (_, replica, _, _, _, raw) in enumerate(due):
         delta = decode_delta(raw, replica)
         reason = delta.reason if isinstance(delta, Poisoned) else corrupt.get(delta.key)
         if isinstance(delta, Delta) and reason is None:
             deltas.append(delta)
+            places.append(place)
         else:
-            refused.append(("quarantined", replica, number, idx, ledger.now_ms, key, raw, reason))
+            refused.append((place, reason or ""))
     plan = plan_release(rows, deltas, terms)
     ledger.put_rows(plan.writes.values())
     placing.release(ledger, plan.released)
-    _put_aside(ledger, refused)
-    ledger.connection.executemany(statements.RELEASE, [(found[0],) for found in due])
-    return len(deltas)
+    refused += [(places[index], why) for index, _, why in plan.aside]
+    _put_aside(ledger, [_refused(ledger, due[place], why) for place, why in refused])
+    waiting = {id(delta) for delta in plan.held}
+    kept = [due[at][0] for at, delta in zip(places, deltas, strict=True) if id(delta) in waiting]
+    execute_all = ledger.connection.executemany
+    execute_all(statements.KEEP_HELD, [(ledger.now_ms, id_) for id_ in kept])
+    gone = [(found[0],) for found in due if found[0] not in {*kept}]
+    execute_all(statements.RELEASE, gone)
+    return len(deltas) - len(kept)
+
+
+def _refused(ledger: Ledger, found: tuple[Any, ...], reason: str) -> tuple[Any, ...]:
+    """The entry for the operator of a held delta that can never be applied."""
+    _, replica, number, idx, key, raw = found
+    return "quarantined", replica, number, idx, ledger.now_ms, key, raw, reason
 
 
 def _collect(ledger: Ledger, terms: Terms, limit: int) -> int:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierstore.errors import StaleReplicaError
+from tierstore.linking import link
 from tierstore.linking.ends import End
 from tierstore.linking.link import Link
 from tierstore.testing import ManualRuntime, MemoryRegion, memory_store
@@ -181,3 +182,21 @@ def wander(world, data):
 
 def replica_of(world, name):
     return world.stores[name]._core.replica.state.replica
+
+
+def test_what_moved_on_in_the_feed_before_the_link_came_to_it_is_waited_for(world, monkeypatch):
+    """A page of the feed is not all of it: a key that changes again has its place behind that."""
+    monkeypatch.setattr(link, "KEYS_MAX", 1)
+    here = world.stores["a1"].session()
+    for key in ("moves", "other"):
+        put(world, "a1", key, 1)
+    assert here.get_many(["moves", "other"]) == {"moves": 1, "other": 1}
+    put(world, "a1", "moves", 2)
+    assert world.links["ab"].step()
+    world.links["ab"].finish()
+    there = follow(world, here, "b1")
+    assert world.stores["b2"].get("other") == 1
+    with pytest.raises(StaleReplicaError, match="not in this one yet"):
+        there.get("moves", timeout=0.1)
+    world.link("ab")
+    assert there.get("moves") == 2

@@ -57,7 +57,9 @@ class Link:
         self.current_s: float | None = None
         """The moment of the monotonic clock whose state of the source the target has, if any."""
         self.cursor = 0
-        """Of its feed: what the target has. The one of `peer` is saved a little later."""
+        """Of its feed: where reading goes on. The one of `peer` is saved a little later."""
+        self.whole = 0
+        """Of its feed: up to where the target has everything, as for `cursor`."""
         self.position = 0
         """Of the source's feed, when it was asked last."""
         self.peer: Peer | None = None
@@ -86,8 +88,9 @@ class Link:
         """Save and acknowledge how far the link has got, as far as a step knows."""
         peer = self.peer
         if peer is not None and peer.resumes_at is None:
-            if self.cursor != peer.cursor:
-                self.peer = peer = self._save(peer, replace(peer, cursor=self.cursor))
+            moved = replace(peer, cursor=self.cursor, whole=self.whole)
+            if moved != peer:
+                self.peer = peer = self._save(peer, moved)
             self._acknowledge(peer)
 
     def forget(self) -> None:
@@ -111,7 +114,8 @@ class Link:
         self._check(standing, peer)
         if peer.resumes_at == "":
             peer = self._save(peer, replace(peer, cursor=standing.position))
-        self.peer, self.cursor, self.position = peer, peer.cursor, standing.position
+        self.peer, self.cursor, self.whole = peer, peer.cursor, peer.whole
+        self.position = standing.position
         self._renew_at_s = self._runtime.monotonic() + RENEW_S
         return peer
 
@@ -148,8 +152,9 @@ class Link:
         begun = peer or Peer(source.region, source.incarnation, 0)
         replica = begun.replica or mint_replica_id(self._runtime)
         begun = replace(
-            begun, incarnation=source.incarnation, replica=replica, cursor=0, resumes_at=""
-        )
+            begun, incarnation=source.incarnation, replica=replica, cursor=0, resumes_at="",
+            whole=0,
+        )  # fmt: skip
         return self._save(peer, begun)
 
     def _word(self, end: End, of: RegionInfo) -> Peer | None:
@@ -200,8 +205,11 @@ class Link:
         if page.incarnation != peer.incarnation:
             self.forget()
             return True
-        self.peer = self.take(as_changes(page.rows), peer, replace(peer, resumes_at=page.next_key))
-        self.cursor = self.peer.cursor
+        after = replace(peer, resumes_at=page.next_key)
+        if after.resumes_at is None:  # the cursor is where its feed was when this began
+            after = replace(after, whole=peer.cursor)
+        self.peer = self.take(as_changes(page.rows), peer, after)
+        self.cursor, self.whole = self.peer.cursor, self.peer.whole
         return True
 
     def _follow(self, peer: Peer) -> bool:
@@ -227,10 +235,11 @@ class Link:
 
     def _settle(self, peer: Peer, page: ChangesPage) -> None:
         """Join the news of a page; move on, at once if there was any, else now and then."""
-        moved = replace(peer, cursor=page.cursor)
+        whole = page.cursor if page.is_complete else self.whole
+        moved = replace(peer, cursor=page.cursor, whole=whole)
         is_due = self._runtime.monotonic() >= self._save_at_s
         self.peer = self.take(page.changes, peer, moved, is_due=is_due)
-        self.cursor = page.cursor
+        self.cursor, self.whole = page.cursor, whole
         if is_due:
             self._save_at_s = self._runtime.monotonic() + SAVE_S
             self._acknowledge(self.peer)

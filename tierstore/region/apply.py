@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tierstore.crdt import register
 from tierstore.crdt.changes import change
 from tierstore.crdt.types import is_typed
+from tierstore.crdt.union import GapError
 from tierstore.errors import DecodingError, EncodingError, InvalidKeyError, ValueTooLargeError
 from tierstore.keys import check_key
 from tierstore.record import ELSEWHERE, REGISTER, Record, with_payload
@@ -79,7 +80,7 @@ class Plan:
     outcomes: bytearray = field(default_factory=bytearray)
     """One outcome code per delta."""
     held: list[Delta] = field(default_factory=list)
-    """Deltas to keep until the region's clock gets to their stamp."""
+    """Deltas to keep until the region's clock gets to their stamp, or what they need has come."""
     aside: list[tuple[int, str, str]] = field(default_factory=list)
     """(index of the delta, its outcome's name, why) of those kept for an operator."""
 
@@ -102,7 +103,7 @@ def admit(state: ReplicaState | None, batch: Batch) -> tuple[str, str]:
 def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
     """What applying `batch` to `rows` (those of its keys that exist) writes and answers."""
     plan = Plan()
-    oldest = at_ms(terms.now_ms - terms.horizon_ms)
+    oldest = _oldest(terms)
     for index, delta in enumerate(batch.deltas):
         row = rows.get(delta.key)
         reason = find_poison(row, delta)
@@ -124,7 +125,7 @@ def plan_apply(rows: Mapping[str, Row], batch: Batch, terms: Terms) -> Plan:
 
 
 def plan_release(rows: Mapping[str, Row], deltas: Sequence[Delta], terms: Terms) -> Plan:
-    """What applying deltas that were held until now writes."""
+    """What applying deltas that were held until now writes; `held` are those to keep on."""
     plan = Plan()
     for index, delta in enumerate(deltas):
         row = rows.get(delta.key)
@@ -187,6 +188,11 @@ def find_poison(
     return None if row.consistency == EVENTUAL else "the key is strong"
 
 
+def _oldest(terms: Terms) -> int:
+    """The stamp of what was written a horizon ago."""
+    return at_ms(terms.now_ms - terms.horizon_ms)
+
+
 def _is_ahead(delta: Delta, terms: Terms) -> bool:
     """Whether a delta must wait for the region's clock; no stamp orders changes, they need not."""
     record = delta.record
@@ -199,6 +205,10 @@ def _merge(plan: Plan, index: int, row: Row | None, delta: Delta, terms: Terms) 
     try:
         return _change(plan, row, delta, terms)
     except (DecodingError, EncodingError, ValueTooLargeError) as exc:
+        if isinstance(exc, GapError) and delta.record.stamp >= _oldest(terms):
+            # A restored region is sent again what another replica saw before that one's changes.
+            plan.held.append(delta)
+            return APPLIED
         plan.aside.append((index, "quarantined", f"it cannot be applied: {exc}"))
         return QUARANTINED
 

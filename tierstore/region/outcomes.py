@@ -9,4 +9,5 @@ from __future__ import annotations
 
 APPLIED, SUPERSEDED, HELD, QUARANTINED, ASIDE = 0, 1, 2, 3, 4
 
+HELD_WHY = "it waits for the clock of the region, or for what another replica has yet to send"
 OUTCOME_NAMES = ("applied", "superseded", "held", "quarantined", "aside")

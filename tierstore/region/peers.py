@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FINGERPRINT_ROWS_MAX = 10_000
 
-Progress: TypeAlias = "tuple[int, int, int, str | None]"
+Progress: TypeAlias = "tuple[int, int, int, str | None, int]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,10 @@ class Peer:
     replica: int
     """As whom this region is registered there, by which that one waits with its garbage; or 0."""
     cursor: int = 0
-    """The position of its feed up to which everything was taken over, if `resumes_at` is None."""
+    """The position of its feed from which on it is read, if `resumes_at` is None.
+
+    A key that changed again before the link came to it has its place behind that.
+    """
     resumes_at: str | None = ""
     """Where reading all of its rows goes on, from before which on all were; None: after all."""
     reader: int = 0
@@ -51,13 +54,15 @@ class Peer:
     linker: int = 0
     """Which process may run the link from there, until `linker_until_ms`."""
     linker_until_ms: int = 0
+    whole: int = 0
+    """The position of its feed up to which everything was taken over."""
 
     @property
     def progress(self) -> Progress | None:
         """How far its states were taken over; None: nobody has begun to."""
         if not self.replica:
             return None
-        return self.incarnation, self.replica, self.cursor, self.resumes_at
+        return self.incarnation, self.replica, self.cursor, self.resumes_at, self.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def advanced(known: Peer | None, page: PeerPage, *, is_late: bool, now_ms: int) 
     return replace(
         known or Peer(after.region, after.incarnation, 0),
         incarnation=after.incarnation, replica=after.replica, cursor=after.cursor,
-        resumes_at=after.resumes_at, is_late=is_late, joined_ms=now_ms,
+        resumes_at=after.resumes_at, is_late=is_late, joined_ms=now_ms, whole=after.whole,
     )  # fmt: skip
 
 
@@ -101,7 +106,7 @@ def forgotten(peer: Peer) -> Peer:
 
     It takes another id there, by which that one can tell that it lost its way.
     """
-    return replace(peer, replica=0, cursor=0, resumes_at="", reader=0)
+    return replace(peer, replica=0, cursor=0, resumes_at="", reader=0, whole=0)
 
 
 @dataclass(slots=True)

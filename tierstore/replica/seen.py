@@ -14,7 +14,8 @@ regions stays below 256 characters. Format 1 was
 `[3, count, replica, number, …, home, life, position, …]`: at an edge that workers share, what waits
 lies in several queues, each with a replica of its own.
 
-What was seen of other regions, the region has once it has taken over their feeds up to there.
+What was seen of other regions, the region has once it has taken over all of their feeds up to
+there: not when it has read so far, as keys that change again move on before it comes to them.
 """
 
 from __future__ import annotations
@@ -274,7 +275,7 @@ def _is_behind(peers: Sequence[Peer], life: int, position: int) -> bool:
         )
     if life_of_peer(known) != life:
         raise lost(f"it has seen another life of region {known.region}, which was restored")
-    return known.resumes_at is not None or known.cursor < position
+    return known.whole < position
 
 
 def life_of_peer(peer: Peer) -> int:

@@ -19,6 +19,7 @@ from tierstore.region.apply import (
 from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.lives import BATCHES, PEERS
+from tierstore.region.outcomes import HELD_WHY
 from tierstore.region.peers import forgotten
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import (
@@ -51,16 +52,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A delta that waits for the region's clock, and how an operator is told of it."""
+    """A delta that waits for the clock of the region, or for others."""
 
     delta: Delta
     entry: AsideEntry
-
-    @property
-    def due_ms(self) -> int:
-        """When its time has come."""
-        record = self.delta.record
-        return physical_ms(max(record.stamp, record.touch))
+    """How an operator is told of it."""
+    index: int
+    """Its place in the batch that brought it."""
+    due_ms: int
+    """When it is tried again."""
 
 
 class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
@@ -222,10 +222,7 @@ class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
         with self._lock:
             terms = self._terms()
             self._forget_operations(terms.now_ms)
-            self._held.sort(key=lambda held: held.due_ms)
-            due = [held for held in self._held[:limit] if held.due_ms <= terms.now_ms]
-            self._held = self._held[len(due) :]
-            self._store(plan_release(self.rows, [held.delta for held in due], terms))
+            released = self._release_held(limit, terms)
             retired = [
                 state
                 for state in self._replicas.values()
@@ -242,7 +239,7 @@ class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
                 if row.cold is not None:
                     self._release([decode_pointer(row.cold, key=row.key).name])
                 self._floor = max(self._floor, row.position)
-            done = len(due), len(retired), len(dead[:limit]), floor, forgotten
+            done = released, len(retired), len(dead[:limit]), floor, forgotten
             return Upkeep(self._info.incarnation, terms.now_ms, *done)
 
     def dead_rows(self, timeout_s: float) -> DeadRows:
@@ -338,10 +335,27 @@ class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
         self._release(plan.released)
 
     def _hold(self, plan: Plan, batch: Batch) -> None:
-        why, now_ms = "stamped ahead of the clock of the region", self._now_ms()
+        places = {id(delta): index for index, delta in enumerate(batch.deltas)}
+        now_ms = self._now_ms()
         for delta in plan.held:
-            entry = AsideEntry("held", batch.replica, batch.number, delta.key, why, now_ms)
-            self._held.append(Held(delta, entry))
+            entry = AsideEntry("held", batch.replica, batch.number, delta.key, HELD_WHY, now_ms)
+            due_ms = physical_ms(max(delta.record.stamp, delta.record.touch))
+            self._held.append(Held(delta, entry, places[id(delta)], due_ms))
+
+    def _release_held(self, limit: int, terms: Terms) -> int:
+        """Apply what is due, and keep on what needs what is not there; how many were due."""
+        self._held.sort(key=lambda held: held.due_ms)
+        due = [held for held in self._held[:limit] if held.due_ms <= terms.now_ms]
+        self._held = self._held[len(due) :]
+        plan = plan_release(self.rows, [held.delta for held in due], terms)
+        self._store(plan)
+        waiting = {id(delta) for delta in plan.held}
+        self._held += [replace(h, due_ms=terms.now_ms) for h in due if id(h.delta) in waiting]
+        for index, kind, why in plan.aside:
+            entry = replace(due[index].entry, kind=kind, reason=why)
+            at = kind, entry.replica, entry.number, due[index].index
+            self._aside.setdefault(at, entry)
+        return len(due) - len(waiting)
 
     def _see(self, state: ReplicaState) -> None:
         """Note that a replica is alive; a clock that is set back makes nobody look silent."""

@@ -209,6 +209,18 @@ def test_exact_sums_are_demanded_where_nothing_ends():
             assert (not list(_exact(judge, "k/0", total, history))) is (total in totals)
 
 
+def test_who_was_forgotten_may_show_what_it_had_sent_twice():
+    """Until it hears of that; nobody else may, and not before."""
+    told = Told("memory", "counter").count(A, 4).do(A, "sum", result=8, at_ms=30_000)
+    by_other = Told("memory", "counter").count(A, 4).do(B, "sum", result=8, at_ms=30_000)
+    for each, after_s, is_odd in (
+        (told, None, True), (told, 40, True), (told, 20, False), (by_other, 20, True),
+    ):  # fmt: skip
+        after_ns = after_s and after_s * 1000 * NS_PER_MS
+        deeds = Typed.of(each.history.operations(), each.families, after_ns)
+        assert bool(deeds.oddities) is is_odd
+
+
 def test_adds_that_outlive_what_they_raced_with_are_counted():
     told = Told().add(A, "x").discard(B, "x").do(B, "final", result=["x"])
     assert told.violations() == []

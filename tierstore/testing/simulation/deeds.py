@@ -80,12 +80,23 @@ class Typed:
     sights: dict[str, list[Sight]] = field(default_factory=dict)
     oddities: list[str] = field(default_factory=list)
     """What is wrong whatever happened."""
+    forgotten_ns: int | None = None
+    """After how much silence regions forget a replica, and with it which of its batches they had.
+
+    It shows what it sent without an answer on top of that until it has heard of this itself.
+    """
     _amounts: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, operations: Iterable[Operation], families: Iterable[Family]) -> Typed:
+    def of(
+        cls,
+        operations: Iterable[Operation],
+        families: Iterable[Family],
+        forgotten_ns: int | None = None,
+    ) -> Typed:
         """What `operations` say of the keys of those of `families` that are typed."""
         typed = cls({key: family for family in families if family.is_typed for key in family.keys})
+        typed.forgotten_ns = forgotten_ns
         asked = [operation for operation in operations if operation.key in typed.families]
         for operation in asked:
             if operation.verb in _DEEDS:
@@ -170,10 +181,24 @@ class Typed:
 
     def _note_odd(self, operation: Operation, key: str, total: int) -> None:
         counts, rest = taken_apart(total, self._amounts.get(key, []))
-        often = [f"{amount} {times} times" for amount, times in counts.items() if times > 1]
+        often = [
+            f"{amount} {times} times"
+            for amount, times in counts.items()
+            if times > 1 and not (times == 2 and self._is_of_forgotten(operation, key, amount))
+        ]
         if often or rest:
             what = f"has counted {', '.join(often)}" if often else f"is off by {rest}"
             self.oddities.append(f"a sum of {key} {what}: {operation.process} {operation.verb}")
+
+    def _is_of_forgotten(self, operation: Operation, key: str, amount: int) -> bool:
+        """Whether who looks added that itself, so long ago that regions may have forgotten it."""
+        if self.forgotten_ns is None:
+            return False
+        began_ns = operation.invoked_ns - self.forgotten_ns
+        return any(
+            deed.life == life_of(operation) and amount in deed.items and deed.invoked_ns < began_ns
+            for deed in self.deeds.get(key, [])
+        )
 
 
 def taken_apart(total: int, amounts: Iterable[int]) -> tuple[dict[int, int], int]:

@@ -100,7 +100,7 @@ def _let_come(cluster: Cluster) -> None:
 
 def _check_typed(cluster: Cluster, workload: Workload, facts: Facts, doubts: Doubts) -> list[str]:
     history, watch = workload.history.operations(), workload.watch
-    told = Typed.of(history, cluster.families)
+    told = Typed.of(history, cluster.families, 2 * cluster.options.horizon_s * NS_PER_S or None)
     if cluster.has_retired or cluster.options.is_mortal:
         # What a retired replica had acknowledged is the operator's now; and what one region added
         # ends with a generation that another had ended already.

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tierstore.region.lives import BATCHES, NOTHING, PEERS, REGAINS
+from tierstore.region.outcomes import APPLIED
 from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
+from tierstore.testing.conformance.region.forgetting import edit, shown
 
 if TYPE_CHECKING:
+    from tierstore.region.batch import Delta
     from tierstore.region.protocol import Region
     from tierstore.region.rows import ReplicaState
     from tierstore.runtime.manual import ManualRuntime
@@ -32,6 +35,16 @@ def _known(region: Region, replica: int) -> ReplicaState:
 def _lost(region: Region) -> list[tuple[int, int]]:
     entries = region.aside(100, TIMEOUT_S)
     return [(entry.replica, entry.number) for entry in entries if entry.kind == "lost"]
+
+
+def _edits(sender: Sender, other: Sender) -> tuple[Delta, Delta]:
+    """One of each, of a document; the second one was made where the first one is shown."""
+    from tierstore.crdt import document
+
+    first = edit(sender, document.empty(), 100, title="first")
+    change = document.decode_delta(first.record.payload or b"")
+    seen = document.apply(document.empty(), change, origin=1, actor=1, is_same_life=True)
+    return first, edit(other, seen, 200, title="second")
 
 
 class Resuming(RegionBench):
@@ -147,3 +160,28 @@ class Resuming(RegionBench):
         assert (standing.state.applied, standing.state.retired) == (1, was_retired)
         assert sender.region.resume(9, 0, 0, b"", TIMEOUT_S).forgotten
         assert not _lost(sender.region)
+
+    def test_an_edit_that_comes_before_what_it_needs_waits_for_that(
+        self, sender: Sender, other: Sender, region: Region
+    ) -> None:
+        """Who saw the other's edit may be the first to send again what it made on it."""
+        first, second = _edits(sender, other)
+        assert list(other.send(second).outcomes) == [APPLIED]
+        assert region.maintain(100, TIMEOUT_S).released == 0
+        assert [(entry.kind, entry.key) for entry in region.aside(9, TIMEOUT_S)] == [("held", "d")]
+        assert list(sender.send(first).outcomes) == [APPLIED]
+        assert region.maintain(100, TIMEOUT_S).released == 1
+        assert region.maintain(100, TIMEOUT_S).released == 0
+        assert shown(sender) == {"title": "second"}
+        assert region.aside(9, TIMEOUT_S) == []
+
+    def test_an_edit_whose_need_does_not_come_is_left_to_an_operator(
+        self, sender: Sender, other: Sender, region: Region, clock: ManualRuntime
+    ) -> None:
+        """Once whoever made that would have been silent for longer than the horizon."""
+        _, second = _edits(sender, other)
+        other.send(second)
+        clock.advance(8 * DAY_S)
+        assert region.maintain(100, TIMEOUT_S).released == 1
+        assert [entry.kind for entry in region.aside(9, TIMEOUT_S)] == ["quarantined"]
+        assert sender.read("d").rows == {}

@@ -8,6 +8,7 @@ from tierstore.region.outcomes import APPLIED, ASIDE, HELD
 from tierstore.runtime import now_ms
 from tierstore.testing.conformance.harness import TIMEOUT_S
 from tierstore.testing.conformance.region.bench import DAY_S, RegionBench
+from tierstore.testing.conformance.region.changing import add
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,17 @@ class Keeping(RegionBench):
         sender.send(sender.put("k", b"newer"))
         assert maintain(sender).released == 1
         assert sender.payloads("k") == {"k": b"newer"}
+
+    def test_what_cannot_be_applied_when_its_time_has_come_is_left_to_an_operator(
+        self, sender: Sender, clock: ManualRuntime
+    ) -> None:
+        """The key may have become one of another type meanwhile."""
+        sender.send(sender.put("k", b"1", stamp=sender.stamp(3600)))
+        sender.send(add(sender, "k", 1))
+        clock.advance(3601)
+        maintain(sender)
+        told = [(entry.kind, entry.key) for entry in sender.region.aside(9, TIMEOUT_S)]
+        assert told == [("quarantined", "k")]
 
     def test_releases_are_bounded_by_the_limit(self, sender: Sender, clock: ManualRuntime) -> None:
         """A step of upkeep is bounded; the rest waits for the next."""
