@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tierstore.region.protocol import Registration
     from tierstore.region.rows import RegionInfo, ReplicaState, Row
     from tierstore.runtime import Lock
-    from tierstore.testing.memory_region import Held
+    from tierstore.testing.memory_holding import Held
 
 
 class MemoryPeers:

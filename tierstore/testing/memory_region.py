@@ -5,7 +5,7 @@ It uses the same pure functions as every adapter, so it differs from one only in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.region.apply import (
@@ -14,12 +14,9 @@ from tierstore.region.apply import (
     is_collectable,
     is_long_dead,
     plan_apply,
-    plan_release,
 )
-from tierstore.region.batch import Delta
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.lives import BATCHES, PEERS
-from tierstore.region.outcomes import HELD_WHY
 from tierstore.region.peers import forgotten
 from tierstore.region.pointer import decode_pointer
 from tierstore.region.protocol import (
@@ -36,9 +33,10 @@ from tierstore.region.protocol import (
 from tierstore.region.resuming import resumed, why_lost
 from tierstore.region.rows import RegionInfo, ReplicaState, Row
 from tierstore.runtime import now_ms
-from tierstore.stamp import at_ms, physical_ms
+from tierstore.stamp import at_ms
 from tierstore.testing.memory_commits import MemoryCommits
 from tierstore.testing.memory_compacting import MemoryCompacting
+from tierstore.testing.memory_holding import MemoryHolding
 from tierstore.testing.memory_moves import MemoryMoves, bare
 from tierstore.testing.memory_peers import MemoryPeers
 
@@ -50,20 +48,7 @@ if TYPE_CHECKING:
     from tierstore.runtime import Runtime
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A delta that waits for the clock of the region, or for others."""
-
-    delta: Delta
-    entry: AsideEntry
-    """How an operator is told of it."""
-    index: int
-    """Its place in the batch that brought it."""
-    due_ms: int
-    """When it is tried again."""
-
-
-class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
+class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting, MemoryHolding):
     """A region that lives as long as this object. Closing it only counts; it can be shared."""
 
     capabilities = Capabilities(durable=False, shared=False, cas=True, ordered_scan=True)
@@ -79,9 +64,9 @@ class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
         self._position = 0
         self._floor = 0
         self._replicas: dict[int, ReplicaState] = {}
-        self._held: list[Held] = []
-        self._aside: dict[tuple[str, int, int, int], AsideEntry] = {}
-        self.rows: dict[str, Row] = {}
+        self._held = []
+        self._aside = {}
+        self.rows = {}
         self.closed_count = 0
 
     def connect(self, timeout_s: float) -> RegionInfo:
@@ -333,29 +318,6 @@ class MemoryRegion(MemoryMoves, MemoryPeers, MemoryCommits, MemoryCompacting):
             self.rows[row.key] = self._place(row)
         self.rows.update(plan.heated)
         self._release(plan.released)
-
-    def _hold(self, plan: Plan, batch: Batch) -> None:
-        places = {id(delta): index for index, delta in enumerate(batch.deltas)}
-        now_ms = self._now_ms()
-        for delta in plan.held:
-            entry = AsideEntry("held", batch.replica, batch.number, delta.key, HELD_WHY, now_ms)
-            due_ms = physical_ms(max(delta.record.stamp, delta.record.touch))
-            self._held.append(Held(delta, entry, places[id(delta)], due_ms))
-
-    def _release_held(self, limit: int, terms: Terms) -> int:
-        """Apply what is due, and keep on what needs what is not there; how many were due."""
-        self._held.sort(key=lambda held: held.due_ms)
-        due = [held for held in self._held[:limit] if held.due_ms <= terms.now_ms]
-        self._held = self._held[len(due) :]
-        plan = plan_release(self.rows, [held.delta for held in due], terms)
-        self._store(plan)
-        waiting = {id(delta) for delta in plan.held}
-        self._held += [replace(h, due_ms=terms.now_ms) for h in due if id(h.delta) in waiting]
-        for index, kind, why in plan.aside:
-            entry = replace(due[index].entry, kind=kind, reason=why)
-            at = kind, entry.replica, entry.number, due[index].index
-            self._aside.setdefault(at, entry)
-        return len(due) - len(waiting)
 
     def _see(self, state: ReplicaState) -> None:
         """Note that a replica is alive; a clock that is set back makes nobody look silent."""
