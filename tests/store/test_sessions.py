@@ -71,6 +71,23 @@ def test_a_session_sees_its_writes_at_another_replica(world):
     assert there.get("x") == 2
 
 
+def test_a_rule_bounds_age_within_a_session_too(world):
+    world.stores["a"].put_many({"stale/x": 1, "x": 1})
+    world.stores["a"].flush()
+    there = follow(world, world.stores["a"].session(), "b")
+    there.exists("none")
+    world.runtime.advance(1)
+    assert there.get_many(["stale/x", "x"]) == {"stale/x": 1, "x": 1}
+    world.stores["a"].put_many({"stale/x": 2, "x": 2})
+    world.stores["a"].flush()
+    world.runtime.advance(5)
+    assert there.get_many(["stale/x", "x"]) == {"stale/x": 2, "x": 1}
+    world.stores["a"].put("stale/x", 3)
+    world.stores["a"].flush()
+    world.runtime.advance(5)
+    assert (there.get("stale/x"), there.get("x")) == (3, 1)
+
+
 def test_what_was_flushed_needs_no_waiting_and_no_batch(world):
     here = world.stores["a"].session()
     here.put("x", 2)

@@ -95,10 +95,42 @@ class Resolver:
     def _answer(
         self, full: str, rule: Rule, max_age_s: float | None, deadline: Deadline, *, counts: bool
     ) -> Answer:
+        bound_s = self._age_bound_s(max_age_s, rule)
         if rule.consistency == "strong":
-            return self._core.strong.answer(full, rule, max_age_s, deadline)
+            return self._core.strong.answer(full, bound_s, deadline)
         reader = self._core.replica.reader
-        return reader.resolve(full, rule, max_age_s, deadline, counts=counts)
+        return reader.resolve(full, rule, bound_s, deadline, counts=counts)
+
+    def _answers(
+        self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
+    ) -> dict[str, Answer]:
+        """`_answer` for several keys, by as few requests as there can be."""
+        answers: dict[str, Answer] = {}
+        for portion in self._alike(rules):
+            rule = next(iter(portion.values()))
+            bound_s = self._age_bound_s(max_age_s, rule)
+            if rule.consistency == "strong":
+                answers |= self._core.strong.answers(list(portion), bound_s, deadline)
+            else:
+                reader = self._core.replica.reader
+                answers |= reader.resolve_many(portion, bound_s, deadline)
+            deadline = deadline.renewed()
+        return answers
+
+    def _alike(self, rules: dict[str, Rule]) -> Iterable[dict[str, Rule]]:
+        """`rules` in parts, each of which has one `_age_bound_s`."""
+        portions: dict[Any, dict[str, Rule]] = {}
+        for key, rule in rules.items():
+            portions.setdefault(self._bound_by(rule), {})[key] = rule
+        return portions.values()
+
+    def _bound_by(self, rule: Rule) -> Any:
+        """What of a rule tells its `_age_bound_s` from those of others."""
+        return rule.consistency
+
+    def _age_bound_s(self, max_age_s: float | None, rule: Rule) -> float | None:
+        """How old a copy may be where `max_age_s` is asked for; None: as the rule says."""
+        return max_age_s
 
     def _gather(
         self, keys: Iterable[str], max_age_s: float | None
@@ -122,13 +154,8 @@ class Resolver:
     def _fetch(
         self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
     ) -> dict[str, Any]:
-        replica = self._core.replica
-        strong = {key: rule for key, rule in rules.items() if rule.consistency == "strong"}
-        rest = {key: rule for key, rule in rules.items() if key not in strong} if strong else rules
-        answers = replica.reader.resolve_many(rest, max_age_s, deadline) if rest else {}
-        if strong:
-            answers |= self._core.strong.answers(strong, max_age_s, deadline.renewed())
-        replica.start()
+        answers = self._answers(rules, max_age_s, deadline)
+        self._core.replica.start()
         return self._found(answers)
 
     def _found(self, answers: Mapping[str, Answer]) -> dict[str, Any]:

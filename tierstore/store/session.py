@@ -129,24 +129,29 @@ class Session(Store):
         self, full: str, rule: Rule, max_age_s: float | None, deadline: Deadline, *, counts: bool
     ) -> Answer:
         deadline = self._context.settle(deadline)
-        answer = super()._answer(full, rule, self._bound_s(max_age_s), deadline, counts=counts)
+        answer = super()._answer(full, rule, max_age_s, deadline, counts=counts)
         self._require_fresh(answer)
         self._context.note([full])
         return answer
 
-    def _fetch(
+    def _answers(
         self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
-    ) -> dict[str, Any]:
+    ) -> dict[str, Answer]:
         deadline = self._context.settle(deadline)
-        core = self._context.core
-        answers = core.replica.reader.resolve_many(rules, self._bound_s(max_age_s), deadline)
+        answers = super()._answers(rules, max_age_s, deadline)
         for answer in answers.values():
             self._require_fresh(answer)
-        core.replica.start()
         self._context.note(list(rules))
-        return self._found(answers)
+        return answers
 
-    def _bound_s(self, max_age_s: float | None) -> float | None:
+    def _bound_by(self, rule: Rule) -> Any:
+        return rule.consistency, rule.read.max_age_s
+
+    def _age_bound_s(self, max_age_s: float | None, rule: Rule) -> float | None:
+        if max_age_s is None:
+            if rule.consistency == "strong":
+                return None  # asked of the coordinator, who knows all that was seen
+            max_age_s = rule.read.max_age_s
         bound_s = self._context.seen.bound_s(self._context.core.replica)
         if bound_s is None or max_age_s is None:
             return max_age_s if bound_s is None else bound_s

@@ -46,21 +46,21 @@ class Strong:
 
     # Reading
 
-    def answer(self, key: str, rule: Rule, max_age_s: float | None, deadline: Deadline) -> Answer:
+    def answer(self, key: str, max_age_s: float | None, deadline: Deadline) -> Answer:
         """The state of `key`: the present one, or a copy no older than `max_age_s`."""
-        return self.answers({key: rule}, max_age_s, deadline)[key]
+        return self.answers([key], max_age_s, deadline)[key]
 
     def answers(
-        self, rules: dict[str, Rule], max_age_s: float | None, deadline: Deadline
+        self, keys: Sequence[str], max_age_s: float | None, deadline: Deadline
     ) -> dict[str, Answer]:
         """`answer` for several keys, those that have to be asked for by one request a thousand."""
         found: dict[str, Answer] = {}
         if max_age_s is not None:
-            for key in rules:
+            for key in keys:
                 copy = self._near.find(key, max_age_s)
                 if copy is not None:
                     found[key] = _answer(copy.row, "edge", self._runtime.monotonic() - copy.at_s)
-        rest = [key for key in rules if key not in found]
+        rest = [key for key in keys if key not in found]
         for start in range(0, len(rest), READ_KEYS_MAX):
             portion = rest[start : start + READ_KEYS_MAX]
             for key, row in self._read(portion, deadline).items():
