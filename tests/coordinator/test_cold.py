@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierstore.errors import ConflictError
+from tierstore.errors import ConflictError, CorruptionError
 from tierstore.region.apply import Limits
 from tierstore.testing import ManualRuntime, MemoryObjects, MemoryRegion, memory_store
 
@@ -63,3 +63,19 @@ def test_a_commit_asks_for_no_object(world):
     assert new != version
     store.delete("s/a")
     assert store.get("s/a") is None
+
+
+def test_damage_names_the_object(world):
+    store, runtime, objects = world
+    store.put("s/a", 1)
+    go_cold(store, runtime)
+    name = store.explain("s/a").object
+    objects.blobs.clear()
+    with pytest.raises(CorruptionError) as caught:
+        store.get("s/a")
+    assert (caught.value.key, caught.value.tier, caught.value.object) == ("s/a", "cold", name)
+    with pytest.raises(CorruptionError) as caught, store.transaction() as tx:
+        tx.get("s/a")
+    assert (caught.value.key, caught.value.tier, caught.value.object) == ("s/a", "cold", name)
+    store.put("s/a", 2)
+    assert store.get("s/a") == 2

@@ -47,7 +47,7 @@ def test_a_session_is_shown_copies_only_if_it_asks_for_them(store, other, plan, 
 
 
 def test_a_session_is_not_shown_copies_from_before_it_came(store, other, come):
-    store.put("s/a", 1)
+    other.put("s/a", 1)
     assert store.get("s/a", max_age=60) == 1
     writer = other.session()
     writer.put("s/a", 2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from tierstore.coordinator.checking import check_commit, refusal, refuse_eventual
 from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.region.damage import damage
 from tierstore.region.operations import RANDOM_BYTES, mint
 from tierstore.runtime import jitter, now_ms
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tierstore.region.commits import Commit, CommitReply, Coordinator, PrivateReply
     from tierstore.region.deadline import Deadline
     from tierstore.region.protocol import ReadReply
+    from tierstore.region.rows import Row
     from tierstore.runtime import Runtime
 
     T = TypeVar("T")
@@ -84,6 +86,20 @@ class Central:
         reply = self._admitted(lambda: self._fetch(keys, deadline))
         refuse_eventual(reply)
         return reply
+
+    def read_live(self, keys: Sequence[str], deadline: Deadline) -> dict[str, Row | None]:
+        """`read`, by key: its row if it has a value by the coordinator's clock, else None.
+
+        Raises CorruptionError, too.
+        """
+        reply = self.read(keys, deadline)
+        for key, reason in reply.corrupt.items():
+            raise damage(key, reason, reply.rows.get(key))
+        rows = {key: reply.rows.get(key) for key in keys}
+        return {
+            key: row if row is not None and row.record.is_live(reply.now_ms) else None
+            for key, row in rows.items()
+        }
 
     def peek(self, keys: Sequence[str], deadline: Deadline) -> PrivateReply:
         """The private records of `keys`. Raises UnavailableError, OverloadedError."""

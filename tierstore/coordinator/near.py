@@ -1,7 +1,9 @@
 """Copies of strong keys at this edge, for reads that say how old an answer may be.
 
-A copy is as old as the request that brought it. Later versions of a key replace earlier ones, never
-the other way round, so a slow read cannot bring back what a commit of this process has replaced.
+A copy is as old as the request that brought it. It is kept for who names an age; what other reads
+find replaces it, so that nobody is shown less than before. What is later of two answers, versions
+tell. Where they cannot, because one found no value and both were under way at once, neither is
+kept, nor is what was asked for before a write of this process was answered.
 """
 
 from __future__ import annotations
@@ -10,29 +12,37 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from tierstore.region.commits import version_of
-
 if TYPE_CHECKING:
-    from tierstore.region.commits import Version
+    from collections.abc import Iterable, Mapping
+
     from tierstore.region.rows import Row
     from tierstore.runtime import Runtime
 
 OVERHEAD_BYTES = 500
+NEVER_S = float("-inf")
 
 
 class Copy:
     """A row, None if there is none, as it was at a moment of the monotonic clock or later."""
 
-    __slots__ = ("at_s", "row")
+    __slots__ = ("at_s", "came_s", "row")
 
-    def __init__(self, row: Row | None, at_s: float) -> None:
+    def __init__(self, row: Row | None, at_s: float, came_s: float) -> None:
         self.row = row
         self.at_s = at_s
+        self.came_s = came_s
 
     @property
     def size_bytes(self) -> int:
         """About how much memory it takes."""
         return OVERHEAD_BYTES + (0 if self.row is None else self.row.size)
+
+    def is_later(self, known: Copy) -> bool | None:
+        """Whether this is a later state than one that came before; None if nobody can tell."""
+        if (self.row is None) != (known.row is None):
+            return True if self.at_s >= known.came_s else None
+        mine, other = order(self.row), order(known.row)
+        return mine > other or (mine == other and self.at_s >= known.at_s)
 
 
 class Near:
@@ -44,8 +54,10 @@ class Near:
         self._copies: LRUCache[str, Copy] = LRUCache(
             capacity_bytes, getsizeof=lambda copy: copy.size_bytes
         )
-        self._written: LRUCache[str, Version] = LRUCache(1024)
-        """What commits of this process gave keys last, below which no copy is kept."""
+        self._expected: dict[str, int] = {}
+        """How many reads for a copy of a key are under way."""
+        self._forgotten_s: LRUCache[str, float] = LRUCache(1024)
+        """When: what was asked for until then is not kept."""
 
     def find(self, key: str, max_age_s: float) -> Copy | None:
         """The copy of `key` that is no older than that, if there is one."""
@@ -55,42 +67,51 @@ class Near:
                 return None
             return copy
 
-    def keep(self, key: str, row: Row | None, at_s: float) -> None:
-        """Keep what a read that was sent at that moment has found."""
-        copy = Copy(row, at_s)
+    def expect(self, keys: Iterable[str]) -> None:
+        """Keep what reads find of `keys` until as many calls of `expect_no_more`."""
         with self._lock:
-            known, written = self._copies.get(key), self._written.get(key)
-            if known is not None and is_older(row, at_s, known):
-                return
-            if written is not None and (row is None or version_order(row) < order(written)):
-                return
-            if copy.size_bytes <= self._copies.maxsize:
-                self._copies[key] = copy
+            for key in keys:
+                self._expected[key] = self._expected.get(key, 0) + 1
 
-    def note_written(self, key: str, version: Version) -> None:
-        """Forget the copy of a key that was written, and keep no earlier one."""
+    def expect_no_more(self, keys: Iterable[str]) -> None:
+        """End what `expect` began."""
         with self._lock:
-            self._copies.pop(key, None)
-            self._written[key] = version
+            for key in keys:
+                left = self._expected.pop(key, 0) - 1
+                if left > 0:
+                    self._expected[key] = left
+
+    def note(self, rows: Mapping[str, Row | None], at_s: float) -> None:
+        """Keep what a read that was sent at that moment has found, where somebody asks for it."""
+        if not self._copies and not self._expected:
+            return
+        came_s = self._runtime.monotonic()
+        with self._lock:
+            for key, row in rows.items():
+                if key in self._copies or key in self._expected:
+                    self._keep(key, Copy(row, at_s, came_s))
 
     def forget(self, key: str) -> None:
-        """Forget the copy of a key."""
+        """Forget the copy of a key, and keep nothing that was asked for until now."""
         with self._lock:
-            self._copies.pop(key, None)
+            self._forget(key)
+
+    def _keep(self, key: str, copy: Copy) -> None:
+        known = self._copies.get(key)
+        is_later = known is None or copy.is_later(known)
+        if is_later is False:
+            return
+        is_kept = is_later and copy.size_bytes <= self._copies.maxsize
+        if is_kept and copy.at_s > self._forgotten_s.get(key, NEVER_S):
+            self._copies[key] = copy
+        else:
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self._copies.pop(key, None)
+        self._forgotten_s[key] = self._runtime.monotonic()
 
 
-def is_older(row: Row | None, at_s: float, known: Copy) -> bool:
-    """Whether what was asked for at that moment may be from before what is known."""
-    if row is None or known.row is None or version_order(row) == version_order(known.row):
-        return at_s < known.at_s
-    return version_order(row) < version_order(known.row)
-
-
-def order(version: Version) -> tuple[int, int]:
-    """By which versions of one key are ordered."""
-    return version.incarnation, version.number
-
-
-def version_order(row: Row) -> tuple[int, int]:
-    """`order` of the version of a row."""
-    return order(version_of(row))
+def order(row: Row | None) -> tuple[int, ...]:
+    """By which states of one key are ordered: lives, versions, then changes of the lifetime."""
+    return () if row is None else (row.record.replica, row.record.stamp, row.record.touch)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tierstore.errors import ConflictError, CorruptionError, ValueTooLargeError
+from tierstore.errors import ConflictError, ValueTooLargeError
 from tierstore.region.commits import CELLS_MAX, DATA, Cell, Check, Commit, Write, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from tierstore.coordinator.central import Central
     from tierstore.region.commits import Version
@@ -50,7 +50,7 @@ class Work:
         if new:
             known = list(self.seen)
             self._check_count(len(known) + len(new))
-            found = self._look([*known, *new], deadline)
+            found = self._central.read_live([*known, *new], deadline)
             refuse_changed({key: self.seen[key] for key in known}, found)
             self.seen.update((key, found[key]) for key in new)
         return {key: self.seen[key] for key in wanted}
@@ -66,16 +66,6 @@ class Work:
         checks += [Check(cell, version) for cell, version in self.required.items()]
         writes = tuple(self.writes.values())
         return Commit(tuple(checks), writes, operation_id, self.request, self.answer)
-
-    def _look(self, keys: Sequence[str], deadline: Deadline) -> dict[str, Row | None]:
-        reply = self._central.read(keys, deadline)
-        for key, reason in reply.corrupt.items():
-            raise CorruptionError(f"key {key!r}: {reason}", key=key, tier="regional")
-        rows = {key: reply.rows.get(key) for key in keys}
-        return {
-            key: row if row is not None and row.record.is_live(reply.now_ms) else None
-            for key, row in rows.items()
-        }
 
     def _check_count(self, count: int) -> None:
         count += len(self.required)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tierstore.edge.entry import GONE, fold
 from tierstore.edge.making import fold_record
 from tierstore.errors import CorruptionError, DeadlineExceededError, UnavailableError
-from tierstore.replica.cold import damage, fetch
+from tierstore.region.damage import damage
+from tierstore.replica.cold import fetch
 from tierstore.replica.exchange import read_rows
 from tierstore.replica.install import install, refresh
 

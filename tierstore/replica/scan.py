@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError
-from tierstore.replica.cold import damage, elsewhere, fetch, hydrate
+from tierstore.region.damage import damage
+from tierstore.replica.cold import elsewhere, fetch, hydrate
 from tierstore.replica.install import refresh
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from tierstore.coordinator.sequences import Sequences
 from tierstore.coordinator.work import conflict
 from tierstore.edge.entry import GONE
 from tierstore.edge.making import fold_record
-from tierstore.errors import ConsistencyMismatchError, CorruptionError
+from tierstore.errors import ConsistencyMismatchError
 from tierstore.region.commits import DATA, DELETE, EXTEND, Cell, Check, Commit, Write
 from tierstore.region.operations import check_name
 from tierstore.replica.reads import READ_KEYS_MAX, Answer
@@ -54,33 +54,32 @@ class Strong:
         self, keys: Sequence[str], max_age_s: float | None, deadline: Deadline
     ) -> dict[str, Answer]:
         """`answer` for several keys, those that have to be asked for by one request a thousand."""
+        if max_age_s is None:
+            return self._ask(keys, deadline)
         found: dict[str, Answer] = {}
-        if max_age_s is not None:
-            for key in keys:
-                copy = self._near.find(key, max_age_s)
-                if copy is not None:
-                    found[key] = _answer(copy.row, "edge", self._runtime.monotonic() - copy.at_s)
+        for key in keys:
+            copy = self._near.find(key, max_age_s)
+            if copy is not None:
+                found[key] = _answer(copy.row, "edge", self._runtime.monotonic() - copy.at_s)
         rest = [key for key in keys if key not in found]
-        for start in range(0, len(rest), READ_KEYS_MAX):
-            portion = rest[start : start + READ_KEYS_MAX]
-            for key, row in self._read(portion, deadline).items():
-                found[key] = _answer(row, "regional", 0.0)
-            deadline = deadline.renewed()
+        if rest:
+            self._near.expect(rest)
+            try:
+                found |= self._ask(rest, deadline)
+            finally:
+                self._near.expect_no_more(rest)
         return found
 
-    def _read(self, keys: Sequence[str], deadline: Deadline) -> dict[str, Row | None]:
-        sent_s = self._runtime.monotonic()
-        reply = self.central.read(keys, deadline)
-        for key, reason in reply.corrupt.items():
-            raise CorruptionError(f"key {key!r}: {reason}", key=key, tier="regional")
-        rows = {key: reply.rows.get(key) for key in keys}
-        live = {
-            key: row if row is not None and row.record.is_live(reply.now_ms) else None
-            for key, row in rows.items()
-        }
-        for key, row in live.items():
-            self._near.keep(key, row, sent_s)
-        return live
+    def _ask(self, keys: Sequence[str], deadline: Deadline) -> dict[str, Answer]:
+        """The present states of `keys`."""
+        found: dict[str, Answer] = {}
+        for start in range(0, len(keys), READ_KEYS_MAX):
+            sent_s = self._runtime.monotonic()
+            rows = self.central.read_live(keys[start : start + READ_KEYS_MAX], deadline)
+            self._near.note(rows, sent_s)
+            found |= {key: _answer(row, "regional", 0.0) for key, row in rows.items()}
+            deadline = deadline.renewed()
+        return found
 
     # Writing
 
@@ -111,8 +110,10 @@ class Strong:
         """Give the present value another lifetime; False if there is none."""
         extend = Write(Cell(DATA, key), EXTEND, ttl_ms=ttl_ms)
         commit = Commit((), (extend,), self.named(operation_id, deadline))
-        self._near.forget(key)
-        return self.central.commit(commit, deadline).verdict == "committed"
+        try:
+            return self.central.commit(commit, deadline).verdict == "committed"
+        finally:
+            self._near.forget(key)
 
     def carry_out(self, commit: Commit, deadline: Deadline) -> CommitReply:
         """What a commit was answered; copies of what it wrote are forgotten.
@@ -127,8 +128,6 @@ class Strong:
                 self._near.forget(key)
         if reply.verdict != "committed" or reply.version is None:
             raise conflict({cell.key: held for cell, held in reply.conflicts.items()})
-        for key in keys:
-            self._near.note_written(key, reply.version)
         return reply
 
     def named(self, operation_id: str | None, deadline: Deadline) -> str:

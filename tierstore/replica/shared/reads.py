@@ -15,8 +15,9 @@ from tierstore.errors import (
     TierStoreError,
     UnavailableError,
 )
+from tierstore.region.damage import damage
 from tierstore.region.shared import tag_of
-from tierstore.replica.cold import damage, fetch
+from tierstore.replica.cold import fetch
 from tierstore.replica.install import _note_absent
 from tierstore.replica.reads import READ_KEYS_MAX, Answer, Reader, _wait
 from tierstore.replica.shared.asked import Asked

@@ -10,8 +10,9 @@ from __future__ import annotations
 from tierstore.edge.entry import GONE, key_size
 from tierstore.edge.making import fold_record
 from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.region.damage import damage
 from tierstore.region.shared import tag_of
-from tierstore.replica.cold import damage, fetch
+from tierstore.replica.cold import fetch
 from tierstore.replica.reads import READ_KEYS_MAX, Answer
 from tierstore.replica.shared.composing import shown
 from tierstore.runtime import mint_replica_id
