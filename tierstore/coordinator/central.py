@@ -63,8 +63,11 @@ class Central:
     def mint(self, deadline: Deadline) -> str:
         """The id of an operation that begins now, by the coordinator's clock as far as known."""
         self._link.register(deadline)
-        begun_ms = now_ms(self._runtime) - self._link.skew_ms
-        return mint(begun_ms, self._runtime.random_bytes(RANDOM_BYTES))
+        return mint(self.now_ms(), self._runtime.random_bytes(RANDOM_BYTES))
+
+    def now_ms(self) -> int:
+        """The coordinator's clock, as far as known."""
+        return now_ms(self._runtime) - self._link.skew_ms
 
     def commit(self, commit: Commit, deadline: Deadline) -> CommitReply:
         """The answer to `commit`, which is "committed" or "conflict".

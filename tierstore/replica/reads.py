@@ -32,6 +32,9 @@ class Answer:
 
     __slots__ = ("age_s", "record", "stale", "tier", "value")
 
+    is_decided = False
+    """Whether somebody with another clock has said that a record here lives."""
+
     def __init__(
         self,
         record: Record | None,

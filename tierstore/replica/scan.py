@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.errors import CorruptionError
 from tierstore.region.damage import damage
+from tierstore.region.rows import STRONG
 from tierstore.replica.cold import elsewhere, fetch, hydrate
 from tierstore.replica.install import refresh
 
@@ -62,7 +63,8 @@ def scan_page(
             rows = {row.key: row.record for row in page.rows}
             state.shared.keep_up(rows, sent_at_s, deadline.renewed())
         state.shared.join(merged, queued, is_inside, deadline.renewed())
-    return _live(merged, state.now_ms(), reverse=reverse), page.next_key
+    there = {row.key: page.now_ms for row in page.rows if row.consistency == STRONG}
+    return _live(merged, state.now_ms(), there, reverse=reverse), page.next_key
 
 
 def _merged(
@@ -83,8 +85,11 @@ def _merged(
     return merged
 
 
-def _live(records: dict[str, Record], now_ms: int, *, reverse: bool) -> list[tuple[str, Record]]:
-    live = [(key, record) for key, record in records.items() if record.is_live(now_ms)]
+def _live(
+    records: dict[str, Record], now_ms: int, there: dict[str, int], *, reverse: bool
+) -> list[tuple[str, Record]]:
+    """What has a value now, in order; `there`, by key, is now for who alone may tell."""
+    live = [(k, record) for k, record in records.items() if record.is_live(there.get(k, now_ms))]
     live.sort(key=lambda item: _raw(item[0]), reverse=reverse)
     return live
 

@@ -187,7 +187,9 @@ class Resolver:
 
     def _is_live(self, answer: Answer) -> bool:
         record = answer.record
-        return record is not None and record.is_live(self._time_ns() // 1_000_000)
+        if record is None or answer.is_decided:
+            return record is not None
+        return record.is_live(self._time_ns() // 1_000_000)
 
     def _value(self, key: str, answer: Answer, default: Any) -> Any:
         record = answer.record

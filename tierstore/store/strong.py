@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tierstore.coordinator.central import Central
+    from tierstore.coordinator.near import Copy
     from tierstore.policy.model import Rule
     from tierstore.region.commits import CommitReply, Version
     from tierstore.region.deadline import Deadline
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 OUTCOMES: dict[str, Outcome] = {"committed": "applied", "abandoned": "abandoned"}
 NEAR_SHARE = 16
 """Copies of strong keys get this part of what the edge has."""
+
+
+class Decided(Answer):
+    """An answer whose record lives by the coordinator's clock."""
+
+    __slots__ = ()
+    is_decided = True
 
 
 class Strong:
@@ -60,7 +68,7 @@ class Strong:
         for key in keys:
             copy = self._near.find(key, max_age_s)
             if copy is not None:
-                found[key] = _answer(copy.row, "edge", self._runtime.monotonic() - copy.at_s)
+                found[key] = self._shown(copy)
         rest = [key for key in keys if key not in found]
         if rest:
             self._near.expect(rest)
@@ -80,6 +88,13 @@ class Strong:
             found |= {key: _answer(row, "regional", 0.0) for key, row in rows.items()}
             deadline = deadline.renewed()
         return found
+
+    def _shown(self, copy: Copy) -> Answer:
+        """A copy as it is now: it may have expired meanwhile."""
+        row = copy.row
+        if row is not None and not row.record.is_live(self.central.now_ms()):
+            row = None
+        return _answer(row, "edge", self._runtime.monotonic() - copy.at_s)
 
     # Writing
 
@@ -171,7 +186,7 @@ def require_eventual(writes: Iterable[Put], what: str) -> None:
 
 def _answer(row: Row | None, tier: str, age_s: float) -> Answer:
     if row is None:
-        return Answer(None, GONE, None, age_s)
+        return Decided(None, GONE, None, age_s)
     if row.cold is not None and tier == "regional":
         tier = "cold"
-    return Answer(row.record, fold_record(row.record), tier, age_s)
+    return Decided(row.record, fold_record(row.record), tier, age_s)
