@@ -178,9 +178,8 @@ class AsyncStore(AsyncStrongVerbs):
 
         `value` is encoded before this gives way, so it may be changed afterwards.
         """
-        is_plain = ttl is OMITTED and metadata is None and operation_id is None
-        if is_plain and value.__class__ is bytes:
-            entry = self._lookup(key) if key.__class__ is str else None
+        if value.__class__ is bytes and ttl is OMITTED and metadata is None:
+            entry = self._lookup(key) if operation_id is None and key.__class__ is str else None
             if entry is not None:
                 self._workers.refuse_closing()
                 if self._rewrite(entry, value):
@@ -334,11 +333,13 @@ class AsyncStore(AsyncStrongVerbs):
         store = self._store
         if (answer := self._local_answer(key, max_age)) is not None:
             return store._converted(key, answer, default, type)
-        core = self._core
-        if core.replica.state.shared is not None and max_age is None and timeout is None:
+        is_gathered = self._core.replica.state.shared is not None and not store.is_session
+        if is_gathered and max_age is None and timeout is None:
             await self._ensure_open(None)
-            answer = await self._gatherer.answer(*store._locate(key))
-            return store._converted(key, answer, default, type)
+            full, rule = store._locate_plain(key)
+            if rule.consistency != "strong":
+                answer = await self._gatherer.answer(full, rule)
+                return store._converted(key, answer, default, type)
         return await self._run(
             lambda left_s: store.get(key, default, type=type, max_age=max_age, timeout=left_s),
             timeout,

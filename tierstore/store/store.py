@@ -178,9 +178,8 @@ class Store(StrongVerbs):
         I/O; UnavailableError if nothing happened; OutcomeUnknownError if the region did not
         confirm a `regional` write; OverloadedError if too much waits for the region.
         """
-        is_plain = ttl is OMITTED and metadata is None and operation_id is None
-        if is_plain and value.__class__ is bytes:
-            entry = self._lookup(key) if key.__class__ is str else None
+        if value.__class__ is bytes and ttl is OMITTED and metadata is None:
+            entry = self._lookup(key) if operation_id is None and key.__class__ is str else None
             if entry is not None and self._rewrite(entry, value):
                 return
         write = self._write(key, value, ttl, metadata)
