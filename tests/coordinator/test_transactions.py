@@ -11,6 +11,7 @@ from tierstore.errors import (
     ConflictError,
     ConsistencyMismatchError,
     InvalidArgumentError,
+    LeaseLostError,
     StoreClosedError,
     TransactionError,
     UnavailableError,
@@ -294,3 +295,49 @@ def test_two_transfers_in_every_order(store, other, order):
     }
     is_overlapping = order[:2] in (("a", "b"), ("b", "a"))
     assert len(moved) == (1 if is_overlapping else 2)
+
+
+def test_what_differs_is_told_apart_by_where_it_is(store, other, open_store):
+    """A key may be named like a record of a lease."""
+    named = open_store(rules=[{"match": "**", "consistency": "strong"}])
+    named.put("lease/jobs", 1)
+    with named.lease("jobs") as lease:
+        with pytest.raises(ConflictError) as caught, named.transaction() as tx:
+            tx.require(lease)
+            tx.put("s/a", tx.get("lease/jobs"))
+            named.put("lease/jobs", 2)
+        assert caught.value.current == {"lease/jobs": named.read("lease/jobs").version}
+        with pytest.raises(LeaseLostError) as lost, named.transaction() as tx:
+            tx.require(lease)
+            tx.put("s/a", tx.get("lease/jobs"))
+            named._core.strong.leases.give_back(lease._hold, named._core.deadline(None))
+        assert named.get("s/a") is None
+        assert lost.value.__cause__ is None
+    with named.lease("jobs") as lease, pytest.raises(LeaseLostError), named.transaction() as tx:
+        tx.require(lease)
+        tx.put("s/a", tx.get("lease/jobs"))
+        named.put("lease/jobs", 3)
+        named._core.strong.leases.give_back(lease._hold, named._core.deadline(None))
+
+
+def test_own_writes_are_read_as_they_will_be(store, other, runtime):
+    store.put("s/touched", 1, ttl=10, metadata={"by": "store"})
+    store.put_many({"s/put": 1, "s/deleted": 1, "s/kept": 1}, metadata={"by": "store"})
+    with store.transaction() as tx:
+        assert tx.touch("s/touched", ttl=100)
+        tx.put("s/put", 2, ttl=50, metadata={"by": "tx"})
+        tx.put("s/plain", 3)
+        tx.delete("s/deleted")
+        seen = {key: tx.read(f"s/{key}") for key in ("touched", "put", "plain", "deleted", "kept")}
+        assert tx.touch("s/touched", ttl=None)
+        assert tx.read("s/touched").expires_at is None
+        assert tx.touch("s/touched", ttl=100)
+        assert tx.touch("s/plain", ttl=7)
+        assert tx.read("s/plain").expires_at == runtime.time_ns() // 10**9 + 7
+        assert tx.touch("s/plain", ttl=None)
+    for key, reading in seen.items():
+        now = other.read(f"s/{key}")
+        assert (reading.value, reading.found) == (now.value, now.found)
+        assert (reading.metadata, reading.tier, reading.rule) == (now.metadata, now.tier, now.rule)
+        assert reading.expires_at == now.expires_at
+        assert reading.version == (None if key in ("put", "plain") else now.version)

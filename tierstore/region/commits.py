@@ -250,7 +250,7 @@ def _write(plan: CommitPlan, row: Row | None, write: Write, terms: Terms, versio
         plan.removed.append(cell)
         return
     new = replace(
-        with_record(row, cell.key, _record(row, write, terms.now_ms, version), terms),
+        with_record(row, cell.key, record_after(row, write, terms.now_ms, version), terms),
         consistency=STRONG,
     )
     if row is not None and row.cold is not None and new.cold is None:
@@ -258,7 +258,7 @@ def _write(plan: CommitPlan, row: Row | None, write: Write, terms: Terms, versio
     plan.writes[cell] = new
 
 
-def _record(row: Row | None, write: Write, now_ms: int, version: Version) -> Record:
+def record_after(row: Row | None, write: Write, now_ms: int, version: Version) -> Record:
     """The record that a write leaves; its touch stamp says when that was."""
     expires_at_ms = None if write.ttl_ms is None else now_ms + write.ttl_ms
     if write.op == EXTEND and row is not None:

@@ -10,8 +10,8 @@ from tierstore.coordinator.sequences import Sequences
 from tierstore.coordinator.work import conflict
 from tierstore.edge.entry import GONE
 from tierstore.edge.making import fold_record
-from tierstore.errors import ConsistencyMismatchError
-from tierstore.region.commits import DATA, DELETE, EXTEND, Cell, Check, Commit, Write
+from tierstore.errors import ConsistencyMismatchError, LeaseLostError
+from tierstore.region.commits import DATA, DELETE, EXTEND, PRIVATE, Cell, Check, Commit, Write
 from tierstore.region.operations import check_name
 from tierstore.replica.reads import READ_KEYS_MAX, Answer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tierstore.coordinator.central import Central
     from tierstore.coordinator.near import Copy
+    from tierstore.errors import TierStoreError
     from tierstore.policy.model import Rule
     from tierstore.region.commits import CommitReply, Version
     from tierstore.region.deadline import Deadline
@@ -133,7 +134,7 @@ class Strong:
     def carry_out(self, commit: Commit, deadline: Deadline) -> CommitReply:
         """What a commit was answered; copies of what it wrote are forgotten.
 
-        Raises ConflictError, naming the keys that differ.
+        Raises LeaseLostError, or ConflictError naming the keys that differ.
         """
         keys = [write.cell.key for write in commit.writes if write.cell.space == DATA]
         try:
@@ -141,8 +142,8 @@ class Strong:
         finally:
             for key in keys:
                 self._near.forget(key)
-        if reply.verdict != "committed" or reply.version is None:
-            raise conflict({cell.key: held for cell, held in reply.conflicts.items()})
+        if reply.verdict != "committed":
+            raise _refused(reply)
         return reply
 
     def named(self, operation_id: str | None, deadline: Deadline) -> str:
@@ -159,6 +160,15 @@ def write_of(put: Put) -> Write:
     if payload is None:
         return Write(cell, DELETE)
     return Write(cell, payload=payload, ttl_ms=put.ttl_ms, metadata=put.metadata)
+
+
+def _refused(reply: CommitReply) -> TierStoreError:
+    """The error for a conflict: that a lease is over outweighs all else, it will not come back."""
+    if any(cell.space == PRIVATE for cell in reply.conflicts):
+        return LeaseLostError(
+            "the lease that the transaction requires is over: nothing was written"
+        )
+    return conflict({cell.key: held for cell, held in reply.conflicts.items()})
 
 
 def outcome_of(reply: CommitReply) -> Outcome:

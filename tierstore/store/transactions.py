@@ -9,15 +9,15 @@ from tierstore.coordinator.work import Work
 from tierstore.errors import (
     AlreadyCommittedError,
     ConflictError,
-    LeaseLostError,
     TransactionError,
 )
-from tierstore.region.commits import DATA, EXTEND, PRIVATE, Cell, Write
+from tierstore.frozen import replace
+from tierstore.region.commits import DATA, EXTEND, Cell, Version, Write, record_after
 from tierstore.region.operations import check_name
+from tierstore.replica.reads import Answer
 from tierstore.runtime import jitter
 from tierstore.store.arguments import OMITTED, check_keys, ttl_ms
-from tierstore.store.receipt import seconds_of
-from tierstore.store.results import Reading
+from tierstore.store.receipt import make_reading
 from tierstore.store.strong import require_strong, write_of
 from tierstore.store.unpacking import unpack
 from tierstore.values import decode, encode
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
     from tierstore.handles.lease import Lease
     from tierstore.policy.model import Rule
-    from tierstore.region.commits import Commit, CommitReply
+    from tierstore.record import Record
+    from tierstore.region.commits import CommitReply
     from tierstore.region.deadline import Deadline
     from tierstore.region.rows import Row
     from tierstore.replica.write import Write as Put
     from tierstore.store.arguments import TTL, Omitted
     from tierstore.store.core import Core
     from tierstore.store.resolving import Resolver
+    from tierstore.store.results import Reading
 
     T = TypeVar("T")
 
@@ -127,12 +129,9 @@ class Transaction:
         names = {key: self._place(key)[0] for key in check_keys(keys)}
         rows = self._rows(names.values())
         for key, full in names.items():
-            own, row = self._running().writes.get(full), rows.get(full)
-            payload = row.record.payload if row is not None else None
-            if own is not None and own.op != EXTEND:
-                payload = own.payload
-            if payload is not None:
-                found[key] = unpack(full, payload, "regional")
+            record = self._record_of(full, rows.get(full))
+            if record is not None and record.payload is not None:
+                found[key] = unpack(full, record.payload, "regional")
         return found
 
     def exists(self, key: str) -> bool:
@@ -140,21 +139,20 @@ class Transaction:
         return key in self.get_many([key])
 
     def read(self, key: str) -> Reading:
-        """The value of a strong key with its receipt; the version of what this wrote is None."""
+        """The value of a strong key with its receipt, as it will be when the block ends.
+
+        What the block itself put has no version yet: None. The lifetime that it gave counts from
+        now, though it will count from the commit.
+        """
         full, rule = self._place(key)
-        value = self.get(key, OMITTED)
-        row = self._running().seen.get(full)
-        is_own = full in self._running().writes
-        replica = f"{self._core.replica.state.replica:x}"
-        if value is OMITTED:
-            return Reading(None, False, None, None, 0.0, None, {}, rule.name, replica, False)
-        record = None if row is None else row.record
-        version = None if is_own or row is None else row_version(row)
-        expires_at = None if record is None or is_own else seconds_of(record.expires_at_ms)
-        metadata = {} if record is None or is_own else dict(record.metadata or {})
-        return Reading(
-            value, True, version, "regional", 0.0, expires_at, metadata, rule.name, replica, False
-        )
+        row = self._rows([full]).get(full)
+        record = self._record_of(full, row)
+        payload = None if record is None else record.payload
+        value = None if payload is None else unpack(full, payload, "regional")
+        tier = "regional" if row is None or row.cold is None else "cold"
+        answer = Answer(record, value, tier, 0.0)
+        reading = make_reading(self._core.replica.state, rule, answer, value, payload is not None)
+        return reading if row is not None else replace(reading, version=None)
 
     # Writing
 
@@ -231,6 +229,13 @@ class Transaction:
         written = {key for key, write in work.writes.items() if write.op != EXTEND}
         return work.read([key for key in keys if key not in written], self._deadline())
 
+    def _record_of(self, full: str, row: Row | None) -> Record | None:
+        """The record that a key, which has this row if it was read, has for the block."""
+        own = self._running().writes.get(full)
+        if own is None:
+            return None if row is None else row.record
+        return record_after(row, own, self._core.strong.central.now_ms(), Version(0, 0))
+
     def _note(self, put: Put) -> None:
         require_strong(put.key, put.rule)
         self._running().write(write_of(put))
@@ -245,11 +250,7 @@ class Transaction:
         deadline = self._deadline()
         strong = self._core.strong
         commit = work.commit(strong.named(self._operation_id, deadline))
-        try:
-            reply = strong.carry_out(commit, deadline)
-        except ConflictError as exc:
-            _refuse_lost(commit, exc)
-            raise
+        reply = strong.carry_out(commit, deadline)
         self.version = str(reply.version) if work.writes else None
         return reply
 
@@ -322,22 +323,6 @@ def refuse_committed(core: Core, operation_id: str, deadline: Deadline) -> None:
             version=str(reply.version),
             result=decode(reply.answer) if reply.answer else None,
         )
-
-
-def _refuse_lost(commit: Commit, error: ConflictError) -> None:
-    """Raise LeaseLostError if what differed is a lease."""
-    for check in commit.checks:
-        if check.cell.space == PRIVATE and check.cell.key in error.current:
-            raise LeaseLostError(
-                "the lease that the transaction requires is over: nothing was written"
-            ) from error
-
-
-def row_version(row: Row) -> str:
-    """The version of a row that has a value."""
-    from tierstore.record import version
-
-    return version(row.record)
 
 
 def is_inside(core: Core) -> bool:

@@ -94,7 +94,7 @@ def _stamped(made: Record, stamp: int) -> Record:
     return Record(stamp, made.replica, made.payload, made.expires_at_ms, made.touch, made.metadata)
 
 
-@plants(commits, "_record")
+@plants(commits, "record_after")
 def versions_begun_anew(right: Any) -> Any:
     def record(row: Any, write: Any, now_ms: int, version: Any) -> Any:
         made = right(row, write, now_ms, version)
@@ -113,7 +113,7 @@ def versions_from_the_clock(right: Any) -> Any:
     return judged
 
 
-@plants(commits, "_record")
+@plants(commits, "record_after")
 def token_changed_by_renewal(right: Any) -> Any:
     def record(row: Any, write: Any, now_ms: int, version: Any) -> Any:
         made = right(row, write, now_ms, version)
