@@ -115,6 +115,51 @@ def test_a_closed_store_gives_its_leases_back(open_store, other):
         pass
 
 
+def test_what_nobody_refers_to_any_more_is_not_renewed(store, other, runtime):
+    """As after Ctrl-C before the block had it, or in a generator that was dropped."""
+    lease = store.lease("l", ttl=6)
+    lease.claim()
+    lease.take()
+    runtime.advance(5)
+    with pytest.raises(LeaseHeldError), other.lease("l"):
+        pass
+    del lease
+    runtime.advance(7)
+    with other.lease("l"):
+        pass
+
+
+def test_a_store_that_nobody_closed_renews_nothing(open_store, other, runtime):
+    store = memory_store({}, region=other._core.replica.region, runtime=runtime)
+    lease = store.lease("l", ttl=6)
+    lease.claim()
+    lease.take()
+    with pytest.warns(ResourceWarning):
+        store._core.abandon()
+    assert lease.lost
+    runtime.advance(7)
+    with other.lease("l"):
+        pass
+
+
+def test_closing_with_many_leases_takes_no_longer_than_it_may(open_store, region, runtime):
+    store = open_store()
+    leases = [store.lease(f"l{n}", ttl=3600) for n in range(10)]
+    for lease in leases:
+        lease.claim()
+        lease.take()
+
+    def hang(commit, timeout_s):
+        runtime.sleep(timeout_s)
+        raise UnavailableError("no answer")
+
+    region.commit, begun_s = hang, runtime.monotonic()
+    store.close(timeout=5)
+    assert runtime.monotonic() - begun_s < 11
+    assert all(lease.lost for lease in leases)
+    del region.commit
+
+
 def test_names_of_leases_are_no_keys(store):
     with store.lease("s/a"), store.prefixed("s/").lease("b"):
         assert store.get("s/a") is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tierstore.store.arguments import OMITTED, whole_number
@@ -72,7 +71,7 @@ class AsyncStrongVerbs:
         operation_id: str | None = None,
     ) -> T:
         """What the coroutine `function(tx)` returns, run as a transaction; see `Store.transact`."""
-        from tierstore.store.transactions import pause_before, refuse_last
+        from tierstore.store.transactions import pause_s_before, refuse_last
 
         store = self._store
         whole_number("attempts", attempts)
@@ -85,7 +84,7 @@ class AsyncStrongVerbs:
                 if done:
                     first: T = result
                     return first
-            await self._workers.run(partial(pause_before, store, attempt))
+            await self._workers.pause(pause_s_before(store, attempt))
         raise AssertionError("there is at least one attempt")
 
     def bounded_counter(self, key: str) -> AsyncBoundedCounter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tierstore.handles.lease import Lease
@@ -113,11 +115,23 @@ class AsyncLease:
     async def __aenter__(self) -> Self:
         handle = self.handle
         handle.claim()
-        await self._workers.run(handle.take)
+        attempt = partial(handle.attempt, handle.patience())
+        try:
+            while (pause_s := await self._workers.run(attempt)) is not None:
+                await self._workers.pause(pause_s)  # in none: the holder may need it
+        except BaseException:
+            if handle.leave():  # cancelled when it was taken already
+                self._workers.begin(handle.give_back)
+            raise
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        await self._workers.run(self.handle.give_back)
+        give_back = self.handle.give_back
+        try:
+            await self._workers.run(give_back)
+        except CancelledError:  # perhaps before a worker was free
+            self._workers.begin(give_back)
+            raise
 
     @property
     def key(self) -> str:

@@ -7,7 +7,7 @@ not begun when its coroutine is cancelled or its time is up never does.
 
 from __future__ import annotations
 
-from asyncio import CancelledError, get_running_loop
+from asyncio import CancelledError, get_running_loop, sleep
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -64,6 +64,23 @@ class Workers:
         if job.cancelled():
             raise self._refusal(deadline)
         return _result(job)
+
+    async def pause(self, delay_s: float) -> None:
+        """Return after `delay_s` seconds, without a worker."""
+        if self._runtime.inline:
+            self._runtime.sleep(delay_s)
+        else:
+            await sleep(delay_s)
+
+    def begin(self, work: Callable[[], object]) -> None:
+        """Let `work` run in a worker, unobserved; never if the store is closing."""
+        if self._runtime.inline:
+            work()
+            return
+        try:
+            self._submit(work)
+        except StoreClosedError:
+            return
 
     def _submit(self, work: Callable[[], R]) -> Future[R]:
         self._notice_fork()

@@ -10,7 +10,9 @@ Data-Intensive Applications", 2017, chapter 8).
 
 from __future__ import annotations
 
-from tierstore.errors import LeaseHeldError, LeaseLostError, TierStoreError
+from _weakref import ref
+
+from tierstore.errors import LeaseHeldError, LeaseLostError, StoreClosedError, TierStoreError
 from tierstore.region.commits import DELETE, EXTEND, PRIVATE, Cell, Check, Commit, Write
 from tierstore.region.deadline import Deadline
 from tierstore.runtime import jitter
@@ -36,7 +38,7 @@ IDLE_S = 3600.0
 class Hold:
     """A lease that this process has. Its fields change under the lock of `Leases`."""
 
-    __slots__ = ("cell", "due_s", "is_over", "ttl_s", "until_s", "version")
+    __slots__ = ("__weakref__", "cell", "due_s", "is_over", "ttl_s", "until_s", "version")
 
     def __init__(self, key: str, ttl_s: float, version: Version, sent_s: float) -> None:
         self.cell = Cell(PRIVATE, PREFIX + key)
@@ -60,7 +62,8 @@ class Hold:
 class Leases:
     """The leases of one process: taken, renewed by a watchdog, given back. Thread-safe.
 
-    It is the `Steps` of its watchdog, which runs while there are leases.
+    It is the `Steps` of its watchdog, which runs while there are leases. What nobody refers to any
+    more, because Ctrl-C came before a block had it or its generator was dropped, is not renewed.
     """
 
     def __init__(self, central: Central, runtime: Runtime, timeout_s: float) -> None:
@@ -68,40 +71,41 @@ class Leases:
         self._runtime = runtime
         self._timeout_s = timeout_s
         self._lock = runtime.lock()
-        self._holds: list[Hold] = []
+        self._holds: list[ref[Hold]] = []
         self._watchdog: Driver | None = None
+        self._is_closed = False
 
     # Taking and giving back
 
-    def take(self, key: str, ttl_s: float, wait_s: float, deadline: Deadline) -> Hold:
-        """The lease of `key`, waiting for it up to `wait_s`.
+    def attempt(
+        self, key: str, ttl_s: float, patience: Deadline, deadline: Deadline
+    ) -> tuple[Hold | None, float]:
+        """The lease of `key`, or None and for how many seconds to pause before trying again.
 
-        Raises LeaseHeldError if somebody else keeps it; UnavailableError, OutcomeUnknownError.
+        Raises LeaseHeldError if somebody else keeps it until `patience` is over;
+        UnavailableError, OutcomeUnknownError, StoreClosedError.
         """
-        patience = Deadline(self._runtime, wait_s)
-        while True:
-            hold = self._try(key, ttl_s, deadline)
-            if hold is not None:
-                self._watch(hold)
-                return hold
-            remaining_s = self._remaining_s(key, deadline)
-            if patience.has_passed():
-                raise LeaseHeldError(
-                    f"somebody else has the lease {key!r}, for {remaining_s:.1f} s more unless it"
-                    " is renewed",
-                    remaining_s=remaining_s,
-                )
-            self._runtime.sometimes("a lease was waited for")
-            pause_s = min(POLL_S_MAX, max(remaining_s, 0.01)) * (0.5 + jitter(self._runtime))
-            self._runtime.sleep(min(pause_s, max(0.001, patience.left_s())))
-            deadline = deadline.again()
+        hold = self._try(key, ttl_s, deadline)
+        if hold is not None:
+            self._watch(hold, deadline)
+            return hold, 0.0
+        remaining_s = self._remaining_s(key, deadline)
+        if patience.has_passed():
+            raise LeaseHeldError(
+                f"somebody else has the lease {key!r}, for {remaining_s:.1f} s more unless it"
+                " is renewed",
+                remaining_s=remaining_s,
+            )
+        self._runtime.sometimes("a lease was waited for")
+        pause_s = min(POLL_S_MAX, max(remaining_s, 0.01)) * (0.5 + jitter(self._runtime))
+        return None, min(pause_s, max(0.001, patience.left_s()))
 
     def give_back(self, hold: Hold, deadline: Deadline) -> None:
         """Let others have it at once, as far as the coordinator can be told. Idempotent."""
         with self._lock:
-            if hold not in self._holds:
+            if hold not in self._held():
                 return
-            self._holds.remove(hold)
+            self._holds = [known for known in self._holds if known() is not hold]
             was_over, hold.is_over = hold.is_over, True
         if was_over:
             return
@@ -142,13 +146,13 @@ class Leases:
 
     def next_due(self) -> float:
         """When the next renewal is due."""
-        due_s = [hold.due_s for hold in list(self._holds) if not hold.is_over]
+        due_s = [hold.due_s for hold in self._held() if not hold.is_over]
         return min(due_s, default=self._runtime.monotonic() + IDLE_S)
 
     def run_due(self) -> None:
         """Renew what is due. What cannot be renewed is tried again until it is over."""
         now_s = self._runtime.monotonic()
-        for hold in list(self._holds):
+        for hold in self._held():
             if hold.due_s > now_s or hold.is_over:
                 continue
             hold.due_s = now_s + hold.ttl_s / RENEWALS / 4
@@ -163,24 +167,49 @@ class Leases:
 
     def forget_inherited(self) -> None:
         """In a forked child: the leases are the parent's."""
-        for hold in list(self._holds):
+        for hold in self._held():
             hold.is_over = True
         self._holds, self._watchdog = [], None
 
     def close(self, timeout_s: float) -> None:
         """Give back what is held, and end the watchdog."""
-        for hold in list(self._holds):
-            self.give_back(hold, Deadline(self._runtime, timeout_s))
+        deadline = Deadline(self._runtime, timeout_s)
+        with self._lock:
+            self._is_closed = True
+        for hold in self._held():
+            self.give_back(hold, deadline)
+        self._end_watchdog(timeout_s)
+
+    def abandon(self) -> None:
+        """Renew nothing any more, for a store that nobody closed. Takes no lock, asks nobody."""
+        self._is_closed = True
+        for hold in self._held():
+            hold.is_over = True
+        self._end_watchdog(0.0)
+
+    def _end_watchdog(self, timeout_s: float) -> None:
         watchdog, self._watchdog = self._watchdog, None
         if watchdog is not None:
             watchdog.stop(timeout_s)
 
-    def _watch(self, hold: Hold) -> None:
+    def _held(self) -> list[Hold]:
+        """Those that somebody refers to. Who has lost sight of a lease cannot give it back."""
+        return [hold for known in list(self._holds) if (hold := known()) is not None]
+
+    def _watch(self, hold: Hold, deadline: Deadline) -> None:
+        """Renew from now on. Raises StoreClosedError if the store was closed meanwhile."""
         with self._lock:
-            self._holds.append(hold)
-            if self._watchdog is None:
+            self._holds = [known for known in self._holds if known() is not None]
+            self._holds.append(ref(hold))
+            is_closed = self._is_closed
+            if self._watchdog is None and not is_closed:
                 self._watchdog = self._runtime.drive(self, "tierstore-leases")
-        self._watchdog.wake()
+            watchdog = self._watchdog
+        if is_closed:
+            self.give_back(hold, deadline)
+            raise StoreClosedError("the store is closed")
+        if watchdog is not None:
+            watchdog.wake()
 
     def _try(self, key: str, ttl_s: float, deadline: Deadline) -> Hold | None:
         cell = Cell(PRIVATE, PREFIX + key)

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
 
     from tierstore.coordinator.leases import Hold
     from tierstore.region.commits import Cell, Version
+    from tierstore.region.deadline import Deadline
 
     class Keeper(Protocol):
         """What a handle asks for its lease."""
 
         def refuse(self) -> None: ...
-        def take(self) -> Hold: ...
+        def patience(self) -> Deadline: ...
+        def attempt(self, patience: Deadline) -> tuple[Hold | None, float]: ...
+        def pause(self, pause_s: float) -> None: ...
         def give_back(self, hold: Hold) -> None: ...
         def renew(self, hold: Hold, timeout: float | None) -> None: ...
         def is_lost(self, hold: Hold) -> bool: ...
@@ -28,13 +31,14 @@ class Lease:
     whatever compares its `token`; nothing else.
     """
 
-    __slots__ = ("_hold", "_keeper", "key", "ttl_s")
+    __slots__ = ("_hold", "_is_left", "_keeper", "key", "ttl_s")
 
     def __init__(self, key: str, ttl_s: float, keeper: Keeper) -> None:
         self.key = key
         self.ttl_s = ttl_s
         self._keeper = keeper
         self._hold: Hold | None = None
+        self._is_left = False
 
     def __enter__(self) -> Self:
         self.claim()
@@ -52,7 +56,27 @@ class Lease:
 
     def take(self) -> None:
         """Take it. Raises LeaseHeldError, UnavailableError, OutcomeUnknownError."""
-        self._hold = self._keeper.take()
+        patience = self.patience()
+        while (pause_s := self.attempt(patience)) is not None:
+            self._keeper.pause(pause_s)
+
+    def patience(self) -> Deadline:
+        """Until when `attempt` says to wait for it, from now on."""
+        return self._keeper.patience()
+
+    def attempt(self, patience: Deadline) -> float | None:
+        """Take it, or return for how many seconds to pause before another attempt."""
+        self._hold, pause_s = self._keeper.attempt(patience)
+        if self._hold is None:
+            return pause_s
+        if self._is_left:
+            self.give_back()
+        return None
+
+    def leave(self) -> bool:
+        """Let an attempt that is under way give back what it gets; whether one has got it."""
+        self._is_left = True
+        return self._hold is not None
 
     def give_back(self) -> None:
         """Let others have it at once. Idempotent."""

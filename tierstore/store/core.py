@@ -232,6 +232,8 @@ class Core:
             return
         import warnings
 
+        if self._strong is not None:
+            self._strong.leases.abandon()
         outbox = replica.state.outbox
         waiting, keys = outbox.unflushed, sorted(outbox.unflushed_keys())
         replica.abandon()  # first: the warning may be made an error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierstore.coordinator.leases import TTL_S_MIN
 from tierstore.errors import InvalidArgumentError, TransactionError
+from tierstore.region.deadline import Deadline
 from tierstore.units import shown, ttl_seconds
 
 TYPE_CHECKING = False
@@ -35,11 +36,19 @@ class Keeping:
         if is_inside(self._core):
             raise TransactionError("a lease is taken before the transaction that requires it")
 
-    def take(self) -> Hold:
-        """The lease. Raises LeaseHeldError, UnavailableError, OutcomeUnknownError."""
+    def patience(self) -> Deadline:
+        """Until when to wait for it."""
+        return Deadline(self._core.runtime, self._wait_s)
+
+    def attempt(self, patience: Deadline) -> tuple[Hold | None, float]:
+        """The lease, or for how long to pause; see `Leases.attempt`."""
         deadline = self._core._begin(self._timeout_s)
         self._core.ensure_open()
-        return self._core.strong.leases.take(self._full, self._ttl_s, self._wait_s, deadline)
+        return self._core.strong.leases.attempt(self._full, self._ttl_s, patience, deadline)
+
+    def pause(self, pause_s: float) -> None:
+        """Return later."""
+        self._core.runtime.sleep(pause_s)
 
     def give_back(self, hold: Hold) -> None:
         """Let others have it, unless the store was closed, which did."""

@@ -276,7 +276,7 @@ def transact(
         else:
             first: T = run_result(tx, result)
             return first
-        pause_before(store, attempt)
+        store._core.runtime.sleep(pause_s_before(store, attempt))
     raise AssertionError("there is at least one attempt")
 
 
@@ -307,11 +307,11 @@ def refuse_last(error: Exception, *, is_last: bool) -> tuple[bool, Any]:
     return False, None
 
 
-def pause_before(store: Resolver, attempt: int) -> None:
-    """Wait before what lost its race is run again: longer each time, with jitter."""
+def pause_s_before(store: Resolver, attempt: int) -> float:
+    """How long to wait before what lost its race is run again: longer each time, with jitter."""
     runtime = store._core.runtime
     runtime.sometimes("transaction run again")
-    runtime.sleep(min(PAUSE_S_MAX, PAUSE_S_MIN * 2.0**attempt) * jitter(runtime))
+    return min(PAUSE_S_MAX, PAUSE_S_MIN * 2.0**attempt) * jitter(runtime)
 
 
 def refuse_committed(core: Core, operation_id: str, deadline: Deadline) -> None:
