@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 
 import pytest
@@ -116,6 +117,44 @@ def test_a_function_is_run_again_until_nobody_was_faster(store, other):
 
     assert store.transact(count) == 601
     assert other.get("s/n") == 601
+
+
+def test_what_another_operation_says_is_not_what_this_one_returned(store, other):
+    """The function finds that a step of its own, under an id of its own, was done before."""
+    with other.transaction(operation_id="step/1") as tx:
+        tx.put("s/step", 1)
+
+    def run(tx):
+        tx.put("s/a", 1)
+        with other.transaction(operation_id="step/1"):
+            pytest.fail("it has happened")
+
+    for operation_id in (None, "whole/1"):
+        with pytest.raises(AlreadyCommittedError):
+            store.transact(run, operation_id=operation_id)
+    assert store.get("s/a") is None
+
+
+def test_a_block_may_end_in_another_context(store):
+    """As of a generator whose two halves a framework runs in two of its threads."""
+    tx = store.transaction()
+    first, second = contextvars.copy_context(), contextvars.copy_context()
+    first.run(tx.__enter__)
+    first.run(tx.put, "s/a", 1)
+    second.run(tx.__exit__, None, None, None)
+    assert store.get("s/a") == 1
+    first.run(store.transact, lambda tx: tx.put("s/a", 2))
+    assert store.get("s/a") == 2
+
+
+def test_one_within_another_is_refused_across_a_third(store, other):
+    with (
+        store.transaction(),
+        other.transaction(),
+        pytest.raises(TransactionError, match="within another"),
+        store.transaction(),
+    ):
+        pytest.fail("it would not be part of the outer one")
 
 
 def test_attempts_end(store, other):

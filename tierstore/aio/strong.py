@@ -43,12 +43,14 @@ class AsyncStrongVerbs:
         See `Store.compare_and_set`.
         """
         store = self._store
-        return await self._workers.run(
-            lambda: store.compare_and_set(
-                key, value, expected=expected, ttl=ttl, metadata=metadata, timeout=timeout,
+        version: str = await self._run(
+            lambda left_s: store.compare_and_set(
+                key, value, expected=expected, ttl=ttl, metadata=metadata, timeout=left_s,
                 operation_id=operation_id,
-            )
+            ),
+            timeout,
         )  # fmt: skip
+        return version
 
     def transaction(
         self, *, timeout: float | None = None, operation_id: str | None = None
@@ -80,7 +82,7 @@ class AsyncStrongVerbs:
             try:
                 return await tx.run(function)
             except Exception as exc:
-                done, result = refuse_last(exc, is_last=attempt == attempts - 1)
+                done, result = refuse_last(tx.plain, exc, is_last=attempt == attempts - 1)
                 if done:
                     first: T = result
                     return first

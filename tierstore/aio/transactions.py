@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
+from asyncio import CancelledError, Lock
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,46 +24,51 @@ if TYPE_CHECKING:
 
 
 class AsyncTransaction:
-    """`tierstore.store.transactions.Transaction` for event loops. For one task."""
+    """`tierstore.store.transactions.Transaction` for event loops.
+
+    For one task and what it gathers: its reads run one after the other, as each looks again at
+    what was read before.
+    """
 
     def __init__(self, tx: Transaction, workers: Workers) -> None:
-        self._tx = tx
+        self.plain = tx
         self._workers = workers
+        self._turn = Lock()
 
     async def __aenter__(self) -> Self:
-        self._tx.claim()
+        self.plain.claim()
         try:
-            await self._workers.run(self._tx.start)
+            await self._workers.run(self.plain.start)
         except BaseException:
-            self._tx.release()
+            self.plain.release()
             raise
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._tx.release()
+        self.plain.release()
         if error is None:
-            await self._workers.run(self._tx.finish)
+            await self._workers.run(self.plain.finish)
 
     @property
     def version(self) -> str | None:
         """What the commit gave every key that it wrote; None before it."""
-        return self._tx.version
+        return self.plain.version
 
     async def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:
         """The value of a strong key, `default` without one. Raises ConflictError."""
-        return await self._workers.run(lambda: self._tx.get(key, default, type=type))
+        return await self._in_turn(lambda: self.plain.get(key, default, type=type))
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values of those of `keys` that have one."""
-        return await self._workers.run(lambda: self._tx.get_many(keys))
+        return await self._in_turn(lambda: self.plain.get_many(keys))
 
     async def exists(self, key: str) -> bool:
         """Whether a strong key has a value."""
-        return await self._workers.run(lambda: self._tx.exists(key))
+        return await self._in_turn(lambda: self.plain.exists(key))
 
     async def read(self, key: str) -> Reading:
         """The value of a strong key with its receipt."""
-        return await self._workers.run(lambda: self._tx.read(key))
+        return await self._in_turn(lambda: self.plain.read(key))
 
     async def put(
         self,
@@ -73,34 +78,38 @@ class AsyncTransaction:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Replace value, TTL and metadata of a strong key when the block ends."""
-        self._tx.put(key, value, ttl, metadata)
+        self.plain.put(key, value, ttl, metadata)
 
     async def delete(self, key: str) -> None:
         """Let a strong key be absent when the block ends."""
-        self._tx.delete(key)
+        self.plain.delete(key)
 
     async def touch(self, key: str, ttl: TTL | Omitted = OMITTED) -> bool:
         """Give the value of a strong key another TTL when the block ends; False without one."""
-        return await self._workers.run(lambda: self._tx.touch(key, ttl))
+        return await self._in_turn(lambda: self.plain.touch(key, ttl))
 
     def require(self, lease: AsyncLease | Lease) -> None:
         """Let this commit only if `lease` is still held then; see `Transaction.require`."""
-        self._tx.require(lease if isinstance(lease, Lease) else lease.handle)
+        self.plain.require(lease if isinstance(lease, Lease) else lease.handle)
 
     def scan(self, *arguments: Any, **options: Any) -> None:
         """Raises TransactionError: what a scan did not find could not be checked."""
-        self._tx.scan()
+        self.plain.scan()
 
     async def run(self, function: Callable[[AsyncTransaction], Awaitable[T]]) -> T:
         """What `function` of this returns, once it is committed."""
         async with self:
             result = await function(self)
-            sign(self._tx, function, result)
-        done: T = run_result(self._tx, result)
+            sign(self.plain, function, result)
+        done: T = run_result(self.plain, result)
         return done
 
+    async def _in_turn(self, verb: Callable[[], T]) -> T:
+        async with self._turn:
+            return await self._workers.run(verb)
+
     def __repr__(self) -> str:
-        return repr(self._tx).replace("tierstore.", "tierstore.Async", 1)
+        return repr(self.plain).replace("tierstore.", "tierstore.Async", 1)
 
 
 class AsyncLease:

@@ -52,7 +52,7 @@ class Central:
         self._link = link
         self._fetch = fetch
         self._runtime = runtime
-        self._in_flight: list[None] = []  # one for each request; lists change atomically
+        self._in_flight: dict[object, None] = {}  # one for each request; dicts change atomically
 
     @property
     def coordinator(self) -> Coordinator:
@@ -165,8 +165,9 @@ class Central:
             raise OverloadedError(
                 f"{IN_FLIGHT_MAX} requests to the coordinator are under way: slow down"
             )
-        self._in_flight.append(None)
-        try:
+        ticket = object()
+        try:  # from here on, as Ctrl-C may come when it has been put down
+            self._in_flight[ticket] = None
             return request()
         finally:
-            self._in_flight.pop()
+            self._in_flight.pop(ticket, None)

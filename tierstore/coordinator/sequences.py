@@ -6,7 +6,12 @@ while they are used up quickly. What a process does not use is never given.
 
 from __future__ import annotations
 
-from tierstore.errors import ConflictError, CorruptionError, DecodingError
+from tierstore.errors import (
+    ConflictError,
+    CorruptionError,
+    DeadlineExceededError,
+    DecodingError,
+)
 from tierstore.region.commits import PRIVATE, Cell, Check, Commit, Write, version_of
 from tierstore.runtime import jitter
 from tierstore.values.msgpack import pack, unpack
@@ -29,11 +34,11 @@ PAUSE_S_MAX = 0.1
 class Block:
     """What is left of the numbers that were reserved for one sequence."""
 
-    __slots__ = ("end", "following", "lock", "size", "taken_s")
+    __slots__ = ("numbers", "size", "taken_s", "turn")
 
     def __init__(self, runtime: Runtime) -> None:
-        self.lock = runtime.lock()
-        self.following = self.end = 1
+        self.turn = runtime.turn()
+        self.numbers = iter(range(0))
         self.size = 0
         self.taken_s = float("-inf")
 
@@ -54,17 +59,16 @@ class Sequences:
         """
         with self._lock:
             block = self._blocks.setdefault(key, Block(self._runtime))
-        if not block.lock.acquire(True, deadline.remaining_s()):
-            deadline.remaining_s()
+        if not block.turn.acquire(True, deadline.remaining_s()):
+            raise DeadlineExceededError(f"others wait for numbers of the sequence {key!r}, too")
         try:
-            if block.following == block.end:
-                self._reserve(key, block, deadline)
-            block.following += 1
-            return block.following - 1
+            number = next(block.numbers, None)
+            return self._reserve(key, block, deadline) if number is None else number
         finally:
-            block.lock.release()
+            block.turn.release()
 
-    def _reserve(self, key: str, block: Block, deadline: Deadline) -> None:
+    def _reserve(self, key: str, block: Block, deadline: Deadline) -> int:
+        """The first of the numbers of another block; the rest of them is kept."""
         now_s = self._runtime.monotonic()
         is_quick = now_s - block.taken_s < QUICK_S
         block.size = min(BLOCK_MAX, block.size * 2 if is_quick and block.size else 1)
@@ -72,8 +76,8 @@ class Sequences:
         for attempt in range(ATTEMPTS):
             first = self._try(key, block.size, deadline)
             if first is not None:
-                block.following, block.end = first, first + block.size
-                return
+                block.numbers = iter(range(first + 1, first + block.size))
+                return first
             self._runtime.sometimes("a block of a sequence went to another")
             longest_s = min(PAUSE_S_MAX, 0.001 * 2.0**attempt)
             self._runtime.sleep(longest_s * jitter(self._runtime))

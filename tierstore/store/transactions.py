@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _weakref import ref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,6 @@ from tierstore.values import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from contextvars import Token
     from typing import Any, Self, TypeVar
 
     from tierstore.handles.lease import Lease
@@ -41,8 +41,18 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_open: ContextVar[Transaction | None] = ContextVar("tierstore_transaction", default=None)
+_open: ContextVar[Place | None] = ContextVar("tierstore_transaction", default=None)
 PAUSE_S_MIN, PAUSE_S_MAX = 0.002, 0.25
+
+
+class Place:
+    """A transaction that is open in a thread or task, unless nobody has it any more."""
+
+    __slots__ = ("known", "outer")
+
+    def __init__(self, tx: Transaction, outer: Place | None) -> None:
+        self.known = ref(tx)
+        self.outer = outer
 
 
 class Transaction:
@@ -58,7 +68,7 @@ class Transaction:
         self._timeout_s = timeout_s
         self._operation_id = None if operation_id is None else check_name(operation_id)
         self._work: Work | None = None
-        self._token: Token[Transaction | None] | None = None
+        self._place_in: Place | None = None
         self._is_over = False
         self._reply: CommitReply | None = None
         self.version: str | None = None
@@ -80,14 +90,15 @@ class Transaction:
 
     def claim(self) -> None:
         """Be the one that is open in this thread or task, without any I/O."""
-        if self._is_over or self._token is not None:
+        if self._is_over or self._place_in is not None:
             raise TransactionError("a transaction is used once: begin another one")
         if is_inside(self._core):
             raise TransactionError(
                 "a transaction is open here already, and one within another would not be part of"
                 " it: hand it on instead"
             )
-        self._token = _open.set(self)
+        self._place_in = Place(self, _open.get())
+        _open.set(self._place_in)
 
     def start(self) -> None:
         """Begin to read and write. Raises AlreadyCommittedError."""
@@ -96,11 +107,16 @@ class Transaction:
             refuse_committed(self._core, self._operation_id, self._deadline())
         self._work = Work(self._core.strong.central)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its operation had not happened before."""
+        return self._work is not None
+
     def release(self) -> None:
         """Be no longer the one that is open; called where `claim` was."""
         self._is_over = True
-        if self._token is not None:
-            _open.reset(self._token)
+        if self._place_in is not None and _open.get() is self._place_in:
+            _open.set(self._place_in.outer)  # else the block ends in another context
 
     def finish(self) -> None:
         """Commit what was read and written."""
@@ -270,7 +286,7 @@ def transact(
                 result = function(tx)
                 sign(tx, function, result)
         except Exception as exc:
-            done, result = refuse_last(exc, is_last=attempt == attempts - 1)
+            done, result = refuse_last(tx, exc, is_last=attempt == attempts - 1)
             if done:
                 return result
         else:
@@ -295,12 +311,12 @@ def run_result(tx: Transaction, result: Any) -> Any:
     return decode(reply.answer) if is_named and reply is not None and reply.repeated else result
 
 
-def refuse_last(error: Exception, *, is_last: bool) -> tuple[bool, Any]:
+def refuse_last(tx: Transaction, error: Exception, *, is_last: bool) -> tuple[bool, Any]:
     """(Whether the operation was committed before, what it returned).
 
     Raises `error` unless it says that, or another attempt may do better.
     """
-    if isinstance(error, AlreadyCommittedError):
+    if isinstance(error, AlreadyCommittedError) and not tx.has_begun:  # else it is of another
         return True, error.result
     if not isinstance(error, ConflictError) or is_last:
         raise error
@@ -327,5 +343,10 @@ def refuse_committed(core: Core, operation_id: str, deadline: Deadline) -> None:
 
 def is_inside(core: Core) -> bool:
     """Whether a transaction of this store is open in the calling thread or task."""
-    open_one = _open.get()
-    return open_one is not None and open_one._core.root is core.root
+    place = _open.get()
+    while place is not None:
+        tx = place.known()
+        if tx is not None and not tx._is_over and tx._core.root is core.root:
+            return True
+        place = place.outer
+    return False
