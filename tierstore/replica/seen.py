@@ -148,8 +148,8 @@ class Seen:
             return None
         return replica.state.runtime.monotonic() - self._since_s - MOMENT_S
 
-    def note(self, replica: Replica, keys: list[str] | None) -> None:
-        """Remember what was shown or written: `keys`, or anything if None."""
+    def note(self, replica: Replica, keys: list[str] | None, *, is_written: bool = False) -> None:
+        """Remember what was shown, or written: `keys`, or anything if None."""
         state = replica.state
         with state.lock:
             waits = state.outbox.has_unflushed(keys)
@@ -159,7 +159,7 @@ class Seen:
         if state.shared is not None:
             from tierstore.replica.shared.seeing import note
 
-            note(self, replica, keys, life)
+            note(self, replica, keys, life, is_written=is_written)
 
     def _rise(self, replica: Replica) -> int:
         """Note how far in its feed that is which the region has shown; its life, 0 if unknown."""

@@ -60,20 +60,24 @@ class SessionCore:
         shorten(self.seen, self.core.replica, self.core.deadline(None))
 
     def note(self, keys: list[str] | None) -> None:
-        """What the session was shown, or wrote."""
+        """What the session was shown."""
         self.seen.note(self.core.replica, keys)
+
+    def note_written(self, keys: list[str]) -> None:
+        """What the session wrote. That has happened, so this fails for no tier that is away."""
+        self.seen.note(self.core.replica, keys, is_written=True)
 
     def write_one(self, write: Write | ChangeWrite, timeout: float | None) -> None:
         """Acknowledge a write, and let the session remember it."""
         self.settle(self.core.deadline(timeout))
         self.core.write_one(write, timeout)
-        self.core.afterwards(self.note, [write.key])
+        self.core.afterwards(self.note_written, [write.key])
 
     def write(self, writes: Sequence[Write | ChangeWrite], timeout: float | None) -> None:
         """Acknowledge writes, and let the session remember them."""
         self.settle(self.core.deadline(timeout))
         self.core.write(writes, timeout)
-        self.core.afterwards(self.note, [write.key for write in writes])
+        self.core.afterwards(self.note_written, [write.key for write in writes])
 
     def write_now(self, writes: Sequence[Write | ChangeWrite]) -> bool:
         """False: to be noted, a write is put into a batch, which takes the journal."""
@@ -84,7 +88,7 @@ class SessionCore:
     ) -> bool:
         """Move an expiry, and let the session remember it."""
         moved = self.core.touch(key, rule, target, ttl_ms, timeout_s)
-        self.note([key])
+        self.note_written([key])
         return moved
 
 

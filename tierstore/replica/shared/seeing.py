@@ -23,17 +23,25 @@ if TYPE_CHECKING:
 ATTEMPTS_MAX = 4
 
 
-def note(seen: Seen, replica: Replica, keys: list[str] | None, life: int) -> None:
+def note(
+    seen: Seen, replica: Replica, keys: list[str] | None, life: int, *, is_written: bool
+) -> None:
     """Let a session need what waits in the queues of `keys`, or in any if None.
 
-    Raises UnavailableError if the edge does not answer.
+    Raises UnavailableError if the edge does not answer, unless `keys` were just written here.
     """
     shared = replica.state.shared
     assert shared is not None
     tags = set(range(TAGS)) if keys is None else _tags(shared, keys)
     was_brought = False
     for tag in sorted(tags):
-        identities = _identities(shared, tag, replica.deadline())
+        try:
+            identities = _identities(shared, tag, replica.deadline())
+        except TierStoreError:
+            if not is_written:
+                raise
+            replica.runtime.sometimes("a session noted what the edge had just acknowledged")
+            identities = []  # the numbers that the edge gave say enough
         _note_written(seen, shared, tag, identities, life)
         for one in identities:
             if one.waiting:
@@ -46,7 +54,10 @@ def note(seen: Seen, replica: Replica, keys: list[str] | None, life: int) -> Non
 
 
 def _tags(shared: SharedState, keys: list[str]) -> set[int]:
-    return {tag_of(key) for key in keys if shared.is_queued(shared.rule_for(key))}
+    rules = {key: shared.rule_for(key) for key in keys}
+    return {
+        tag_of(k) for k, r in rules.items() if r.consistency != "strong" and shared.is_queued(r)
+    }
 
 
 def _note_written(
@@ -58,6 +69,7 @@ def _note_written(
     if by and (known is None or known.last < number):
         seen.is_of_queues = True
         seen.require_batch(by, number, life)
+        shared.tags_of[by] = tag
 
 
 def _relieve(seen: Seen, replica: Replica) -> None:
