@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from _weakref import ref
 
-from tierstore.errors import NoMatchingRuleError, OverloadedError, StoreClosedError
+from tierstore.errors import (
+    NoMatchingRuleError,
+    OverloadedError,
+    StoreClosedError,
+    UnavailableError,
+)
 from tierstore.policy.match import Matcher
 from tierstore.replica.bumping import Bumper
 from tierstore.replica.deadline import Deadline
 from tierstore.store.arguments import seconds
-from tierstore.store.outcomes import confirm, named, outcome
+from tierstore.store.leaving import abandon_at_exit, warn_unclosed
+from tierstore.store.outcomes import confirm, half_done, named, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +55,7 @@ class Core:
         self.replica = replica
         self.matcher = matcher
         self._opened: Opened | None = None
+        self._making = runtime.lock()
         self._strong: Strong | None = None
         self._views: dict[int, ref[View]] = {}
         self._turn = object()  # another one with each change of the short ways of views
@@ -118,7 +125,9 @@ class Core:
         if self._strong is None:
             from tierstore.store.wiring import make_strong
 
-            self._strong = make_strong(self)
+            with self._making:
+                if self._strong is None:
+                    self._strong = make_strong(self)
         return self._strong
 
     # Sessions, which have more to do here
@@ -155,6 +164,7 @@ class Core:
         if self._strong is not None:
             self._strong.leases.forget_inherited()
             self._strong = None  # its locks may have been held by another thread
+        self._making = self.runtime.lock()
         if self._batches:
             from tierstore.store.batching import forget_inherited
 
@@ -186,7 +196,7 @@ class Core:
         """Take an identity; see `Replica.open`."""
         self.replica.open()
         self.rebind()
-        _abandon_at_exit(self)
+        abandon_at_exit(self)
 
     def refuse_closed(self) -> None:
         """Raise StoreClosedError after `close`."""
@@ -230,20 +240,12 @@ class Core:
         replica = getattr(self, "replica", None)
         if replica is None or replica.state.closed or not replica.is_open:
             return
-        import warnings
-
         if self._strong is not None:
             self._strong.leases.abandon()
         outbox = replica.state.outbox
         waiting, keys = outbox.unflushed, sorted(outbox.unflushed_keys())
         replica.abandon()  # first: the warning may be made an error
-        warnings.warn(
-            f"a tierstore store of {self.policy.source} was not closed"
-            + (f": {_counted(waiting)} not flushed ({named(keys)})" if waiting else ""),
-            ResourceWarning,
-            stacklevel=2,
-            source=self,
-        )
+        warn_unclosed(self, waiting, named(keys))
 
     # Verbs
 
@@ -289,11 +291,16 @@ class Core:
         """
         deadline = self.deadline(timeout)
         self.refuse_closed()
-        writes = self._commit_strong(writes, timeout)
-        if not writes or self._collects(writes):
+        rest = self._commit_strong(writes, timeout)
+        if not rest or self._collects(rest):
             return
-        stamps = self.replica.writer.write(writes, deadline)
-        made = [(stamp, w.key, w.rule) for w, stamp in zip(writes, stamps, strict=True)]
+        try:
+            stamps = self.replica.writer.write(rest, deadline)
+        except (UnavailableError, OverloadedError) as exc:
+            if len(rest) == len(writes):
+                raise
+            raise half_done(self.replica, rest, exc) from exc
+        made = [(stamp, w.key, w.rule) for w, stamp in zip(rest, stamps, strict=True)]
         confirm(self.replica, made, deadline)
 
     def write_strong(
@@ -338,9 +345,16 @@ class Core:
         return True
 
     def touch(
-        self, key: str, rule: Rule, target: Record, ttl_ms: int | None, timeout_s: float | None
+        self,
+        key: str,
+        rule: Rule,
+        target: Record | None,
+        ttl_ms: int | None,
+        timeout_s: float | None,
     ) -> bool:
         """Move the expiry of the version that `target` is; False if another came meanwhile.
+
+        Of a strong key that of its present value, whatever `target` is; False without one.
 
         Raises InvalidArgumentError in the block of a batch.
         """
@@ -351,7 +365,9 @@ class Core:
                 refuse_touch()
         deadline = self.deadline(timeout_s)
         if rule.consistency == "strong":
+            self.ensure_open()
             return self.strong.touch(key, ttl_ms, deadline)
+        assert target is not None
         stamp = self.replica.writer.touch(key, rule, target, ttl_ms, deadline)
         if stamp is not None and rule.durability == "regional":
             confirm(self.replica, [(stamp, key, rule)], deadline)
@@ -360,29 +376,6 @@ class Core:
     def outcome(self, replica: int, writes: Sequence[Stamped], timeout: float | None) -> Outcome:
         """What became of `writes` by `replica`."""
         return outcome(self.replica, replica, writes, self.deadline(timeout))
-
-
-_opened: list[ref[Core]] = []
-
-
-def _abandon_at_exit(core: Core) -> None:
-    """Let the end of the interpreter find `core`, when it can no longer find itself."""
-    if not _opened:
-        import atexit
-
-        atexit.register(_abandon_all)
-    _opened[:] = [known for known in _opened if known() is not None]
-    _opened.append(ref(core))
-
-
-def _abandon_all() -> None:
-    for known in _opened:
-        if (core := known()) is not None:
-            core.abandon()
-
-
-def _counted(writes: int) -> str:
-    return "1 write was" if writes == 1 else f"{writes} writes were"
 
 
 def _find_nothing(key: str) -> None:

@@ -12,16 +12,20 @@ if TYPE_CHECKING:
 
     from tierstore.policy.model import Rule
     from tierstore.record import Record
+    from tierstore.replica.changing import ChangeWrite
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.engine import Replica
     from tierstore.replica.operation import Stamped
     from tierstore.replica.shared.state import SharedState
+    from tierstore.replica.write import Write
     from tierstore.store.results import Outcome
 
     Acknowledged = tuple[int, str, Rule]
     """The stamp, key and rule of a write that this replica has taken."""
 
 KEYS_NAMED_MAX = 3
+NEVER_MADE = 0
+"""A stamp that no write has: what is asked of it later was never made."""
 
 
 def confirm(replica: Replica, writes: Sequence[Acknowledged], deadline: Deadline) -> None:
@@ -54,6 +58,17 @@ def confirm(replica: Replica, writes: Sequence[Acknowledged], deadline: Deadline
             f"the region did not merge the write of {named(refused)} and keeps it for its"
             " operator: see store.check()"
         )
+
+
+def half_done(
+    replica: Replica, undone: Sequence[Write | ChangeWrite], exc: TierStoreError
+) -> OutcomeUnknownError:
+    """The error for a call whose strong keys were committed before the rest could not be taken."""
+    keys = [write.key for write in undone]
+    return OutcomeUnknownError(
+        f"the strong keys were written, {named(keys)} not ({exc}): write that once more",
+        operation_id=encode_operation(replica.state.replica, [(NEVER_MADE, key) for key in keys]),
+    )
 
 
 def _queued(replica: Replica, writes: Sequence[Acknowledged]) -> str:

@@ -84,7 +84,12 @@ class SessionCore:
         return False
 
     def touch(
-        self, key: str, rule: Rule, target: Record, ttl_ms: int | None, timeout_s: float | None
+        self,
+        key: str,
+        rule: Rule,
+        target: Record | None,
+        ttl_ms: int | None,
+        timeout_s: float | None,
     ) -> bool:
         """Move an expiry, and let the session remember it."""
         moved = self.core.touch(key, rule, target, ttl_ms, timeout_s)

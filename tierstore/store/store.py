@@ -218,6 +218,8 @@ class Store(StrongVerbs):
         """Give the present value of `key` a new TTL; False if there is none. Keeps the version."""
         full, rule = self._place_plain(key)
         lifetime_ms = ttl_ms(rule, ttl, self._core.runtime)
+        if rule.consistency == "strong":
+            return self._core.touch(full, rule, None, lifetime_ms, timeout)
         for _ in range(8):
             answer = self._resolve(key, None, timeout, counts=False)
             record = answer.record

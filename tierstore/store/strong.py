@@ -103,8 +103,10 @@ class Strong:
         self, puts: Sequence[Put], deadline: Deadline, operation_id: str | None = None
     ) -> None:
         """Commit writes of strong keys, all or nothing."""
-        writes = tuple(write_of(put) for put in puts)
-        self.carry_out(Commit((), writes, self.named(operation_id, deadline)), deadline)
+        writes = {put.key: write_of(put) for put in puts}  # of two of one key the last counts
+        self.carry_out(
+            Commit((), tuple(writes.values()), self.named(operation_id, deadline)), deadline
+        )
 
     def compare_and_set(
         self,
