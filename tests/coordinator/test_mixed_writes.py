@@ -1,4 +1,4 @@
-"""Writes of strong keys together with others, twice, or from several threads at first."""
+"""Strong keys written together with others, twice, from several threads at first; lost answers."""
 
 from __future__ import annotations
 
@@ -77,3 +77,29 @@ def test_threads_that_begin_at_once_use_one_link(store, monkeypatch):
     found.append(store._core.strong)
     threads[0].join()
     assert len({id(one) for one in [*found, store._core.strong]}) == 1
+
+
+def test_answers_that_are_lost_leave_no_sale_in_doubt(open_store, region):
+    """What may have happened is a grant, which nobody has sold of."""
+    store = open_store(rules=[{"match": "stock/**", "type": "bounded_counter"}])
+    stock = store.bounded_counter("stock/1")
+    stock.give(10)
+    commit = region.commit
+
+    def deaf(*arguments):
+        commit(*arguments)
+        raise OutcomeUnknownError("the answer got lost")
+
+    region.commit = deaf
+    with pytest.raises(UnavailableError, match="nothing was sold") as caught:
+        stock.take(3, timeout=1)
+    assert caught.value.outcome == "none"
+    region.commit = commit
+    with store.lease("l") as lease, pytest.raises(OutcomeUnknownError) as unknown:
+        region.commit = deaf
+        lease.renew(timeout=1)
+    assert "store.outcome" not in str(unknown.value)
+    region.commit = commit
+    assert stock.get() == 10
+    stock.take(10)
+    assert not stock.try_take()

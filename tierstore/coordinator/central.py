@@ -154,9 +154,10 @@ class Central:
         if not deadline.has_passed():
             self._runtime.sleep(pause_s * (0.5 + jitter(self._runtime)))
         if deadline.has_passed():
+            tells = ": store.outcome(error.operation_id) tells what became of it"
             raise OutcomeUnknownError(
-                f"the coordinator did not confirm the commit in time ({doubt}):"
-                " store.outcome(error.operation_id) tells what became of it",
+                f"the coordinator did not confirm the commit in time ({doubt})"
+                + (tells if commit.operation_id else "; it may be sent again"),
                 operation_id=commit.operation_id,
             ) from doubt
 

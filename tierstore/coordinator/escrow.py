@@ -16,6 +16,7 @@ from tierstore.coordinator.escrow_purse import Holding, Purse, blank
 from tierstore.errors import (
     FencedError,
     InsufficientRightsError,
+    OutcomeUnknownError,
     TierStoreError,
     UnavailableError,
 )
@@ -98,6 +99,8 @@ class Escrow:
             if sale is not None:
                 return sale
             ledger, sale = self._exchange(holding, deadline, need=units)
+        except OutcomeUnknownError as exc:  # of rights that may have been granted
+            raise UnavailableError(f"nothing was sold of {holding.key!r}: {exc}") from exc
         finally:
             holding.asking.release()
         if sale is None:
