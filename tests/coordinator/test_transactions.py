@@ -305,6 +305,16 @@ def test_a_closed_store_begins_no_transaction(open_store):
         store.transaction()
 
 
+def test_a_store_that_is_closed_meanwhile_commits_nothing(open_store, other):
+    store = open_store()
+    with pytest.raises(StoreClosedError), store.transaction() as tx:
+        tx.put("s/a", 1)
+        store.close()
+        with pytest.raises(StoreClosedError):
+            tx.get("s/b")
+    assert other.get("s/a") is None
+
+
 @pytest.mark.parametrize("order", sorted(set(itertools.permutations("aabb"))), ids="".join)
 def test_two_transfers_in_every_order(store, other, order):
     """Reads and commits of two transactions interleaved: one after the other, or one of them."""

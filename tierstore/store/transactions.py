@@ -257,6 +257,7 @@ class Transaction:
         self._running().write(write_of(put))
 
     def _deadline(self) -> Deadline:
+        self._core.refuse_closed()
         return self._core._begin(self._timeout_s)
 
     def _commit(self, work: Work) -> CommitReply | None:
