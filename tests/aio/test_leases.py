@@ -9,7 +9,7 @@ import pytest
 
 from tierstore.aio.store import AsyncStore
 from tierstore.aio.workers import Workers
-from tierstore.errors import LeaseHeldError, StoreClosedError
+from tierstore.errors import LeaseHeldError, StoreClosedError, TransactionError
 from tierstore.opening import wire
 from tierstore.policy import load
 from tierstore.runtime import Runtime
@@ -90,8 +90,21 @@ async def test_who_is_cancelled_while_it_is_given_a_lease_gives_it_back(store, r
     with pytest.raises(asyncio.CancelledError):
         await taking
     region.gate.set()
+    with pytest.raises(TransactionError):
+        await lease.__aenter__()
     async with store.lease("l", ttl=30, wait=PATIENCE_S):
         pass
+
+
+async def test_who_was_refused_may_ask_again(store):
+    lease = store.lease("l")
+    async with store.lease("l"):
+        with pytest.raises(LeaseHeldError):
+            await lease.__aenter__()
+    async with lease:
+        assert not lease.lost
+        with pytest.raises(LeaseHeldError):
+            await store.lease("l").__aenter__()
 
 
 async def test_closing_ends_the_wait_for_a_lease(region, store):

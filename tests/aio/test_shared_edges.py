@@ -20,10 +20,11 @@ POLICY = {
         {"match": "s/*", "consistency": "strong"},
         {"match": "n/*", "type": "counter"},
         {"match": "tags/*", "type": "set"},
+        {"match": "d/*", "type": "document"},
     ],
     "replication": {"flush": "1h", "pull": "1h"},
 }
-WHERE = ["s/a", "k", "n/1", "tags/1"]
+WHERE = ["s/a", "k", "n/1", "tags/1", "d/1"]
 
 
 @pytest.fixture
@@ -47,6 +48,9 @@ async def write(store, key, n):
         await store.counter(key).add(1)
     elif key.startswith("tags/"):
         await store.members(key).add(n)
+    elif key.startswith("d/"):
+        async with store.document(key).edit() as doc:
+            doc[str(n)] = n
     else:
         await store.put(key, n)
 
@@ -56,6 +60,8 @@ async def look(store, key):
         return await store.counter(key).get()
     if key.startswith("tags/"):
         return len(await store.members(key).all())
+    if key.startswith("d/"):
+        return len(await store.document(key).json())
     return await store.get(key, 0)
 
 

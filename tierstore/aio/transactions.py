@@ -128,6 +128,8 @@ class AsyncLease:
         try:
             while (pause_s := await self._workers.run(attempt)) is not None:
                 await self._workers.pause(pause_s)  # in none: the holder may need it
+        except Exception:  # no attempt is under way
+            raise
         except BaseException:
             if handle.leave():  # cancelled when it was taken already
                 self._workers.begin(handle.give_back)

@@ -50,7 +50,7 @@ class Lease:
 
     def claim(self) -> None:
         """Raise TransactionError if it was taken before, or may not be taken here."""
-        if self._hold is not None:
+        if self._hold is not None or self._is_left:
             raise TransactionError("a lease is taken once: ask the store for it again")
         self._keeper.refuse()
 
