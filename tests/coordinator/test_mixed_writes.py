@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+import tierstore
 from tierstore.errors import ConsistencyMismatchError, OutcomeUnknownError, UnavailableError
 from tierstore.store import wiring
 from tierstore.testing import memory_store
@@ -26,6 +27,24 @@ def test_what_was_half_done_is_not_said_to_be_undone(store, other, monkeypatch):
     with pytest.raises(UnavailableError) as none:
         store.put_many({"k": 1, "l": 1})
     assert none.value.outcome == "none"
+
+
+def test_what_was_never_made_is_not_called_applied(tmp_path, monkeypatch):
+    """Neither by what a journal has never lost, nor by what was there before."""
+    rules = [{"match": "s/*", "consistency": "strong"}]
+    with tierstore.open({"version": 1, "rules": rules}, base_dir=tmp_path) as store:
+        store.put("k", 0)
+        store.flush()
+
+        def refuse(*_):
+            raise UnavailableError("the journal is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store._core.replica.writer, "write", refuse)
+            for key in ("k", "new"):
+                with pytest.raises(OutcomeUnknownError) as caught:
+                    store.put_many({"s/a": 1, key: 1})
+                assert store.outcome(caught.value.operation_id) == "unknown"
 
 
 def test_the_same_key_twice(store, other):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     """The stamp and the key of one write."""
 
 _ONE, _SEVERAL = "o1", "o2"
+NEVER_MADE = 0
+"""A stamp that no write has: in an id, that of what certainly was not made."""
 
 
 def is_named(operation_id: object) -> bool:

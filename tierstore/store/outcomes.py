@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierstore.errors import FencedError, OutcomeUnknownError, TierStoreError
-from tierstore.replica.operation import encode_operation
+from tierstore.replica.operation import NEVER_MADE, encode_operation
 from tierstore.replica.reads import READ_KEYS_MAX
 
 TYPE_CHECKING = False
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     """The stamp, key and rule of a write that this replica has taken."""
 
 KEYS_NAMED_MAX = 3
-NEVER_MADE = 0
-"""A stamp that no write has: what is asked of it later was never made."""
 
 
 def confirm(replica: Replica, writes: Sequence[Acknowledged], deadline: Deadline) -> None:
@@ -92,6 +90,8 @@ def outcome(replica: Replica, by: int, writes: Sequence[Stamped], deadline: Dead
             return "pending"
     if state.shared is not None and _waits_at_edge(state.shared, by, writes, deadline):
         return "pending"
+    if any(stamp == NEVER_MADE for stamp, _ in writes):
+        return "unknown"
     doubtful = [write for write in writes if not _was_queued_here(replica, by, *write)]
     for start in range(0, len(doubtful), READ_KEYS_MAX):
         if not _are_shown(replica, by, doubtful[start : start + READ_KEYS_MAX], deadline):

@@ -128,7 +128,7 @@ def test_what_the_private_replica_refuses_after_the_edge_took_its_part_is_unknow
 ):
     policy = load({"version": 1, "rules": [{"match": "reg/*", "durability": "regional"}]})
     store = wire(policy, runtime, region=MemoryRegion(runtime), edge=FaultyShared(edge, plan))
-    store.put("key", 0)
+    store.put_many({"key": 0, "reg/1": 0})  # what is there was made by another call
 
     def refuse(writes):
         raise UnavailableError("just now")

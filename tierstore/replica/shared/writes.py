@@ -19,7 +19,7 @@ from tierstore.region.batch import PUT, TOUCH, Delta, encode_delta
 from tierstore.region.shared import TAGS, tag_of
 from tierstore.replica.changing import ChangeWrite
 from tierstore.replica.cold import fetch
-from tierstore.replica.operation import decode_operation, encode_operation
+from tierstore.replica.operation import NEVER_MADE, decode_operation, encode_operation
 from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES
 from tierstore.replica.shared.state import COPY_TTL_MS
 from tierstore.replica.write import expiry, touched
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     """The deltas to write, stamped from the given stamp on."""
 
 ATTEMPTS_MAX = 16
-NEVER_MADE = 0
-"""A stamp that no write has: what is asked of it later was never made."""
 
 
 class SharedWriter:
