@@ -39,6 +39,7 @@ def test_what_lives_at_the_coordinator_is_read(world):
     reading = store.read("s/a")
     assert (reading.value, reading.found, reading.expires_at) == (1, True, START_S + 60)
     assert store.session().get("s/a") == 1
+    assert store.explain("s/a").found
     with pytest.raises(ConflictError):
         store.compare_and_set("s/a", 2, expected=None)
     assert store.touch("s/a", ttl=60)
@@ -57,6 +58,7 @@ def test_what_is_over_at_the_coordinator_is_not_read(world):
     assert store.get("s/a", max_age=1000) is None
     assert store.get("s/a") is None
     assert not store.exists("s/a")
+    assert not store.explain("s/a").found
     assert not store.touch("s/a", ttl=60)
     assert store.compare_and_set("s/a", 2, expected=None)
 

@@ -54,6 +54,8 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
     if core.replica.state.shared is not None:
         here = _look_at_edge(core, key, here, there, core.deadline(timeout_s))
     now_ms = core.replica.state.now_ms()
+    if rule.consistency == "strong":
+        now_ms -= core.replica.state.link.skew_ms  # by the coordinator's clock
     record = here.copy or here.own or (None if there.row is None else there.row.record)
     tiers = [("edge", here.copy), (there.home, None if there.row is None else there.row.record)]
     told = {
