@@ -23,7 +23,8 @@ def lease():
     with store.lease("l"):
         pass
 
-with tierstore.open({"version": 1, "rules": rules}) as store:
+patient = {"version": 1, "rules": rules, "timeouts": {"regional": "60s"}}
+with tierstore.open(patient) as store:
     store.put("a", 1)
     assert store.get("a") == 1
     store.flush()
