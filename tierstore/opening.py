@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tierstore.policy import load
+from tierstore.policy.deciding import coordinator_url, is_strong_tiered
 from tierstore.policy.match import Matcher
 from tierstore.policy.model import is_tiered, resolve_path
 from tierstore.replica.cold import ColdLink
@@ -71,17 +72,20 @@ def wire(
     edge: SharedEdge | None = None,
     issued: Watermark | None = None,
     opener: Opener | None = None,
+    coordinator: Region | None = None,
 ) -> Store:
     """A store made of these parts; they default to what the policy names.
 
     One with an `issued` of its own knows of no other store in its process. With an `edge` it is a
-    worker of that. An `opener` makes the tiers that its links need.
+    worker of that. An `opener` makes the tiers that its links need. A `coordinator` is another
+    database than the region's, in which strong keys are decided.
     """
     matcher = Matcher(policy.rules)
     source = region_source(policy, runtime) if region is None else RegionSource(lambda: region)
     open_objects = object_source(policy, runtime) if objects is None else lambda: objects
     cold = ColdLink(open_objects, runtime, may_cache(policy, matcher))
-    steps = make_steps(policy, runtime, source, cold, matcher, opener)
+    central = make_coordinator(policy, runtime, coordinator, open_objects, matcher)
+    steps = make_steps(policy, runtime, source, cold, matcher, opener, central)
     replica: Replica
     if edge is not None or edge_scheme(policy) not in PRIVATE_EDGES:
         from tierstore.replica.shared.opening import shared_replica
@@ -94,7 +98,36 @@ def wire(
         own = journals if journals is not None else make_journals(policy)
         replica = Replica(policy, runtime, source, own, matcher.rule_for, cold, steps, issued)
     fork.register(replica)
-    return Store(Core(policy, runtime, replica, matcher))
+    if central is not None:
+        fork.register(central)
+    return Store(Core(policy, runtime, replica, matcher, central))
+
+
+def make_coordinator(
+    policy: Policy,
+    runtime: Runtime,
+    given: Region | None,
+    open_objects: Callable[[], ObjectTier],
+    matcher: Matcher,
+) -> Replica | None:
+    """The engine of the coordinator's database; None if that is the region's."""
+    if given is not None:
+        source = RegionSource(lambda: given)
+    elif (url := coordinator_url(policy)) is not None:
+        source = region_source(policy, runtime, url)
+    else:
+        return None
+    from tierstore.replica.coordinating import CoordinatorReplica
+
+    cold = ColdLink(open_objects, runtime, may_cache(policy, matcher))
+
+    def make_steps(replica: Replica) -> list[Step]:
+        if not is_strong_tiered(policy):
+            return []
+        moving = make_moving(policy, runtime, source, replica, cold, matcher)
+        return [make_move_step(policy, replica, moving, lambda: True)]
+
+    return CoordinatorReplica(policy, runtime, source, matcher.rule_for, cold, make_steps)
 
 
 def edge_scheme(policy: Policy) -> str:
@@ -103,13 +136,13 @@ def edge_scheme(policy: Policy) -> str:
     return url.scheme or type(url)(url.reveal()).scheme
 
 
-def region_source(policy: Policy, runtime: Runtime) -> RegionSource:
-    """The policy's regional tier; its adapter is imported and made at first use."""
+def region_source(policy: Policy, runtime: Runtime, url: Url | None = None) -> RegionSource:
+    """The policy's regional tier, or another one; its adapter is imported and made at first use."""
 
     def make() -> Region:
         from tierstore.policy.demands import require_able
 
-        region = make_region(policy, policy.regional.url, runtime)
+        region = make_region(policy, url or policy.regional.url, runtime)
         require_able(policy, "regional", region.capabilities)
         return region
 
@@ -193,35 +226,55 @@ def make_steps(
     cold: ColdLink,
     matcher: Matcher,
     opener: Opener | None = None,
+    coordinator: Replica | None = None,
 ) -> Callable[[Replica], list[Step]]:
     """What moves keys in the background, if any rule lets them go cold or some still are.
 
-    And what runs the links from peers, over tiers that `opener` makes.
+    And what runs the links from peers, over tiers that `opener` makes; and what looks after rights
+    that are granted by a `coordinator` elsewhere.
     """
-    interval_s = policy.movement.interval_s
-
-    def make_moving(replica: Replica) -> Moving:
-        from tierstore.movement.step import Moving
-
-        link = replica.state.link
-        moving = Moving(policy, runtime, source.get, link, cold, matcher.rule_for)
-        replica.moving = moving
-        return moving
 
     def make(replica: Replica) -> list[Step]:
+        def make_own() -> Moving:
+            return make_moving(policy, runtime, source, replica, cold, matcher)
+
         work: Moving | Leftovers
         if is_tiered(policy):
-            work, is_needed = make_moving(replica), lambda: True
+            work, is_needed = make_own(), lambda: True
         else:
-            work = Leftovers(replica, lambda: make_moving(replica), interval_s)
+            work = Leftovers(replica, make_own, policy.movement.interval_s)
             is_needed = work.is_needed
-        move = Step("move", interval_s, work.step, is_needed, work.pause_s, work.next_slice,
-                    lambda timeout_s: _release_moves(replica, timeout_s))  # fmt: skip
+        move = make_move_step(policy, replica, work, is_needed)
         rule_for = matcher.rule_for
         links = make_link_steps(policy, runtime, source, replica, rule_for, opener)
-        return [move, make_step(replica), *links, *make_escrow_steps(replica)]
+        return [move, make_step(replica), *links, *make_escrow_steps(replica, coordinator)]
 
     return make
+
+
+def make_moving(
+    policy: Policy,
+    runtime: Runtime,
+    source: RegionSource,
+    replica: Replica,
+    cold: ColdLink,
+    matcher: Matcher,
+) -> Moving:
+    """The mover and the sweeper of the database of `replica`."""
+    from tierstore.movement.step import Moving
+
+    replica.moving = moving = Moving(
+        policy, runtime, source.get, replica.state.link, cold, matcher.rule_for
+    )
+    return moving
+
+
+def make_move_step(
+    policy: Policy, replica: Replica, work: Moving | Leftovers, is_needed: Callable[[], bool]
+) -> Step:
+    """The step that moves keys."""
+    return Step("move", policy.movement.interval_s, work.step, is_needed, work.pause_s,
+                work.next_slice, lambda timeout_s: _release_moves(replica, timeout_s))  # fmt: skip
 
 
 def _release_moves(replica: Replica, timeout_s: float) -> None:

@@ -125,3 +125,19 @@ def test_a_round_trip_that_leaves_no_room_for_another_is_told(slow_store):
     regional = found.tiers[1]
     assert regional.round_trip_ms == 1000.0
     assert any("timeouts.regional: a round trip takes 1000 ms of 2000" in a for a in found.advice)
+
+
+def test_a_coordinator_elsewhere_is_looked_at(cli, cli_json, tmp_path):
+    policy = tmp_path / "elsewhere.yaml"
+    policy.write_text('coordinator: {url: "sqlite:///central.db"}\n', encoding="utf-8")
+    code, told = cli_json("doctor", "--policy", str(policy))
+    assert (code, told["ok"]) == (0, True)
+    assert [tier["tier"] for tier in told["tiers"]] == ["edge", "regional", "cold", "coordinator"]
+    assert told["tiers"][3]["round_trip_ms"] is not None
+    assert "coordinator" in [finding["subject"] for finding in told["findings"]]
+    policy.write_text('coordinator: {url: "sqlite:///no/such/folder/c.db"}\n', encoding="utf-8")
+    (tmp_path / "no").write_text("in the way", encoding="utf-8")
+    result = cli("doctor", "--policy", str(policy))
+    assert result.exit_code == 3
+    assert "WRONG coordinator" in result.stdout
+    assert cli("put", "--policy", str(policy), "k", "1").exit_code == 0

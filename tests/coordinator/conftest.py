@@ -16,7 +16,14 @@ def runtime():
 
 @pytest.fixture
 def region(runtime):
+    """The database in which strong keys are decided."""
     return MemoryRegion(runtime)
+
+
+@pytest.fixture(params=["regional", "elsewhere"])
+def eventual_region(request, runtime, region):
+    """The database of eventual keys: the same, or another one."""
+    return region if request.param == "regional" else MemoryRegion(runtime)
 
 
 @pytest.fixture
@@ -25,12 +32,15 @@ def plan():
 
 
 @pytest.fixture
-def open_store(runtime, region, plan):
-    """A function that opens another store over the region."""
+def open_store(runtime, region, eventual_region, plan):
+    """A function that opens another store over the region. Faults are those of the coordinator."""
     opened = []
 
     def open_one(**fields):
-        made = memory_store(POLICY | fields, region=FaultyRegion(region, plan), runtime=runtime)
+        tiers = {"region": FaultyRegion(region, plan)}
+        if eventual_region is not region:
+            tiers = {"region": eventual_region, "coordinator": FaultyRegion(region, plan)}
+        made = memory_store(POLICY | fields, **tiers, runtime=runtime)
         opened.append(made)
         return made
 

@@ -68,7 +68,7 @@ POLICIES = optional(
         budget=optional(operations=rates, bytes=sizes.map(lambda size: f"{size}/s")),
         mode=st.sampled_from(["apply", "plan"]),
     ),
-    coordinator=optional(url=st.just("regional")),
+    coordinator=optional(url=st.sampled_from(["regional", "sqlite:///c.db", "${env:C}"])),
     timeouts=optional(edge=durations, regional=durations, cold=durations),
     limits=optional(retained=sizes),
     strict_keys=st.booleans(),

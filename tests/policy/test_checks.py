@@ -53,6 +53,7 @@ class Watched:
 RECORDS = (
     model.Hotness, model.Place, model.ReadBounds, model.EdgeTier, model.RegionalTier,
     model.ColdTier, model.Limits, model.Movement, model.Replication, model.Security,
+    model.Coordinator,
 )  # fmt: skip
 
 
@@ -73,6 +74,7 @@ VARIANTS = [
     {"hotness": model.Hotness("auto", "auto"), "edge_max_value_bytes": 1 << 40},
     {"place": model.Place(never=("edge",)), "read": model.ReadBounds(0.1, 5.0)},
     {"place": model.Place(residency=("eu",)), "read": model.ReadBounds(None, 5.0)},
+    {"place": model.Place(residency=("us", "eu")), "consistency": "strong"},
     {"place": model.Place(only=("edge",)), "min_residency_edge_s": 1.0},
 ]
 
@@ -88,6 +90,7 @@ def reads_of(check):
                 edge=model.EdgeTier(journal=journal),
                 regional=model.RegionalTier(location=location),
                 replication=model.Replication(peers={"us": model.Peer(Url("sqlite:///us.db"))}),
+                coordinator=model.Coordinator(Url("sqlite:///c.db"), "us"),
                 cold=model.ColdTier(client="obstore" if location else None),
             )
             watched = Watched(rule, ("rule",), seen), Watched(policy, ("policy",), seen)

@@ -137,8 +137,8 @@ def test_what_another_version_could_do_is_refused():
     with pytest.raises(PolicyError) as caught:
         load_compiled(compile_policy(policy), source="p.json")
     assert caught.value.faults == (
-        "p.json: coordinator.url: a coordinator other than regional is not available in this"
-        " version",
+        "p.json: coordinator.url: a coordinator other than regional, sqlite:///… or"
+        " postgresql+psycopg://… is not available in this version",
         "p.json: rules[0].durability: regional of a bounded_counter is not available in this"
         " version: declare journal",
     )

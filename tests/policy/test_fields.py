@@ -40,7 +40,7 @@ replication:
   {flush: 100ms, pull: 2s, batch: 10, horizon: 14d, max_drift: 30s, links: relay, repair: 2h,
    peers: {us: {url: "sqlite:///us.db", cold: "file:us", location: us}}}
 movement: {interval: 1min, budget: {operations: 10/s, bytes: 1MiB/s}, mode: plan}
-coordinator: {url: regional}
+coordinator: {url: "sqlite:///c.db", location: us}
 timeouts: {edge: 1s, regional: 3s, cold: 5s}
 limits: {value: 1MiB, unflushed: 2MiB, retained: 3MiB}
 strict_keys: true
@@ -82,7 +82,7 @@ POLICY_ATTRIBUTES = {
         7200.0,
     ),
     "movement": model.Movement(60.0, 10.0, 2.0**20, "plan"),
-    "coordinator": model.Coordinator(Url("regional")),
+    "coordinator": model.Coordinator(Url("sqlite:///c.db"), "us"),
     "timeouts": model.Timeouts(1.0, 3.0, 5.0),
     "limits": model.Limits(2**20, 2 * 2**20, 3 * 2**20),
     "strict_keys": True,

@@ -42,6 +42,30 @@ def test_agrees_with_backtracking(patterns, keys):
     assert [automaton.first_match(key) for key in keys] == expected
 
 
+@given(pattern_lists, keys.map("/".join), st.integers(0, 12))
+def test_the_first_match_of_a_key_is_among_those_under_its_prefixes(patterns, key, length):
+    automaton = Automaton(patterns)
+    under = automaton.owners_under(key[:length])
+    first = naive_first(patterns, key)
+    assert first in under or first < 0
+
+
+@pytest.mark.parametrize(
+    ("prefix", "owners"),
+    [
+        ("", [0, 1, 2]),
+        ("a", [0, 2]),
+        ("a/", [0]),
+        ("a/b/c", [0]),
+        ("b/", [1, 2]),
+        ("b/x/", [2]),
+        ("c", [2]),
+    ],
+)
+def test_what_is_under_a_prefix_is_no_more_than_can_be(prefix, owners):
+    assert Automaton(["a/**", "b/*", "**"]).owners_under(prefix) == owners
+
+
 @given(pattern_lists, st.lists(keys.map("/".join), min_size=1, max_size=20), st.integers(0, 30))
 def test_forgetting_changes_no_answer(patterns, keys, items_max):
     automaton = Automaton(patterns)

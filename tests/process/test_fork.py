@@ -60,6 +60,10 @@ def test_no_file_of_the_store_is_open_in_a_child_before_its_first_verb(told):
     assert told["child"]["inherited"] == []
 
 
+def test_both_ask_the_coordinator(told):
+    assert told["after"]["strong"] == 2
+
+
 def test_both_reach_the_region(told, folder):
     with tierstore.open(OTHER, base_dir=folder) as store:
         assert {entry.key: entry.value for entry in store.scan()} == {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tierstore.policy.model import Policy, Rule
+    from tierstore.replica.engine import Replica
     from tierstore.store.core import Core
     from tierstore.store.results import Finding
     from tierstore.store.store import Store
@@ -83,6 +84,9 @@ def diagnose(store: Store, timeout_s: float | None) -> Diagnosis:
     core = store._core
     found = Diagnosis()
     found.tiers = [_edge(core, timeout_s), _regional(core, timeout_s), _cold(core, timeout_s)]
+    if core.homes.is_elsewhere:
+        url = core.policy.coordinator.url
+        found.tiers.append(_database(core, core.homes.coordinator, "coordinator", url, timeout_s))
     found.findings = store.check(timeout=timeout_s).findings
     attained = ATTAINED if core.replica.state.shared is None else ATTAINED_AT_SHARED
     found.rules = [_of_rule(rule, attained) for rule in core.policy.rules]
@@ -109,17 +113,23 @@ def _edge(core: Core, timeout_s: float | None) -> TierDiagnosis:
 
 
 def _regional(core: Core, timeout_s: float | None) -> TierDiagnosis:
-    link = core.replica.state.link
+    return _database(core, core.replica, "regional", core.policy.regional.url, timeout_s)
+
+
+def _database(
+    core: Core, replica: Replica, tier: str, url: Url, timeout_s: float | None
+) -> TierDiagnosis:
+    link = replica.state.link
 
     def ask() -> None:
-        link.observed(lambda: core.replica.region.read((), link.replica, _left(core, timeout_s)))
+        link.observed(lambda: replica.region.read((), link.replica, _left(core, timeout_s)))
 
     def look() -> str | None:
         link.register(core.deadline(timeout_s))
-        told = getattr(core.replica.region, "told", None)
+        told = getattr(replica.region, "told", None)
         return None if told is None else link.observed(lambda: told(_left(core, timeout_s)))
 
-    return _examine(core, "regional", core.policy.regional.url, look, ask)
+    return _examine(core, tier, url, look, ask)
 
 
 def _cold(core: Core, timeout_s: float | None) -> TierDiagnosis:
@@ -146,7 +156,8 @@ def _examine(
     adapter = None
     try:
         client = core.policy.cold.client if tier == "cold" else None
-        adapter = describe(tier, url.scheme or Url(url.reveal()).scheme, client)
+        kind = "regional" if tier == "coordinator" else tier
+        adapter = describe(kind, url.scheme or Url(url.reveal()).scheme, client)
         server = look()
         times_s = sorted(_timed(core, ask) for _ in range(PROBES))
     except TierStoreError as error:
@@ -180,20 +191,23 @@ def _advice_on_tiers(policy: Policy, tiers: list[TierDiagnosis]) -> Iterator[str
     limits_s = {
         "edge": policy.timeouts.edge_s,
         "regional": policy.timeouts.regional_s,
+        "coordinator": policy.timeouts.regional_s,
         "cold": policy.timeouts.cold_s,
     }
     for tier in tiers:
         if tier.round_trip_ms is None:
             continue
         limit_ms = limits_s[tier.tier] * 1000
+        timeout = "regional" if tier.tier == "coordinator" else tier.tier
         if tier.round_trip_ms * SLOW_SHARE > limit_ms:
             yield (
-                f"timeouts.{tier.tier}: a round trip takes {tier.round_trip_ms:.0f} ms of"
+                f"timeouts.{timeout}: a round trip takes {tier.round_trip_ms:.0f} ms of"
                 f" {limit_ms:.0f}: raise it, or bring the tier nearer"
             )
         able = tier.adapter and tier.adapter.capabilities
         if able and not able.shared:
-            yield f"tiers.{tier.tier}: its adapter serves one process; take another for several"
+            place = tier.tier if tier.tier == "coordinator" else f"tiers.{tier.tier}"
+            yield f"{place}: its adapter serves one process; take another for several"
 
 
 def _advice_on_rules(policy: Policy) -> Iterator[str]:

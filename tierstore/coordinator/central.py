@@ -9,6 +9,7 @@ conflict, the first will not happen any more.
 from __future__ import annotations
 
 from tierstore.coordinator.checking import check_commit, refusal, refuse_eventual
+from tierstore.coordinator.figures import Figures
 from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
 from tierstore.region.damage import damage
 from tierstore.region.operations import RANDOM_BYTES, mint
@@ -48,8 +49,11 @@ RETRY_S_MIN, RETRY_S_MAX = 0.01, 0.5
 class Central:
     """Commits and reads at the coordinator. Thread-safe."""
 
-    def __init__(self, link: Link, fetch: Fetch, runtime: Runtime) -> None:
+    def __init__(
+        self, link: Link, fetch: Fetch, runtime: Runtime, figures: Figures | None = None
+    ) -> None:
         self._link = link
+        self.figures = figures or Figures()
         self._fetch = fetch
         self._runtime = runtime
         self._in_flight: dict[object, None] = {}  # one for each request; dicts change atomically
@@ -76,9 +80,14 @@ class Central:
         UnavailableError and OverloadedError: nothing happened; OutcomeUnknownError.
         """
         check_commit(commit)
-        reply = self._admitted(lambda: self._send(commit, deadline))
+        try:
+            reply = self._admitted(lambda: self._send(commit, deadline))
+        except OutcomeUnknownError:
+            self.figures.unknown += 1
+            raise
         if (error := refusal(commit, reply)) is not None:
             raise error
+        self.figures.conflicts += reply.verdict == "conflict"
         return reply
 
     def read(self, keys: Sequence[str], deadline: Deadline) -> ReadReply:
@@ -142,6 +151,7 @@ class Central:
                 if doubt is None:
                     raise
                 self._pause(commit, deadline, pause_s, doubt)
+                self.figures.retries += 1
                 pause_s = min(RETRY_S_MAX, pause_s * 2)
             else:
                 return reply
@@ -167,6 +177,7 @@ class Central:
                 f"{IN_FLIGHT_MAX} requests to the coordinator are under way: slow down"
             )
         ticket = object()
+        self.figures.requests += 1
         try:  # from here on, as Ctrl-C may come when it has been put down
             self._in_flight[ticket] = None
             return request()

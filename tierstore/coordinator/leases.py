@@ -142,6 +142,11 @@ class Leases:
                 " else may have it"
             )
 
+    @property
+    def count(self) -> int:
+        """How many this process has."""
+        return sum(not hold.is_over for hold in self._held())
+
     # The watchdog
 
     def next_due(self) -> float:

@@ -50,8 +50,8 @@ POLICY: tuple[PolicyRow, ...] = (
     ),
     (
         "coordinator.url",
-        lambda policy: str(policy.coordinator.url) != "regional",
-        f"a coordinator other than regional is {_NOT_YET}",
+        lambda policy: policy.coordinator.url.scheme not in REGIONS,
+        f"a coordinator other than regional, sqlite:///… or postgresql+psycopg://… is {_NOT_YET}",
     ),
 )
 

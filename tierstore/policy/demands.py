@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tierstore.policy.checks import Subject, reads
 from tierstore.policy.faults import Fault, child, policy_error
-from tierstore.policy.model import TIERS, is_located
+from tierstore.policy.model import TIERS, is_decided_elsewhere, is_located
 from tierstore.policy.signing import SHORT_KEY, is_short
 from tierstore.tiers.registry import SHARED_EDGES, client_fault
 from tierstore.units import format_rate, format_size
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from tierstore.policy.checks import Findings
     from tierstore.policy.model import Policy, Rule, TierName
 
-_LOCATIONS = ("tiers.edge.location", "tiers.regional.location", "tiers.cold.location")
+_LOCATIONS = (
+    "tiers.edge.location", "tiers.regional.location", "tiers.cold.location",
+    "coordinator.location", "coordinator.url", "tiers.regional.url",
+)  # fmt: skip
 
 
 @reads("limits.value", "limits.unflushed")
@@ -212,7 +215,7 @@ def tiers_are_coherent(subject: Subject) -> Findings:
         yield Fault(f"{subject.path}.place", text)
 
 
-@reads(".place", *_LOCATIONS)
+@reads(".place", ".consistency", ".type", *_LOCATIONS)
 def residency_can_be_had(subject: Subject) -> Findings:
     """A tier that the rule allows, and the region, must lie within the residency."""
     rule, policy = subject.rule, subject.policy
@@ -223,7 +226,8 @@ def residency_can_be_had(subject: Subject) -> Findings:
         text = f"no tier that the rule allows has a location in [{wanted}]"
         yield Fault(f"{subject.path}.place.residency", f"{text}; declare location on tiers")
     elif not is_located(policy, rule, "regional"):
-        text = f"the region holds a row of every key and has no location in [{wanted}]"
+        holder = "coordinator" if is_decided_elsewhere(policy, rule) else "region"
+        text = f"the {holder} holds a row of every key and has no location in [{wanted}]"
         yield Fault(f"{subject.path}.place.residency", text)
 
 
@@ -236,7 +240,10 @@ def nothing_waits_where_it_must_not_be(subject: Subject) -> Findings:
         yield Fault(f"{subject.path}.place", text)
 
 
-@reads(".place", ".durability", ".consistency", "tiers.edge.location", "tiers.regional.location")
+@reads(
+    ".place", ".durability", ".consistency", ".type", "tiers.edge.location",
+    "tiers.regional.location", "coordinator.location", "coordinator.url", "tiers.regional.url",
+)  # fmt: skip
 def nothing_waits_outside_its_residency(subject: Subject) -> Findings:
     """So does one whose residency the edge is not in."""
     rule, policy = subject.rule, subject.policy

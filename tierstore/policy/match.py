@@ -118,6 +118,25 @@ class Automaton:
         target = state.other = self._state(self._wild(state))
         return target
 
+    def owners_under(self, prefix: str) -> list[int]:
+        """The positions of all patterns that may be the first to match a key with this prefix."""
+        *whole, partial = prefix.split("/")
+        state = self.root
+        for segment in whole:
+            if state.decided >= 0:
+                break
+            state = state.moves.get(segment) or self.step(state, segment)
+        if state.decided >= 0:
+            return [state.decided]
+        return sorted({self._owners[item] for item in state.items if self._fits(item, partial)})
+
+    def _fits(self, item: int, partial: str) -> bool:
+        """Whether a segment that begins with `partial` may follow at this place."""
+        segment = self._segments[item]
+        if isinstance(segment, str):
+            return segment.startswith(partial)
+        return segment is not _END
+
     def literals(self, state: State) -> dict[str, list[int]]:
         """The segments that patterns name at this place, with the places after them."""
         if state.literals is None:
@@ -190,3 +209,7 @@ class Matcher:
         if position < 0:
             raise LookupError("no rule matches, not even a default one")
         return self._rules[position]
+
+    def rules_under(self, prefix: str) -> list[Rule]:
+        """All rules that keys with this prefix may belong to, and perhaps others."""
+        return [self._rules[owner] for owner in self._automaton.owners_under(prefix)]

@@ -171,9 +171,13 @@ class Limits:
 
 @frozen
 class Coordinator:
-    """Where strong keys are decided; `regional` is the regional tier's database."""
+    """Where strong keys are decided; `regional` is the regional tier's database.
+
+    `location` is of another database, and takes the place of the regional tier's for strong keys.
+    """
 
     url: Url = Url("regional")
+    location: str | None = None
 
 
 @frozen
@@ -222,8 +226,16 @@ def barred_tiers(policy: Policy, rule: Rule) -> tuple[TierName, ...]:
 
 def is_located(policy: Policy, rule: Rule, tier: TierName) -> bool:
     """Whether `tier` is where `rule.place.residency` lets values stand."""
-    described: EdgeTier | RegionalTier | ColdTier = getattr(policy, tier)
+    described: EdgeTier | RegionalTier | ColdTier | Coordinator = getattr(policy, tier)
+    if tier == "regional" and is_decided_elsewhere(policy, rule):
+        described = policy.coordinator
     return not rule.place.residency or described.location in rule.place.residency
+
+
+def is_decided_elsewhere(policy: Policy, rule: Rule) -> bool:
+    """Whether the policy names another database than the region's for keys of `rule`."""
+    is_decided = rule.consistency == "strong" or rule.type == "bounded_counter"
+    return is_decided and policy.coordinator.url not in (Url("regional"), policy.regional.url)
 
 
 def is_tiered(policy: Policy) -> bool:
@@ -235,8 +247,12 @@ def is_tiered(policy: Policy) -> bool:
 
 
 def without_peers(policy: Policy) -> Policy:
-    """`policy` for stores that must reach for no other region: of tests, replays, simulations."""
-    return replace(policy, replication=replace(policy.replication, peers=_NO_PEERS))
+    """`policy` for stores that must reach for no other region: of tests, replays, simulations.
+
+    Nor for a coordinator elsewhere.
+    """
+    alone = replace(policy.replication, peers=_NO_PEERS)
+    return replace(policy, replication=alone, coordinator=Coordinator())
 
 
 def resolve_path(policy: Policy, text: str) -> str:

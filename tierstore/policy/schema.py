@@ -199,7 +199,10 @@ POLICY: Mapping[str, Field] = {
     "coordinator": Record(
         "coordinator",
         model.Coordinator,
-        {"url": Leaf("url", f.url("postgresql+psycopg://host/name", "regional"))},
+        {
+            "url": Leaf("url", f.url("postgresql+psycopg://host/name", "regional")),
+            "location": Leaf("location", f.text),
+        },
     ),
     "timeouts": Record(
         "timeouts",

@@ -60,10 +60,15 @@ class RegionLink:
         self.is_skewed = False  # too far off the region's clock to stamp writes
         self._skew_ms_max = skew_ms_max
         self.failure: str | None = None
-        self.breaker = Breaker(runtime, "the region")
+        self.name = "the region"
+        self.breaker = Breaker(runtime, self.name)
         self._runtime = runtime
         self.registering = runtime.turn()
         self.on_registered: Callable[[Registration], None] = lambda _: None
+
+    def rename(self, name: str) -> None:
+        """Be called that in messages; before the first call."""
+        self.name, self.breaker = name, Breaker(self._runtime, name)
 
     @property
     def region(self) -> Region:
@@ -81,7 +86,7 @@ class RegionLink:
             return self.registration
         if not self.registering.acquire(True, deadline.remaining_s()):
             deadline.remaining_s()
-            raise UnavailableError("another thread is still connecting to the region")
+            raise UnavailableError(f"another thread is still connecting to {self.name}")
         try:
             if self.registration is None:
                 sent_ns = self._runtime.time_ns()
@@ -223,4 +228,4 @@ class RegionLink:
         if was is not failure:
             from tierstore.replica.log import log_reach
 
-            log_reach("the region", was, failure)
+            log_reach(self.name, was, failure)

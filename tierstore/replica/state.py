@@ -113,6 +113,8 @@ class ReplicaState:
         self.never_edge = never_edge(policy)
         self.keeper: Any = None
         """Of rights to sell: what the wiring makes of it."""
+        self.figures: Any = None
+        """Of what is asked of the coordinator: what the wiring makes of it."""
         self.shared: SharedState | None = None
         """Of a worker whose edge is shared with others."""
 

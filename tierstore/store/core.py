@@ -14,6 +14,7 @@ from tierstore.policy.match import Matcher
 from tierstore.replica.bumping import Bumper
 from tierstore.replica.deadline import Deadline
 from tierstore.store.arguments import seconds
+from tierstore.store.homes import Homes
 from tierstore.store.leaving import abandon_at_exit, warn_unclosed
 from tierstore.store.outcomes import confirm, half_done, named, outcome
 
@@ -48,12 +49,18 @@ class Core:
     """The policy, the engine and the matching of keys to rules."""
 
     def __init__(
-        self, policy: Policy, runtime: Runtime, replica: Replica, matcher: Matcher
+        self,
+        policy: Policy,
+        runtime: Runtime,
+        replica: Replica,
+        matcher: Matcher,
+        coordinator: Replica | None = None,
     ) -> None:
         self.policy = policy
         self.runtime = runtime
         self.replica = replica
         self.matcher = matcher
+        self.homes = Homes(replica, coordinator, matcher)
         self._opened: Opened | None = None
         self._making = runtime.lock()
         self._strong: Strong | None = None
@@ -194,7 +201,7 @@ class Core:
 
     def open(self) -> None:
         """Take an identity; see `Replica.open`."""
-        self.replica.open()
+        self.homes.open()
         self.rebind()
         abandon_at_exit(self)
 
@@ -211,7 +218,7 @@ class Core:
             self.open()
 
     def connect(self) -> None:
-        """Open, and contact the region, and the edge where it is shared.
+        """Open, and contact the region, an edge that is shared, and a coordinator elsewhere.
 
         Raises UnavailableError if one of them does not answer.
         """
@@ -219,6 +226,8 @@ class Core:
         if (shared := self.replica.state.shared) is not None:
             shared.link.connect(self.deadline(None))
         self.replica.state.link.register(self.deadline(None))
+        if self.homes.is_elsewhere:
+            self.homes.coordinator.state.link.register(self.deadline(None))
         self.replica.start()
 
     def close(self, timeout_s: float) -> None:
@@ -228,7 +237,7 @@ class Core:
         try:
             if self._strong is not None:
                 self._strong.leases.close(timeout_s)
-            self.replica.close(timeout_s)
+            self.homes.close(timeout_s)
         finally:
             self.rebind()
 
@@ -244,7 +253,7 @@ class Core:
             self._strong.leases.abandon()
         outbox = replica.state.outbox
         waiting, keys = outbox.unflushed, sorted(outbox.unflushed_keys())
-        replica.abandon()  # first: the warning may be made an error
+        self.homes.abandon()  # first: the warning may be made an error
         warn_unclosed(self, waiting, named(keys))
 
     # Verbs

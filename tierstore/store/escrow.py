@@ -22,8 +22,9 @@ STEP = "escrow"
 class Keeper:
     """Has the escrow of one identity of a replica, once that is needed."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, coordinator: Replica) -> None:
         self._replica = replica
+        self._coordinator = coordinator
         self._state = replica.state
         self._making = replica.runtime.lock()
         self._made: Escrow | None = None
@@ -37,8 +38,8 @@ class Keeper:
         return self._state.replica
 
     def standing(self, deadline: Deadline) -> tuple[str, int]:
-        """Which region decides, and in which of its lives. Raises UnavailableError."""
-        info = self._state.link.register(deadline).info
+        """Which database decides, and in which of its lives. Raises UnavailableError."""
+        info = self._coordinator.state.link.register(deadline).info
         self._replica.start()
         return info.region, info.incarnation
 
@@ -88,7 +89,7 @@ class Keeper:
         from tierstore.coordinator.escrow_ledgers import Ledgers
         from tierstore.store.wiring import make_central
 
-        return Ledgers(make_central(self._replica), self._replica.runtime)
+        return Ledgers(make_central(self._coordinator), self._replica.runtime)
 
     # In the background
 
@@ -123,9 +124,12 @@ class Keeper:
         return None if self._made is None else self._made.figures()
 
 
-def make_escrow_steps(replica: Replica) -> list[Step]:
-    """What looks after the rights of a replica, and of the dead whose journals it finds."""
-    keeper = Keeper(replica)
+def make_escrow_steps(replica: Replica, coordinator: Replica | None = None) -> list[Step]:
+    """What looks after the rights of a replica, and of the dead whose journals it finds.
+
+    They are granted in the database of `coordinator`, if that is another one than the replica's.
+    """
+    keeper = Keeper(replica, coordinator or replica)
     replica.state.keeper = keeper
     if replica.adopter is not None:
         replica.adopter.on_orphan = keeper.adopt

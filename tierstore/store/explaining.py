@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tierstore.region.moves import Stay
     from tierstore.region.rows import Row
     from tierstore.replica.deadline import Deadline
+    from tierstore.replica.engine import Replica
     from tierstore.replica.outbox import Outbox
     from tierstore.store.core import Core
 
@@ -49,7 +50,7 @@ _UNKNOWN = (
 def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Explanation:
     """Where `key` is and why; asks the region, and says so in `reasons` if it does not answer."""
     rule = core.rule_for(key)
-    there = _ask_region(core, key, core.deadline(timeout_s))
+    there = _ask(core, core.homes.of(rule), key, core.deadline(timeout_s))
     here = _look_here(core, key, rule, there)
     if core.replica.state.shared is not None:
         here = _look_at_edge(core, key, here, there, core.deadline(timeout_s))
@@ -70,6 +71,8 @@ def explain(core: Core, key: str, shown_key: str, timeout_s: float | None) -> Ex
         "tries": 0,
     }
     reasons = [f"rule {rule.name!r} is the first that matches", *there.troubles]
+    if core.homes.is_elsewhere and rule.consistency == "strong":
+        reasons.append("it is in the coordinator's database, not in the region's")
     if record is not None and told["found"]:
         place = _Place(core, key, rule, here, there, record, now_ms)
         told |= place.fields()
@@ -115,21 +118,21 @@ class _Here:
     facts: Facts
 
 
-def _ask_region(core: Core, key: str, deadline: Deadline) -> _There:
-    state, there = core.replica.state, _There()
+def _ask(core: Core, home: Replica, key: str, deadline: Deadline) -> _There:
+    state, there = home.state, _There()
     try:
         reply = state.link.call(
-            lambda left_s: core.replica.region.read([key], state.replica, left_s), deadline
+            lambda left_s: home.region.read([key], state.replica, left_s), deadline
         )
     except UnavailableError as exc:
-        there.troubles.append(f"the region does not answer: {exc}")
+        there.troubles.append(f"{state.link.name} does not answer: {exc}")
         return there
     if key in reply.corrupt:
         there.troubles.append(f"the region's row is damaged: {reply.corrupt[key]}")
     there.row = row = reply.rows.get(key)
     there.applied = reply.applied
     if row is not None and is_tiered(core.policy):
-        there.stay = _ask_stay(core, key, deadline)
+        there.stay = _ask_stay(home, key, deadline)
     if row is not None and row.cold is not None:
         try:
             there.object = decode_pointer(row.cold, key=key).name
@@ -138,15 +141,13 @@ def _ask_region(core: Core, key: str, deadline: Deadline) -> _There:
     return there
 
 
-def _ask_stay(core: Core, key: str, deadline: Deadline) -> Stay | None:
+def _ask_stay(home: Replica, key: str, deadline: Deadline) -> Stay | None:
     """Why the key is not where it should be, if the region keeps account of that."""
-    ask = getattr(core.replica.region, "stay", None)
+    ask = getattr(home.region, "stay", None)
     if ask is None:
         return None
     try:
-        stay: Stay | None = core.replica.state.link.observed(
-            lambda: ask(key, deadline.remaining_s())
-        )
+        stay: Stay | None = home.state.link.observed(lambda: ask(key, deadline.remaining_s()))
     except TierStoreError:
         return None
     return stay

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tierstore.errors import TierStoreError
 from tierstore.policy.model import is_tiered
+from tierstore.store.coordinating import figures
+from tierstore.store.coordinating import findings as coordinator_findings
 from tierstore.store.receipt import seconds_of
 from tierstore.store.results import CheckReport, Finding
 
@@ -57,13 +59,14 @@ def stats(core: Core) -> dict[str, Any]:
     numbers["cold"] = _cold_stats(state, overview)
     keeper = core.replica.state.keeper
     numbers["escrow"] = None if keeper is None else keeper.figures()
+    numbers["coordinator"] = figures(core)
     linking = core.replica.linking
     numbers["links"] = [] if linking is None else [figures.told() for figures in linking.figures()]
     return numbers
 
 
 def check(core: Core, timeout_s: float | None) -> CheckReport:
-    """Whether the journal and the region can be used now, and what waits for an operator."""
+    """Whether journal, region and coordinator can be used now, and what waits for an operator."""
     findings = [_try("journal", lambda: _check_journal(core))]
     if core.replica.state.shared is not None:
         findings = [_try("edge", lambda: _check_edge(core, timeout_s))]
@@ -73,6 +76,7 @@ def check(core: Core, timeout_s: float | None) -> CheckReport:
         findings += _check_peers(core)
         if is_tiered(core.policy):
             findings += _check_cold(core, timeout_s)
+    findings += coordinator_findings(core, timeout_s)
     adopter = core.replica.adopter
     for path, reason in (adopter.failures if adopter is not None else {}).items():
         findings.append(Finding(f"orphaned journal {path}", False, reason))
@@ -213,4 +217,4 @@ def _check_cold(core: Core, timeout_s: float | None) -> list[Finding]:
     findings = [_try("cold tier", lambda: probe(core, timeout_s))]
     if findings[-1].ok:
         findings.append(_try("cold names", lambda: find_foreign(core, timeout_s)))
-    return [*findings, _try("moves", lambda: find_failed_moves(core, timeout_s))]
+    return [*findings, _try("moves", lambda: find_failed_moves(core, core.replica, timeout_s))]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tierstore.region.objects import ObjectTier
     from tierstore.region.rows import RegionInfo
     from tierstore.replica.deadline import Deadline
+    from tierstore.replica.engine import Replica
     from tierstore.store.core import Core
 
 PROBE = b"a probe of tierstore: it may be deleted"
@@ -55,13 +56,13 @@ def find_foreign(core: Core, timeout_s: float | None) -> str:
     return f"{count} objects, and nothing else, are under the prefix of this region"
 
 
-def find_failed_moves(core: Core, timeout_s: float | None) -> str:
+def find_failed_moves(core: Core, home: Replica, timeout_s: float | None) -> str:
     """That no move failed last time. Raises TierStoreError if one did."""
-    ask = getattr(core.replica.region, "overview", None)
+    ask = getattr(home.region, "overview", None)
     if ask is None:
         return "this region keeps no account of moves"
     deadline = core.deadline(timeout_s)
-    told = core.replica.state.link.observed(lambda: ask(SHOWN_MAX, deadline.remaining_s()))
+    told = home.state.link.observed(lambda: ask(SHOWN_MAX, deadline.remaining_s()))
     if told.failed:
         raise TierStoreError(
             f"{told.failed} keys could not be moved and stay where they are; it is tried again."

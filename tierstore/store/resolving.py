@@ -97,7 +97,10 @@ class Resolver:
     ) -> Answer:
         bound_s = self._age_bound_s(max_age_s, rule)
         if rule.consistency == "strong":
-            return self._core.strong.answer(full, bound_s, deadline)
+            answer = self._core.strong.answer(full, bound_s, deadline)
+            if counts:
+                self._core.homes.warm({full: rule})
+            return answer
         reader = self._core.replica.reader
         return reader.resolve(full, rule, bound_s, deadline, counts=counts)
 
@@ -111,6 +114,7 @@ class Resolver:
             bound_s = self._age_bound_s(max_age_s, rule)
             if rule.consistency == "strong":
                 answers |= self._core.strong.answers(list(portion), bound_s, deadline)
+                self._core.homes.warm(portion)
             else:
                 reader = self._core.replica.reader
                 answers |= reader.resolve_many(portion, bound_s, deadline)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tierstore.crdt.changes import version_of
 from tierstore.edge.making import fold_record
 from tierstore.record import Record
-from tierstore.replica.scan import scan_page
 from tierstore.store.arguments import seconds, whole_number
 from tierstore.store.cursor import decode_cursor, encode_cursor
 from tierstore.store.pickling import refuse_pickling
@@ -91,8 +90,8 @@ class Scan:
             return None, None
         deadline = self._core.settle(self._core.deadline(timeout_s))
         count = size if left is None else min(size, left)
-        found, next_key = scan_page(
-            self._core.replica.state,
+        found, next_key = self._core.homes.scan_page(
+            self._prefix,
             low,
             high,
             count,

@@ -150,7 +150,8 @@ class Store(StrongVerbs):
         An endless iterator of `Change(key, kind, version, cursor)`: the latest of each key, of all
         edges once they have flushed; and of `Gap(cursor)` where changes can no longer be told.
         Use it with `with`; `.next(timeout)` waits for one. Raises InvalidArgumentError for a
-        cursor of another watch; iterating raises UnavailableError.
+        cursor of another watch, ConsistencyMismatchError where another database than the region's
+        decides strong keys and both kinds are under `prefix`; iterating raises UnavailableError.
         """
         from tierstore.store.watching import make_watch
 
@@ -327,7 +328,7 @@ class Store(StrongVerbs):
         """
         budget_s = seconds("budget", budget)
         self._open()
-        return Maintenance(tuple(self._core.replica.maintain(budget_s)))
+        return Maintenance(tuple(self._core.homes.maintain(budget_s)))
 
     def outcome(self, operation_id: str, *, timeout: float | None = None) -> Outcome:
         """What became of an unconfirmed write: "applied", "pending", "quarantined", "unknown".

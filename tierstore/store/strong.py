@@ -69,6 +69,7 @@ class Strong:
         for key in keys:
             copy = self._near.find(key, max_age_s)
             if copy is not None:
+                self.central.figures.near_hits += 1
                 found[key] = self._shown(copy)
         rest = [key for key in keys if key not in found]
         if rest:

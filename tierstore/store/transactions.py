@@ -241,9 +241,11 @@ class Transaction:
         return full, rule
 
     def _rows(self, keys: Iterable[str]) -> dict[str, Row | None]:
-        work = self._running()
+        work, core = self._running(), self._core
         written = {key for key, write in work.writes.items() if write.op != EXTEND}
-        return work.read([key for key in keys if key not in written], self._deadline())
+        found = work.read([key for key in keys if key not in written], self._deadline())
+        core.homes.warm({key: core.rule_for(key) for key in found})
+        return found
 
     def _record_of(self, full: str, row: Row | None) -> Record | None:
         """The record that a key, which has this row if it was read, has for the block."""

@@ -37,6 +37,7 @@ class Watch:
         self._core = core
         self._view = view
         self._prefix = prefix
+        self._home = core.homes.only(view + prefix)
         self._since = since
         self._place = None if since is None else _decode(since, view + prefix)
         self._position = 0
@@ -58,7 +59,7 @@ class Watch:
         core = self._core
         core.ensure_open()
         deadline = core.deadline(None)
-        state = core.replica.state
+        state = self._home.state
         info = state.link.register(deadline).info
         region = (info.region, info.incarnation)
         if self._place is None:
@@ -115,7 +116,7 @@ class Watch:
         with self._lock:
             while not self._ready:
                 self.refuse_closed()
-                state, deadline = self._core.replica.state, self._core.deadline(None)
+                state, deadline = self._home.state, self._core.deadline(None)
                 found = look(state, prefix, self._position, deadline)
                 self._take(found)
                 if found.is_complete:
@@ -124,6 +125,8 @@ class Watch:
     def _take(self, found: Look) -> None:
         cut = len(self._view)
         for seen in found.seen:
+            if not self._core.homes.holds(self._home, seen.key):
+                continue
             cursor = self._cursor(seen.position)
             self._ready.append(Change(seen.key[cut:], seen.kind, seen.version, cursor))
         if found.is_gap:
@@ -175,7 +178,10 @@ class Watch:
 
 
 def make_watch(core: Core, view: str, prefix: str, since: str | None) -> Watch:
-    """A watch of the keys under `prefix` of a view. Contacts nothing yet."""
+    """A watch of the keys under `prefix` of a view. Contacts nothing yet.
+
+    Raises ConsistencyMismatchError if some of them are in another database than others.
+    """
     check_prefix(prefix)
     core.refuse_closed()
     return Watch(core, view, prefix, since)

@@ -29,12 +29,14 @@ def memory_store(
     region: Region | None = None,
     objects: ObjectTier | None = None,
     runtime: Runtime | None = None,
+    coordinator: Region | None = None,
 ) -> Store:
     """A store with the rules of `policy` and tiers in this process's memory.
 
     Nothing is written to disk: rules that ask for a journal keep their writes in memory until
     they are flushed. Give two stores the same `region`, and the same `objects` if keys may go
-    cold, for two replicas that share them. Time is virtual unless a `runtime` is given:
+    cold, for two replicas that share them. Strong keys are decided in `coordinator`, if that is
+    given. Time is virtual unless a `runtime` is given:
     `runtime.advance(s)` lets it pass and runs background steps. Raises PolicyError.
     """
     runtime = runtime or ManualRuntime()
@@ -46,6 +48,7 @@ def memory_store(
         runtime,
         region=region or _make_region(loaded, runtime),
         objects=objects or MemoryObjects(),
+        coordinator=coordinator,
     )
 
 

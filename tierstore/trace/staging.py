@@ -114,7 +114,8 @@ def _scratch_root() -> str | None:
 
 def _has_clock_of_its_own(policy: Policy) -> bool:
     """Whether a server of the policy tells the time, which no virtual clock can change."""
-    return policy.regional.url.scheme not in ("", "sqlite") or _is_shared(policy)
+    schemes = {policy.regional.url.scheme, policy.coordinator.url.scheme}
+    return not schemes <= {"", "sqlite"} or _is_shared(policy)
 
 
 def _is_shared(policy: Policy) -> bool:

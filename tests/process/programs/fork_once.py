@@ -15,7 +15,12 @@ from pathlib import Path
 import tierstore
 
 folder = Path(sys.argv[1])
-policy = {"replication": {"flush": "1h", "pull": "1h"}, "timeouts": {"regional": "60s"}}
+policy = {
+    "replication": {"flush": "1h", "pull": "1h"},
+    "timeouts": {"regional": "60s"},
+    "coordinator": {"url": "sqlite:///central.db"},
+    "rules": [{"match": "strong/*", "consistency": "strong"}],
+}
 
 
 def open_files():
@@ -35,16 +40,22 @@ def facts(store):
     }
 
 
+def add_one(tx):
+    tx.put("strong/n", tx.get("strong/n") + 1)
+
+
 store = tierstore.open(policy, base_dir=folder)
 store.put("seen", 0)
 store.flush()
 store.put("parent", 1)
+store.put("strong/n", 0)
 before = facts(store)
 read_end, write_end = os.pipe()
 pid = os.fork()
 if pid == 0:
     inherited = open_files()
     at_first = facts(store)
+    store.transact(add_one)
     store.put("child", 2)
     child = facts(store) | {"inherited": inherited, "unflushed at first": at_first["unflushed"]}
     store.close()
@@ -54,6 +65,7 @@ os.close(write_end)
 with open(read_end) as pipe:
     child = json.load(pipe)
 os.waitpid(pid, 0)
-after = facts(store)
+store.transact(add_one)
+after = facts(store) | {"strong": store.get("strong/n")}
 store.close()
 print(json.dumps({"before": before, "child": child, "after": after}))

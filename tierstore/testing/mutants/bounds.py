@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tierstore.edge.table import EdgeTable
+from tierstore.replica import scan as pages
 from tierstore.replica.engine import Replica
 from tierstore.replica.writes import Writer
 from tierstore.store import outcomes, scanning
@@ -51,7 +52,7 @@ def empty_page_ends_the_scan(right: Any) -> Any:
     return page
 
 
-@plants(scanning, "scan_page", is_local=True)
+@plants(pages, "scan_page", is_local=True)
 def page_goes_on_behind_a_key(right: Any) -> Any:
     def scan_page(*arguments: Any, **how: Any) -> Any:
         found, next_key = right(*arguments, **how)
