@@ -62,8 +62,10 @@ class Commits:
     def commit(self, commit: Commit, timeout_s: float) -> CommitReply:
         """Judge and apply a commit in one transaction."""
         work = partial(self._commit, commit)
+        has_locks = bool(self._session.dialect.locking)
+        numbers = lock_numbers(commit.cells()) if has_locks else []
         try:
-            return self._session.write_locked(work, lock_numbers(commit.cells()), timeout_s)
+            return self._session.write_locked(work, numbers, timeout_s)
         except _NothingWrittenError as answered:
             return answered.reply
 
@@ -165,24 +167,28 @@ def read_cells(ledger: Ledger, commit: Commit) -> dict[Cell, Row]:
 
     Raises CorruptionError for one that is damaged.
     """
+    cells = commit.cells()
+    data = read_data(ledger, [cell.key for cell in cells if cell.space == DATA], commit)
+    private = read_private(ledger.connection, [c.key for c in cells if c.space == PRIVATE])
+    rows = {Cell(DATA, key): row for key, row in data.items()}
+    return rows | {Cell(PRIVATE, key): row for key, row in private.items()}
+
+
+def read_data(ledger: Ledger, keys: Sequence[str], commit: Commit) -> dict[str, Row]:
+    """`read_cells` of those that are the users' `keys`."""
     connection, dialect = ledger.connection, ledger.dialect
-    keys = [cell.key for cell in commit.cells() if cell.space == DATA]
-    whole = [w.cell.key for w in commit.writes if w.op == EXTEND and w.cell.space == DATA]
-    rows: dict[Cell, Row] = {}
+    whole = {w.cell.key for w in commit.writes if w.op == EXTEND and w.cell.space == DATA}
+    bare = [key for key in keys if key not in whole]
+    rows: dict[str, Row] = {}
+    corrupt: dict[str, str] = {}
     if whole:
         directory.lock_rows(connection, dialect, keys)
-        found, corrupt = directory.read_rows(connection, dialect, whole)
-        for key, reason in corrupt.items():
-            raise CorruptionError(reason, key=key, tier="regional")
-        rows.update((Cell(DATA, key), row) for key, row in found.items())
-        keys = [key for key in keys if key not in set(whole)]
-    if keys:
-        bare, _ = directory.read_bare_rows(connection, dialect, keys, locking=True)
-        rows.update((Cell(DATA, key), row) for key, row in bare.items())
-    private = [cell.key for cell in commit.cells() if cell.space == PRIVATE]
-    if private:
-        found = read_private(connection, private)
-        rows.update((Cell(PRIVATE, key), row) for key, row in found.items())
+        rows, corrupt = directory.read_rows(connection, dialect, sorted(whole))
+    if bare:
+        others, _, damaged = directory.read_bare_rows(connection, dialect, bare, locking=True)
+        rows, corrupt = rows | others, corrupt | damaged
+    for key, reason in corrupt.items():
+        raise CorruptionError(reason, key=key, tier="regional")
     return rows
 
 

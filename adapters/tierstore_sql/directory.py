@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from tierstore.errors import CorruptionError
@@ -244,20 +243,23 @@ def _selections(
 
 def read_bare_rows(
     connection: Connection, dialect: Dialect, keys: Sequence[str], *, locking: bool = False
-) -> tuple[dict[str, Row], dict[str, bytes]]:
-    """The rows that `keys` have without their content, and their headers.
+) -> tuple[dict[str, Row], dict[str, bytes], dict[str, str]]:
+    """The rows that `keys` have without their content, their headers, and why some are damaged.
 
-    One whose header is damaged is left out. When `locking`, they are locked as by `read_rows`.
+    Content is not looked at. When `locking`, they are locked as by `read_rows`.
     """
     rows: dict[str, Row] = {}
     headers: dict[str, bytes] = {}
+    corrupt: dict[str, str] = {}
     for names, condition, parameters in _selections(dialect, keys, locking):
         for raw_key, *columns in connection.execute(statements.READ_BARE + condition, parameters):
             key = names.get(raw_key) or _refuse(raw_key)
-            with suppress(CorruptionError):
+            try:
                 rows[key] = decode_bare_row(key, raw_key, *columns)
                 headers[key] = columns[1]
-    return rows, headers
+            except CorruptionError as error:
+                corrupt[key] = str(error)
+    return rows, headers, corrupt
 
 
 def fill_page(

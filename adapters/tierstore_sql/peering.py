@@ -76,7 +76,7 @@ class Peering:
 
         def work(connection: Connection) -> VersionsReply:
             now = directory.read_standing(connection, 0, self.now_ms())
-            rows, _ = directory.read_bare_rows(connection, self._session.dialect, keys)
+            rows, *_ = directory.read_bare_rows(connection, self._session.dialect, keys)
             return VersionsReply(now.incarnation, now.now_ms, rows)
 
         return self._session.read(work, timeout_s)

@@ -93,7 +93,7 @@ def switch(ledger: Ledger, made: StoredObject | None, switches: Sequence[Switch]
     if made is not None and execute(statements.END_MOVE, (made.name,)).rowcount != 1:
         raise FencedError("the intent of this move has been ended")
     keys = [item.key for item in switches]
-    rows, _ = read_bare_rows(ledger.connection, ledger.dialect, keys, locking=True)
+    rows, *_ = read_bare_rows(ledger.connection, ledger.dialect, keys, locking=True)
     plan = plan_switch(rows, switches, ledger.now_ms)
     many(statements.SET_PLACE, [encode_place(row) for row in plan.writes])
     release(ledger, plan.released)

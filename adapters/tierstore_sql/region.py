@@ -378,7 +378,7 @@ class SqlRegion(Moves, Peering, Commits, Forgetting):
         if used:
             directory.lock_rows(connection, dialect, [*written, *used])
         rows, corrupt = directory.read_rows(connection, dialect, list(written), locking=True)
-        bare, headers = directory.read_bare_rows(connection, dialect, list(used), locking=True)
+        bare, headers, _ = directory.read_bare_rows(connection, dialect, list(used), locking=True)
         rows |= bare
         if corrupt:
             batch = directory.poison(batch, corrupt)

@@ -299,8 +299,10 @@ PUT_PRIVATE = (
     " header = excluded.header, payload = excluded.payload"
 )
 REMOVE_PRIVATE = "DELETE FROM ts_private WHERE key = ?"
+# What has expired is asked of each row twice: one that is written meanwhile, for which the deletion
+# waits, is compared with the condition outside again, but the list inside is as it was.
 FORGET_PRIVATE = (
-    "DELETE FROM ts_private WHERE key IN (SELECT key FROM ts_private"
+    "DELETE FROM ts_private WHERE expires_ms < ? AND key IN (SELECT key FROM ts_private"
     " WHERE expires_ms IS NOT NULL AND expires_ms < ? LIMIT ?)"
 )
 
@@ -313,6 +315,6 @@ PUT_OPERATION = (
     " WHERE ts_operation.expires_ms < ?"
 )
 FORGET_OPERATIONS = (
-    "DELETE FROM ts_operation WHERE id IN (SELECT id FROM ts_operation"
+    "DELETE FROM ts_operation WHERE expires_ms < ? AND id IN (SELECT id FROM ts_operation"
     " WHERE expires_ms < ? LIMIT ?)"
 )

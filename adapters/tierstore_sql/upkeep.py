@@ -54,10 +54,18 @@ def maintain(ledger: Ledger, terms: Terms, limit: int) -> Upkeep:
     done.released = _release(ledger, terms, limit)
     done.floor = ledger.floor = max(ledger.floor, acknowledged(ledger.connection, ledger.position))
     done.collected = _collect(ledger, terms, limit)
-    for statement in (statements.FORGET_OPERATIONS, statements.FORGET_PRIVATE):
-        ledger.connection.execute(statement, (ledger.time_ms, limit))
+    _forget_commits(ledger, limit)
     ledger.save()
     return done
+
+
+def _forget_commits(ledger: Ledger, limit: int) -> None:
+    """Forget operations and private records that are over, each by the clock of who judges them."""
+    for statement, now_ms in (
+        (statements.FORGET_OPERATIONS, ledger.time_ms),
+        (statements.FORGET_PRIVATE, ledger.now_ms),
+    ):
+        ledger.connection.execute(statement, (now_ms, now_ms, limit))
 
 
 def count_dead(connection: Connection, now: Standing, dead_ms: int) -> DeadRows:

@@ -45,6 +45,7 @@ class MemoryRegionHarness(RegionHarness):
         "blocked": "no other client can lock a dict",
         "closing": "the region outlives its handles, which stores share",
         "corrupt": "its rows are objects, which have no checksum",
+        "corrupt_version": "its rows are objects, which have no checksum",
         "fork": "each process has a region of its own",
         "open_resources": "it opens nothing",
         "open_secret": "it has no url",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tierstore.region.protocol import Region
 
+STAMP_AT = 10
+"""A byte of the stamp in the header of a row."""
 SECRET = "c4n4ry"  # noqa: S105  # what must not show
 
 
@@ -100,8 +102,11 @@ class PostgresHarness(RegionHarness):
 
     def corrupt(self, key: bytes) -> None:
         """Flip the lowest bit of the first byte."""
-        flipped = "set_byte(payload, 0, get_byte(payload, 0) # 1)"
-        self.query(f"UPDATE {{}} SET payload = {flipped} WHERE key = %s", key)  # noqa: S608
+        self._flip("payload", 0, key)
+
+    def corrupt_version(self, key: bytes) -> None:
+        """Flip the lowest bit of a byte of the header."""
+        self._flip("header", STAMP_AT, key)
 
     def restart(self) -> None:
         """Close all connections from outside."""
@@ -137,6 +142,10 @@ class PostgresHarness(RegionHarness):
         self.release()
         self.query(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
         self._raw.close()
+
+    def _flip(self, column: str, at: int, key: bytes) -> None:
+        flipped = f"set_byte({column}, {at}, get_byte({column}, {at}) # 1)"
+        self.query(f"UPDATE {{}} SET {column} = {flipped} WHERE key = %s", key)  # noqa: S608
 
     def query(self, statement: str, *parameters: Any) -> Any:
         """The result of a statement in which `{}` stands for the table of rows."""

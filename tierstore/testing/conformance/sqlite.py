@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CONNECT = sqlite3.connect
 STATEMENTS = ("BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE", "SELECT", "CREATE")
 """Those that do I/O; PRAGMA and the like are none of the plan's business."""
+STAMP_AT = 10
+"""A byte of the stamp in the header of a row."""
 
 
 class FaultyConnection(sqlite3.Connection):
@@ -94,10 +96,11 @@ class SqliteHarness(RegionHarness):
 
     def corrupt(self, key: bytes) -> None:
         """Flip the lowest bit of the first byte."""
-        content = self.raw_payload(key)
-        assert content, "there is nothing to damage"
-        flipped = bytes([content[0] ^ 1]) + content[1:]
-        self._query("UPDATE ts_directory SET payload = ? WHERE key = ?", flipped, key)
+        self._flip("payload", 0, key)
+
+    def corrupt_version(self, key: bytes) -> None:
+        """Flip the lowest bit of a byte of the header."""
+        self._flip("header", STAMP_AT, key)
 
     def restart(self) -> None:
         """Close all connections from outside."""
@@ -162,6 +165,12 @@ class SqliteHarness(RegionHarness):
         connection.plan = self.plan
         self._connections.append(connection)
         return connection
+
+    def _flip(self, column: str, at: int, key: bytes) -> None:
+        ((content,),) = self._query(f"SELECT {column} FROM ts_directory WHERE key = ?", key)  # noqa: S608
+        assert content, "there is nothing to damage"
+        flipped = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        self._query(f"UPDATE ts_directory SET {column} = ? WHERE key = ?", flipped, key)  # noqa: S608
 
     def _query(self, statement: str, *parameters: Any) -> list[Any]:
         connection = CONNECT(self.folder / "region.db", isolation_level=None)

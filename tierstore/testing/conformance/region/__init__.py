@@ -9,6 +9,7 @@ from tierstore.testing.conformance.region.comparing import Comparing
 from tierstore.testing.conformance.region.concurrency import Concurrency
 from tierstore.testing.conformance.region.connecting import Connecting
 from tierstore.testing.conformance.region.contending import Contending
+from tierstore.testing.conformance.region.damaged import Damaged
 from tierstore.testing.conformance.region.faults import Faults
 from tierstore.testing.conformance.region.feed import Feed
 from tierstore.testing.conformance.region.forgetting import Forgetting
@@ -54,6 +55,7 @@ class RegionConformance(
     Comparing,
     Committing,
     Repeating,
+    Damaged,
     Contending,
     Forgetting,
     Faults,

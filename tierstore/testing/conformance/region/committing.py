@@ -237,6 +237,20 @@ class Committing(CommitBench):
         mover.demote("k")
         assert committer.commit(has("k", version)).verdict == "committed"
 
+    def test_upkeep_forgets_no_private_record_that_is_live(
+        self, committer: Committer, region: Region, clock: ManualRuntime
+    ) -> None:
+        """By the clock that judges commits, also once that was set back."""
+        region.maintain(100, TIMEOUT_S)
+        clock.jump(-3600)
+        version = committer.put(":k", b"\x07", 60_000)
+        region.maintain(100, TIMEOUT_S)
+        assert committer.records("k") == {"k": b"\x07"}
+        assert committer.commit(has(":k", version)).verdict == "committed"
+        clock.advance(60)
+        region.maintain(100, TIMEOUT_S)
+        assert committer.commit(absent(":k")).verdict == "committed"
+
     def test_private_records_are_listed_by_prefix(
         self, committer: Committer, clock: ManualRuntime
     ) -> None:

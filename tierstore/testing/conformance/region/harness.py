@@ -21,6 +21,7 @@ class RegionHarness(Harness):
         "blocked": "another client holds the lock that writes need",
         "closing": "a handle that was closed can be told from one that was not",
         "corrupt": "a stored payload is damaged by the driver",
+        "corrupt_version": "what a stored row says of its version is damaged by the driver",
         "faults": "every I/O of the handles asks `plan` whether it goes wrong",
         "fork": "a handle may be used in a forked child",
         "open_resources": "what handles hold open is counted",
@@ -51,6 +52,10 @@ class RegionHarness(Harness):
     def corrupt(self, key: bytes) -> None:
         """Change a byte of the stored payload of `key`, by the driver."""
         raise CannotError("corrupt")
+
+    def corrupt_version(self, key: bytes) -> None:
+        """Change a byte of what the row of `key` says of its version, by the driver."""
+        raise CannotError("corrupt_version")
 
     def blocked(self) -> AbstractContextManager[None]:
         """While entered, another client holds a lock that every write has to wait for."""
