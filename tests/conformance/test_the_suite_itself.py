@@ -25,6 +25,8 @@ SUITES = {
     "peers": RegionConformance,
     "lives": RegionConformance,
     "waiting": RegionConformance,
+    "coordinators": RegionConformance,
+    "contending": RegionConformance,
     "objects": ObjectConformance,
     "edges": EdgeConformance,
     "shared": SharedConformance,

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from broken_suites import BrokenRegion
 
 from tierstore.region.lives import BATCHES, NOTHING
 from tierstore.testing import MemoryRegion
-from tierstore.testing.conformance import RegionConformance
-from tierstore.testing.conformance.models import MemoryRegionHarness
 
 
-class Broken(RegionConformance):
-    """A suite over a region in memory with one thing changed."""
-
-    region_class = MemoryRegion
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self):
-        harness = MemoryRegionHarness()
-        harness.make = lambda runtime: self.region_class(runtime, harness.inner._limits)
-        harness.inner = harness.make(harness.clock)
-        return harness
-
-
-class TestForgetsWhereFrom(Broken):
+class TestForgetsWhereFrom(BrokenRegion):
     caught_by = (
         "test_a_life_says_where_it_gets_back_what_it_lacks",
         "test_batches_that_are_gone_are_passed_over_and_listed",
@@ -39,7 +23,7 @@ class TestForgetsWhereFrom(Broken):
             return self._info
 
 
-class TestRetiresWhoShouldSendAgain(Broken):
+class TestRetiresWhoShouldSendAgain(BrokenRegion):
     caught_by = ("test_replicas_keep_their_numbers",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -49,7 +33,7 @@ class TestRetiresWhoShouldSendAgain(Broken):
             return super().reincarnate(timeout_s, regains)
 
 
-class TestWelcomesWhoWasRetired(Broken):
+class TestWelcomesWhoWasRetired(BrokenRegion):
     caught_by = ("test_replicas_keep_their_numbers",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -59,7 +43,7 @@ class TestWelcomesWhoWasRetired(Broken):
             return super().reincarnate(timeout_s, regains)
 
 
-class TestCountsTheTimeOfABackupAsSilence(Broken):
+class TestCountsTheTimeOfABackupAsSilence(BrokenRegion):
     caught_by = ("test_nobody_was_silent_while_there_was_no_region",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -71,7 +55,7 @@ class TestCountsTheTimeOfABackupAsSilence(Broken):
             return info
 
 
-class TestPassesOverFromAnywhere(Broken):
+class TestPassesOverFromAnywhere(BrokenRegion):
     caught_by = ("test_nothing_is_passed_over_but_from_what_is_there",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -81,7 +65,7 @@ class TestPassesOverFromAnywhere(Broken):
             return super().resume(replica, after, number, digest, timeout_s)
 
 
-class TestPassesOverInAnyLife(Broken):
+class TestPassesOverInAnyLife(BrokenRegion):
     caught_by = ("test_nothing_is_passed_over_in_another_life",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -94,7 +78,7 @@ class TestPassesOverInAnyLife(Broken):
                 self._info = info
 
 
-class TestListsNoLoss(Broken):
+class TestListsNoLoss(BrokenRegion):
     caught_by = (
         "test_batches_that_are_gone_are_passed_over_and_listed",
         "test_a_replica_that_the_backup_never_knew_is_entered",
@@ -108,7 +92,7 @@ class TestListsNoLoss(Broken):
                 self._aside = {name: e for name, e in self._aside.items() if e.kind != "lost"}
 
 
-class TestLeavesTheRetiredRetired(Broken):
+class TestLeavesTheRetiredRetired(BrokenRegion):
     caught_by = ("test_a_replica_that_was_retired_lives_again",)
 
     class region_class(MemoryRegion):  # noqa: N801

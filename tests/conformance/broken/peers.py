@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from broken_suites import BrokenRegion
 
 from tierstore.region import fingerprints
 from tierstore.testing import MemoryRegion
-from tierstore.testing.conformance import RegionConformance
-from tierstore.testing.conformance.models import MemoryRegionHarness
 
 
-class Broken(RegionConformance):
-    """A suite over a region in memory with one thing changed."""
-
-    region_class = MemoryRegion
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self):
-        harness = MemoryRegionHarness()
-        harness.make = lambda runtime: self.region_class(runtime, harness.inner._limits)
-        harness.inner = harness.make(harness.clock)
-        return harness
-
-
-class TestJoinsWhateverTheLinkBelieves(Broken):
+class TestJoinsWhateverTheLinkBelieves(BrokenRegion):
     caught_by = (
         "test_a_page_is_joined_once",
         "test_nothing_happens_unless_the_peer_is_as_the_link_knows_it",
@@ -40,7 +24,7 @@ class TestJoinsWhateverTheLinkBelieves(Broken):
             return super().join(replace(page, before=known), timeout_s)
 
 
-class TestStoresWhatDidNotChange(Broken):
+class TestStoresWhatDidNotChange(BrokenRegion):
     caught_by = ("test_what_changes_nothing_takes_no_place_in_the_feed",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -53,7 +37,7 @@ class TestStoresWhatDidNotChange(Broken):
             return reply
 
 
-class TestMovesThePeerBeforeItsRows(Broken):
+class TestMovesThePeerBeforeItsRows(BrokenRegion):
     caught_by = ("test_a_page_without_payloads_is_refused_whole",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -64,7 +48,7 @@ class TestMovesThePeerBeforeItsRows(Broken):
             return super().join(page, timeout_s)
 
 
-class TestKeepsBackEachTime(Broken):
+class TestKeepsBackEachTime(BrokenRegion):
     caught_by = (
         "test_a_register_ahead_of_the_clock_waits_for_it",
         "test_what_can_never_be_joined_is_kept_aside_alone",
@@ -78,7 +62,7 @@ class TestKeepsBackEachTime(Broken):
             return super().join(replace(page, rows=rows), timeout_s)
 
 
-class TestForgetsThatAPeerIsLate(Broken):
+class TestForgetsThatAPeerIsLate(BrokenRegion):
     caught_by = (
         "test_another_reader_makes_a_peer_late",
         "test_a_retired_reader_is_not_entered_again",
@@ -95,7 +79,7 @@ class TestForgetsThatAPeerIsLate(Broken):
             return False
 
 
-class TestLetsALinkSayWhoIsLate(Broken):
+class TestLetsALinkSayWhoIsLate(BrokenRegion):
     caught_by = ("test_a_link_that_forgets_that_a_peer_is_late_changes_nothing",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -103,7 +87,7 @@ class TestLetsALinkSayWhoIsLate(Broken):
             return super()._is_late(None, peer)
 
 
-class TestEntersThePeerAnew(Broken):
+class TestEntersThePeerAnew(BrokenRegion):
     caught_by = ("test_what_a_peer_was_read_stays_when_it_is_introduced",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -112,7 +96,7 @@ class TestEntersThePeerAnew(Broken):
             return super().introduce(peer, reader, timeout_s)
 
 
-class TestLeavesExpiryOutOfFingerprints(Broken):
+class TestLeavesExpiryOutOfFingerprints(BrokenRegion):
     caught_by = ("test_every_change_shows", "test_it_is_made_of_keys_and_versions")
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -126,7 +110,7 @@ class TestLeavesExpiryOutOfFingerprints(Broken):
             return told
 
 
-class TestPutsHeatIntoFingerprints(Broken):
+class TestPutsHeatIntoFingerprints(BrokenRegion):
     caught_by = ("test_what_is_no_content_does_not_show",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -136,7 +120,7 @@ class TestPutsHeatIntoFingerprints(Broken):
             return told
 
 
-class TestPagesOverlap(Broken):
+class TestPagesOverlap(BrokenRegion):
     caught_by = ("test_pages_add_up", "test_ranges_are_half_open")
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -145,7 +129,7 @@ class TestPagesOverlap(Broken):
             return super().fingerprint(start, end, limit, timeout_s)
 
 
-class TestTellsVersionsWithPayloads(Broken):
+class TestTellsVersionsWithPayloads(BrokenRegion):
     caught_by = ("test_versions_come_without_payloads",)
 
     class region_class(MemoryRegion):  # noqa: N801

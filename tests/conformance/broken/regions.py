@@ -7,28 +7,14 @@ import time
 from dataclasses import replace
 
 import pytest
+from broken_suites import BrokenRegion
 
 from tierstore.errors import UnavailableError
 from tierstore.region.batch import Poisoned
 from tierstore.region.capabilities import Capabilities
 from tierstore.region.rows import Row
 from tierstore.testing import MemoryRegion
-from tierstore.testing.conformance import RegionConformance
 from tierstore.testing.conformance.models import MemoryRegionHarness
-
-
-class Broken(RegionConformance):
-    """A suite over a region in memory with one thing changed."""
-
-    region_class = MemoryRegion
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self):
-        harness = MemoryRegionHarness()
-        harness.make = lambda runtime: self.region_class(runtime, harness.inner._limits)
-        harness.inner = harness.make(harness.clock)
-        return harness
 
 
 def folding(fold):
@@ -47,7 +33,7 @@ def folding(fold):
     return Folding
 
 
-class TestDropsTombstones(Broken):
+class TestDropsTombstones(BrokenRegion):
     caught_by = (
         "test_a_delete_leaves_a_tombstone_with_its_stamp",
         "test_a_write_older_than_a_tombstone_does_not_come_back",
@@ -60,7 +46,7 @@ class TestDropsTombstones(Broken):
             self.rows = {k: row for k, row in self.rows.items() if row.record.payload is not None}
 
 
-class TestIgnoresPredecessors(Broken):
+class TestIgnoresPredecessors(BrokenRegion):
     caught_by = (
         "test_a_wrong_predecessor_is_fenced",
         "test_a_first_batch_that_names_a_predecessor_is_fenced",
@@ -74,7 +60,7 @@ class TestIgnoresPredecessors(Broken):
             return super().apply(batch, timeout_s)
 
 
-class TestTakesEveryNumberForARepetition(Broken):
+class TestTakesEveryNumberForARepetition(BrokenRegion):
     caught_by = (
         "test_another_batch_under_an_applied_number_is_fenced",
         "test_a_batch_from_before_the_last_one_is_fenced",
@@ -89,7 +75,7 @@ class TestTakesEveryNumberForARepetition(Broken):
             return super().apply(batch, timeout_s)
 
 
-class TestAppliesARepetition(Broken):
+class TestAppliesARepetition(BrokenRegion):
     caught_by = (
         "test_a_repeated_batch_gets_the_stored_answer_and_changes_nothing",
         "test_one_batch_sent_by_several_at_once_is_applied_once",
@@ -103,7 +89,7 @@ class TestAppliesARepetition(Broken):
             return super().apply(batch, timeout_s)
 
 
-class TestFoldsCase(Broken):
+class TestFoldsCase(BrokenRegion):
     caught_by = (
         "test_two_keys_that_look_alike_are_two_keys[('a', 'A')]",
         "test_all_nasty_keys_are_there_at_once",
@@ -116,7 +102,7 @@ class TestFoldsCase(Broken):
             self.rows = folding(str.lower)()
 
 
-class TestPadsWithBlanks(Broken):
+class TestPadsWithBlanks(BrokenRegion):
     caught_by = ("test_two_keys_that_look_alike_are_two_keys[('a', 'a ')]",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -125,7 +111,7 @@ class TestPadsWithBlanks(Broken):
             self.rows = folding(lambda key: key.rstrip(" ") or " ")()
 
 
-class TestScansByPattern(Broken):
+class TestScansByPattern(BrokenRegion):
     caught_by = ("test_wildcards_are_characters",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -136,7 +122,7 @@ class TestScansByPattern(Broken):
             return page
 
 
-class TestScansInTheOrderOfUtf16(Broken):
+class TestScansInTheOrderOfUtf16(BrokenRegion):
     caught_by = ("test_a_scan_is_in_byte_order", "test_all_nasty_keys_are_there_at_once")
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -146,7 +132,7 @@ class TestScansInTheOrderOfUtf16(Broken):
             return page
 
 
-class TestScansToTheEndInclusive(Broken):
+class TestScansToTheEndInclusive(BrokenRegion):
     caught_by = ("test_a_range_is_half_open", "test_every_range_is_that_of_the_sorted_keys")
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -154,7 +140,7 @@ class TestScansToTheEndInclusive(Broken):
             return super().scan(start, None if end is None else end + "\0", *arguments)
 
 
-class TestTakesAFullPageForTheLast(Broken):
+class TestTakesAFullPageForTheLast(BrokenRegion):
     caught_by = ("test_pages_of_any_size_find_every_key_once",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -164,7 +150,7 @@ class TestTakesAFullPageForTheLast(Broken):
             return page
 
 
-class TestFeedsInTheOrderOfKeys(Broken):
+class TestFeedsInTheOrderOfKeys(BrokenRegion):
     caught_by = (
         "test_every_changed_key_shows_once_with_its_latest_version",
         "test_pages_of_any_size_tell_everything_in_order",
@@ -177,7 +163,7 @@ class TestFeedsInTheOrderOfKeys(Broken):
             return page
 
 
-class TestShowsRowsBehindCursors(Broken):
+class TestShowsRowsBehindCursors(BrokenRegion):
     """A position is drawn, and its row appears a little later: a sequence without a lock."""
 
     caught_by = ("test_nothing_appears_behind_a_cursor",)
@@ -193,7 +179,7 @@ class TestShowsRowsBehindCursors(Broken):
             return reply
 
 
-class TestForgetsGaps(Broken):
+class TestForgetsGaps(BrokenRegion):
     caught_by = (
         "test_a_cursor_below_what_was_collected_is_a_gap",
         "test_a_cursor_ahead_of_the_feed_is_a_gap",
@@ -204,7 +190,7 @@ class TestForgetsGaps(Broken):
             return replace(super().changes(*arguments), gap=False)
 
 
-class TestRepliesWithoutASnapshot(Broken):
+class TestRepliesWithoutASnapshot(BrokenRegion):
     caught_by = ("test_a_reply_contains_what_it_says_is_applied",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -218,7 +204,7 @@ class TestRepliesWithoutASnapshot(Broken):
             return replace(super().read([], *arguments), rows=rows)
 
 
-class TestReadsKeyByKey(Broken):
+class TestReadsKeyByKey(BrokenRegion):
     caught_by = ("test_a_read_never_sees_half_a_batch",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -234,7 +220,7 @@ class TestReadsKeyByKey(Broken):
             return reply
 
 
-class TestAnswersForAnotherReplica(Broken):
+class TestAnswersForAnotherReplica(BrokenRegion):
     caught_by = ("test_a_reply_says_what_of_the_asker_it_contains",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -242,7 +228,7 @@ class TestAnswersForAnotherReplica(Broken):
             return max((state.applied for state in self._replicas.values()), default=0)
 
 
-class TestLetsTheBackendExpire(Broken):
+class TestLetsTheBackendExpire(BrokenRegion):
     caught_by = ("test_an_expired_row_is_kept",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -263,7 +249,7 @@ class TestLetsTheBackendExpire(Broken):
             }
 
 
-class TestExpiresInWholeSeconds(Broken):
+class TestExpiresInWholeSeconds(BrokenRegion):
     caught_by = ("test_expiry_comes_back_to_the_millisecond",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -274,7 +260,7 @@ class TestExpiresInWholeSeconds(Broken):
             super()._store(plan)
 
 
-class TestCutsLargePayloads(Broken):
+class TestCutsLargePayloads(BrokenRegion):
     caught_by = ("test_a_payload_of_any_size_comes_back",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -284,7 +270,7 @@ class TestCutsLargePayloads(Broken):
             super()._store(plan)
 
 
-class TestStopsAtPoison(Broken):
+class TestStopsAtPoison(BrokenRegion):
     caught_by = ("test_a_poisoned_delta_is_quarantined_and_the_batch_goes_on",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -294,7 +280,7 @@ class TestStopsAtPoison(Broken):
             return super().apply(batch, timeout_s)
 
 
-class TestForgetsWhatIsHeld(Broken):
+class TestForgetsWhatIsHeld(BrokenRegion):
     caught_by = (
         "test_a_delta_from_the_future_is_held_until_its_time",
         "test_what_is_held_is_told_to_an_operator",
@@ -305,7 +291,7 @@ class TestForgetsWhatIsHeld(Broken):
             pass
 
 
-class TestCollectsAboveTheFloor(Broken):
+class TestCollectsAboveTheFloor(BrokenRegion):
     caught_by = ("test_a_dead_row_above_the_floor_stays",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -315,7 +301,7 @@ class TestCollectsAboveTheFloor(Broken):
             return super().maintain(*arguments)
 
 
-class TestMovesTakePositions(Broken):
+class TestMovesTakePositions(BrokenRegion):
     caught_by = (
         "test_moves_take_no_position",
         "test_a_move_there_and_back_changes_nothing_that_users_see",
@@ -330,7 +316,7 @@ class TestMovesTakePositions(Broken):
             return moved
 
 
-class TestSwitchesWhateverIsThere(Broken):
+class TestSwitchesWhateverIsThere(BrokenRegion):
     caught_by = ("test_a_row_that_was_written_is_not_switched",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -346,7 +332,7 @@ class TestSwitchesWhateverIsThere(Broken):
             return replace(item, stamp=record.stamp, replica=record.replica, epoch=row.epoch)
 
 
-class TestDoesNotFenceMovers(Broken):
+class TestDoesNotFenceMovers(BrokenRegion):
     caught_by = ("test_whoever_lost_the_lease_changes_nothing",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -354,7 +340,7 @@ class TestDoesNotFenceMovers(Broken):
             pass
 
 
-class TestClaimsToBeDurable(Broken):
+class TestClaimsToBeDurable(BrokenRegion):
     caught_by = (
         "test_a_restart_keeps_what_is_durable_and_nothing_else",
         "test_a_crash_keeps_every_batch_that_was_answered",
@@ -364,7 +350,7 @@ class TestClaimsToBeDurable(Broken):
         capabilities = Capabilities(ordered_scan=True)
 
 
-class TestLetsDriverErrorsThrough(Broken):
+class TestLetsDriverErrorsThrough(BrokenRegion):
     caught_by = ("test_a_region_that_does_not_answer_is_unavailable",)
 
     @pytest.fixture
@@ -382,7 +368,7 @@ class TestLetsDriverErrorsThrough(Broken):
         return harness
 
 
-class TestLeavesAbilitiesOut(Broken):
+class TestLeavesAbilitiesOut(BrokenRegion):
     """Its harness neither damages rows nor says why it cannot."""
 
     caught_by = ("test_what_the_harness_cannot_do_is_declared",)
@@ -394,7 +380,7 @@ class TestLeavesAbilitiesOut(Broken):
         return harness
 
 
-class TestTellsItsSecret(Broken):
+class TestTellsItsSecret(BrokenRegion):
     caught_by = ("test_a_secret_is_never_told",)
 
     @pytest.fixture

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from broken_suites import BrokenShared
 
 from tierstore.record import Record
 from tierstore.region.shared import Copy
 from tierstore.runtime import Runtime
-from tierstore.testing.conformance import SharedConformance
-from tierstore.testing.conformance.models import MemorySharedHarness
-from tierstore.testing.conformance.shared import ear
 from tierstore.testing.memory_lives import Placeholder
 from tierstore.testing.memory_shared import MemoryShared
-
-
-class Broken(SharedConformance):
-    """A suite over the shared edge in memory with one thing changed."""
-
-    edge_class = MemoryShared
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self, monkeypatch):
-        monkeypatch.setattr(ear, "WITHIN_S", 1.0)  # what is never said is not waited for
-        harness = MemorySharedHarness()
-        harness.inner, harness.other = (
-            self.edge_class(edge._runtime) for edge in (harness.inner, harness.other)
-        )
-        return harness
 
 
 class KeepsPlaceholders(MemoryShared):
@@ -51,7 +32,7 @@ class KeepsPlaceholders(MemoryShared):
         return call
 
 
-class TestWritesVoidNoFill(Broken):
+class TestWritesVoidNoFill(BrokenShared):
     caught_by = (
         "test_a_write_that_settled_meanwhile_voids_the_fill",
         "test_a_touch_voids_the_fill",
@@ -61,35 +42,35 @@ class TestWritesVoidNoFill(Broken):
         kept_in = "write"
 
 
-class TestShowsVoidNoFill(Broken):
+class TestShowsVoidNoFill(BrokenShared):
     caught_by = ("test_a_show_voids_the_fill",)
 
     class edge_class(KeepsPlaceholders):  # noqa: N801
         kept_in = "show"
 
 
-class TestNoticesVoidNoFill(Broken):
+class TestNoticesVoidNoFill(BrokenShared):
     caught_by = ("test_a_notice_voids_the_fill",)
 
     class edge_class(KeepsPlaceholders):  # noqa: N801
         kept_in = "notice"
 
 
-class TestWithdrawalsVoidNoFill(Broken):
+class TestWithdrawalsVoidNoFill(BrokenShared):
     caught_by = ("test_a_withdrawal_voids_the_fill",)
 
     class edge_class(KeepsPlaceholders):  # noqa: N801
         kept_in = "withdraw"
 
 
-class TestClearingVoidsNoFill(Broken):
+class TestClearingVoidsNoFill(BrokenShared):
     caught_by = ("test_clearing_voids_every_fill",)
 
     class edge_class(KeepsPlaceholders):  # noqa: N801
         kept_in = "clear_clean"
 
 
-class TestTakesAnyToken(Broken):
+class TestTakesAnyToken(BrokenShared):
     caught_by = (
         "test_a_fill_of_another_token_is_not_stored",
         "test_the_latest_of_two_tokens_holds_the_key",
@@ -101,7 +82,7 @@ class TestTakesAnyToken(Broken):
             return key in self.placeholders
 
 
-class TestNeedsNoPlaceholder(Broken):
+class TestNeedsNoPlaceholder(BrokenShared):
     caught_by = (
         "test_a_fill_without_a_placeholder_is_not_stored",
         "test_a_placeholder_serves_one_fill",
@@ -113,7 +94,7 @@ class TestNeedsNoPlaceholder(Broken):
             return True
 
 
-class TestLeavesAPlaceholderToTheFirst(Broken):
+class TestLeavesAPlaceholderToTheFirst(BrokenShared):
     caught_by = ("test_the_latest_of_two_tokens_holds_the_key",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -121,7 +102,7 @@ class TestLeavesAPlaceholderToTheFirst(Broken):
             return super().lease([k for k in keys if k not in self.placeholders], token, timeout_s)
 
 
-class TestKeepsPlaceholdersForEver(Broken):
+class TestKeepsPlaceholdersForEver(BrokenShared):
     caught_by = ("test_a_placeholder_goes_by_itself",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -132,7 +113,7 @@ class TestKeepsPlaceholdersForEver(Broken):
             return now_ms
 
 
-class TestKeepsCleanCopiesForEver(Broken):
+class TestKeepsCleanCopiesForEver(BrokenShared):
     caught_by = (
         "test_a_clean_copy_goes_by_itself",
         "test_what_is_shown_goes_by_itself",
@@ -144,7 +125,7 @@ class TestKeepsCleanCopiesForEver(Broken):
             return key in self.copies
 
 
-class TestTheLastFillWins(Broken):
+class TestTheLastFillWins(BrokenShared):
     caught_by = (
         "test_an_older_fill_never_replaces_a_newer_copy",
         "test_an_older_fill_leaves_a_dirty_copy",
@@ -158,7 +139,7 @@ class TestTheLastFillWins(Broken):
             return super()._place(key, record, fetched_ms, ttl_ms)
 
 
-class TestComparesStampsAsFloats(Broken):
+class TestComparesStampsAsFloats(BrokenShared):
     caught_by = (
         "test_a_newer_fill_replaces_an_older_copy",
         "test_a_newer_row_replaces_the_copy",
@@ -173,7 +154,7 @@ class TestComparesStampsAsFloats(Broken):
             return super()._place(key, record, fetched_ms, ttl_ms)
 
 
-class TestAFillCleans(Broken):
+class TestAFillCleans(BrokenShared):
     caught_by = (
         "test_a_dirty_copy_that_is_confirmed_stays_dirty",
         "test_a_dirty_copy_that_is_confirmed_does_not_go_by_itself",
@@ -187,7 +168,7 @@ class TestAFillCleans(Broken):
             return super()._place(key, record, fetched_ms, ttl_ms)
 
 
-class TestConfirmsBackwards(Broken):
+class TestConfirmsBackwards(BrokenShared):
     caught_by = ("test_a_copy_is_never_confirmed_backwards",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -198,7 +179,7 @@ class TestConfirmsBackwards(Broken):
             return is_shown
 
 
-class TestChecksThenFills(Broken):
+class TestChecksThenFills(BrokenShared):
     """In two steps, between which a write is lost from sight."""
 
     caught_by = ("test_a_write_beside_a_fill_is_never_hidden",)
@@ -211,7 +192,7 @@ class TestChecksThenFills(Broken):
             return set(held)
 
 
-class TestWithdrawsWhatIsDirty(Broken):
+class TestWithdrawsWhatIsDirty(BrokenShared):
     caught_by = (
         "test_a_dirty_copy_survives_a_withdrawal",
         "test_a_touched_copy_survives_a_withdrawal",
@@ -224,7 +205,7 @@ class TestWithdrawsWhatIsDirty(Broken):
                 self._drop(key)
 
 
-class TestClearsWhatIsDirty(Broken):
+class TestClearsWhatIsDirty(BrokenShared):
     caught_by = ("test_dirty_copies_survive_clearing",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -233,7 +214,7 @@ class TestClearsWhatIsDirty(Broken):
                 self._drop(key)
 
 
-class TestShowsWhatIsNotHere(Broken):
+class TestShowsWhatIsNotHere(BrokenShared):
     caught_by = ("test_nothing_new_comes", "test_a_show_voids_the_fill")
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -242,7 +223,7 @@ class TestShowsWhatIsNotHere(Broken):
             return super().show(records, fetched_ms, ttl_ms, timeout_s)
 
 
-class TestNamesEveryKeyThatChanged(Broken):
+class TestNamesEveryKeyThatChanged(BrokenShared):
     caught_by = (
         "test_a_copy_that_is_as_new_is_not_named",
         "test_each_key_is_compared_with_its_own_version",
@@ -254,7 +235,7 @@ class TestNamesEveryKeyThatChanged(Broken):
             return set(changes)
 
 
-class TestLeavesHeldBackCopiesDirty(Broken):
+class TestLeavesHeldBackCopiesDirty(BrokenShared):
     caught_by = ("test_a_dirty_copy_of_that_very_version_becomes_clean",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -266,7 +247,7 @@ class TestLeavesHeldBackCopiesDirty(Broken):
             return older
 
 
-class TestSharesItsCopies(Broken):
+class TestSharesItsCopies(BrokenShared):
     caught_by = (
         "test_copies_of_another_edge_are_not_read",
         "test_copies_of_another_edge_are_not_dropped",
@@ -278,7 +259,7 @@ class TestSharesItsCopies(Broken):
             self.copies = every
 
 
-class TestTrimsKeys(Broken):
+class TestTrimsKeys(BrokenShared):
     caught_by = ("test_keys_that_look_alike_are_apart",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -289,7 +270,7 @@ class TestTrimsKeys(Broken):
             return reply
 
 
-class TestReadsFiveHundredKeys(Broken):
+class TestReadsFiveHundredKeys(BrokenShared):
     caught_by = ("test_a_thousand_keys_are_read_at_once",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -304,7 +285,7 @@ class Fills(MemoryShared):
         return super()._place(key, self.spoiled(record), fetched_ms, ttl_ms)
 
 
-class TestLosesMetadata(Broken):
+class TestLosesMetadata(BrokenShared):
     caught_by = ("test_metadata_survives",)
 
     class edge_class(Fills):  # noqa: N801
@@ -314,7 +295,7 @@ class TestLosesMetadata(Broken):
             )
 
 
-class TestLosesTouches(Broken):
+class TestLosesTouches(BrokenShared):
     caught_by = ("test_lifetimes_survive", "test_the_largest_numbers_survive")
 
     class edge_class(Fills):  # noqa: N801
@@ -322,7 +303,7 @@ class TestLosesTouches(Broken):
             return Record(record.stamp, record.replica, record.payload, record.expires_at_ms)
 
 
-class TestTakesATombstoneForNothing(Broken):
+class TestTakesATombstoneForNothing(BrokenShared):
     caught_by = ("test_a_tombstone_is_a_copy", "test_a_tombstone_counts_as_a_copy")
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -330,7 +311,7 @@ class TestTakesATombstoneForNothing(Broken):
             return super()._has(key) and self.copies[key].record.payload is not None
 
 
-class TestDropsExpiredRecords(Broken):
+class TestDropsExpiredRecords(BrokenShared):
     caught_by = ("test_an_expired_record_is_still_a_copy",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -341,7 +322,7 @@ class TestDropsExpiredRecords(Broken):
             )
 
 
-class TestCallsItselfDurable(Broken):
+class TestCallsItselfDurable(BrokenShared):
     caught_by = ("test_a_server_that_evicts_is_not_durable",)
 
     class edge_class(MemoryShared):  # noqa: N801

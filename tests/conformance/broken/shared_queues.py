@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from broken_suites import BrokenShared
 
 from tierstore.runtime import Runtime
-from tierstore.testing.conformance import SharedConformance
-from tierstore.testing.conformance.models import MemorySharedHarness
-from tierstore.testing.conformance.shared import ear
 from tierstore.testing.memory_lives import Life
 from tierstore.testing.memory_shared import MemoryShared
 
 
-class Broken(SharedConformance):
-    """A suite over the shared edge in memory with one thing changed."""
-
-    edge_class = MemoryShared
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self, monkeypatch):
-        monkeypatch.setattr(ear, "WITHIN_S", 1.0)  # what is never said is not waited for
-        harness = MemorySharedHarness()
-        harness.inner, harness.other = (
-            self.edge_class(edge._runtime) for edge in (harness.inner, harness.other)
-        )
-        return harness
-
-
-class TestGivesNumbersAgain(Broken):
+class TestGivesNumbersAgain(BrokenShared):
     caught_by = (
         "test_a_number_is_never_given_again",
         "test_a_batch_that_was_settled_late_brings_nothing_back",
@@ -42,7 +23,7 @@ class TestGivesNumbersAgain(Broken):
             super()._write(life, delta)
 
 
-class TestNumbersGoOnInANewLife(Broken):
+class TestNumbersGoOnInANewLife(BrokenShared):
     caught_by = (
         "test_a_new_life_numbers_from_one_and_old_identities_keep_theirs",
         "test_a_lost_number_is_not_given_to_another_write",
@@ -56,7 +37,7 @@ class TestNumbersGoOnInANewLife(Broken):
             return bound
 
 
-class TestStaysBoundForEver(Broken):
+class TestStaysBoundForEver(BrokenShared):
     caught_by = (
         "test_a_tag_is_unbound_after_a_restart",
         "test_a_loss_is_the_end_of_a_life",
@@ -70,7 +51,7 @@ class TestStaysBoundForEver(Broken):
                     life.run = self.run
 
 
-class TestTakesWritesOfAPastLife(Broken):
+class TestTakesWritesOfAPastLife(BrokenShared):
     caught_by = ("test_nobody_writes_under_a_past_life",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -78,7 +59,7 @@ class TestTakesWritesOfAPastLife(Broken):
             return super().write(deltas, self.run, bytes_max, timeout_s)
 
 
-class TestLivesOnAfterARestart(Broken):
+class TestLivesOnAfterARestart(BrokenShared):
     caught_by = (
         "test_a_life_is_another_after_a_restart",
         "test_a_handle_that_stays_open_notices_a_restart",
@@ -90,7 +71,7 @@ class TestLivesOnAfterARestart(Broken):
             self.run = "run-1"
 
 
-class TestForgetsOldIdentities(Broken):
+class TestForgetsOldIdentities(BrokenShared):
     caught_by = (
         "test_a_new_life_numbers_from_one_and_old_identities_keep_theirs",
         "test_what_remains_settles_under_its_own_numbers",
@@ -103,7 +84,7 @@ class TestForgetsOldIdentities(Broken):
             return bound
 
 
-class TestForgetsWhatItAcknowledged(Broken):
+class TestForgetsWhatItAcknowledged(BrokenShared):
     caught_by = (
         "test_what_was_acknowledged_survives_a_restart",
         "test_a_durable_standing_survives_a_restart",
@@ -116,7 +97,7 @@ class TestForgetsWhatItAcknowledged(Broken):
             self.run = f"{run}1"
 
 
-class TestBindsEverybody(Broken):
+class TestBindsEverybody(BrokenShared):
     caught_by = (
         "test_of_two_that_bind_both_get_one_identity",
         "test_binding_again_keeps_what_is_known",
@@ -129,7 +110,7 @@ class TestBindsEverybody(Broken):
             return replica
 
 
-class TestIntroducesNobody(Broken):
+class TestIntroducesNobody(BrokenShared):
     caught_by = ("test_an_introduced_identity_is_new_no_longer",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -137,7 +118,7 @@ class TestIntroducesNobody(Broken):
             pass
 
 
-class TestDismissesLaterWritesToo(Broken):
+class TestDismissesLaterWritesToo(BrokenShared):
     caught_by = ("test_dismissing_an_old_identity_spares_what_is_written_since",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -148,7 +129,7 @@ class TestDismissesLaterWritesToo(Broken):
             super().dismiss(tag, replica, timeout_s)
 
 
-class TestLeavesWhatItDismissed(Broken):
+class TestLeavesWhatItDismissed(BrokenShared):
     caught_by = (
         "test_a_copy_that_only_a_dismissed_entry_made_goes",
         "test_a_copy_that_is_dismissed_is_heard",
@@ -159,7 +140,7 @@ class TestLeavesWhatItDismissed(Broken):
             self.lives[tag] = [life for life in self.lives[tag] if life.replica != replica]
 
 
-class TestQueuesInTheOrderOfDigits(Broken):
+class TestQueuesInTheOrderOfDigits(BrokenShared):
     caught_by = ("test_entries_come_in_the_order_of_their_numbers",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -168,7 +149,7 @@ class TestQueuesInTheOrderOfDigits(Broken):
             return sorted(found, key=lambda entry: str(entry.number))[:limit]
 
 
-class TestTakesWhatItShows(Broken):
+class TestTakesWhatItShows(BrokenShared):
     caught_by = ("test_looking_takes_nothing_away",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -179,7 +160,7 @@ class TestTakesWhatItShows(Broken):
             return found
 
 
-class TestForgetsAllEntries(Broken):
+class TestForgetsAllEntries(BrokenShared):
     caught_by = (
         "test_settled_entries_are_forgotten",
         "test_a_copy_that_shows_a_later_entry_stays_dirty",
@@ -200,7 +181,7 @@ class Settles(MemoryShared):
         super().settle(tag, replica, number, changed, *rest)
 
 
-class TestKeepsWhatTheRegionHasNot(Broken):
+class TestKeepsWhatTheRegionHasNot(BrokenShared):
     caught_by = (
         "test_a_copy_that_is_not_kept_is_dropped",
         "test_a_copy_that_is_dropped_when_it_settles_is_heard",
@@ -210,14 +191,14 @@ class TestKeepsWhatTheRegionHasNot(Broken):
         change = (("keep", True),)
 
 
-class TestDropsWhatTheRegionHas(Broken):
+class TestDropsWhatTheRegionHas(BrokenShared):
     caught_by = ("test_a_kept_copy_becomes_clean",)
 
     class edge_class(Settles):  # noqa: N801
         change = (("keep", False),)
 
 
-class TestSettlesLaterWritesToo(Broken):
+class TestSettlesLaterWritesToo(BrokenShared):
     caught_by = (
         "test_a_copy_that_shows_a_later_entry_stays_dirty",
         "test_settling_again_changes_nothing",
@@ -227,7 +208,7 @@ class TestSettlesLaterWritesToo(Broken):
         change = (("number", 1 << 60),)
 
 
-class TestMixesNumbersOfIdentities(Broken):
+class TestMixesNumbersOfIdentities(BrokenShared):
     caught_by = (
         "test_a_number_of_another_identity_settles_no_copy",
         "test_a_touch_in_a_new_life_settles_under_its_own_number",
@@ -240,7 +221,7 @@ class TestMixesNumbersOfIdentities(Broken):
             super().settle(tag, replica, number, settled, *rest)
 
 
-class TestEverybodyLeads(Broken):
+class TestEverybodyLeads(BrokenShared):
     caught_by = ("test_one_worker_leads", "test_holders_are_told_apart_to_the_last_bit")
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -248,7 +229,7 @@ class TestEverybodyLeads(Broken):
             return True
 
 
-class TestLeadsForEver(Broken):
+class TestLeadsForEver(BrokenShared):
     caught_by = (
         "test_a_lease_is_taken_over_after_its_end",
         "test_a_lease_that_is_given_up_is_free",
@@ -259,7 +240,7 @@ class TestLeadsForEver(Broken):
             return super().lead(work, holder, 1 << 40, timeout_s)
 
 
-class TestAnybodyGivesUp(Broken):
+class TestAnybodyGivesUp(BrokenShared):
     caught_by = ("test_nobody_gives_up_what_another_has",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -269,7 +250,7 @@ class TestAnybodyGivesUp(Broken):
             return super().lead(work, holder, ttl_ms, timeout_s)
 
 
-class TestLeadsAllKindsOfWork(Broken):
+class TestLeadsAllKindsOfWork(BrokenShared):
     caught_by = ("test_kinds_of_work_are_led_apart",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -277,7 +258,7 @@ class TestLeadsAllKindsOfWork(Broken):
             return super().lead("work", holder, ttl_ms, timeout_s)
 
 
-class TestAdvancesBlindly(Broken):
+class TestAdvancesBlindly(BrokenShared):
     caught_by = (
         "test_who_comes_from_another_cursor_advances_nothing",
         "test_the_first_standing_comes_from_cursor_0",
@@ -289,7 +270,7 @@ class TestAdvancesBlindly(Broken):
             return super().advance(standing, self._standing.cursor, timeout_s)
 
 
-class TestAdvancesOnlyUpwards(Broken):
+class TestAdvancesOnlyUpwards(BrokenShared):
     caught_by = ("test_another_region_may_begin_at_a_lower_cursor",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -299,7 +280,7 @@ class TestAdvancesOnlyUpwards(Broken):
             return super().advance(standing, was_cursor, timeout_s)
 
 
-class TestSpeaksBeforeItIsReady(Broken):
+class TestSpeaksBeforeItIsReady(BrokenShared):
     caught_by = ("test_a_listener_is_ready_before_the_first_word",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -308,7 +289,7 @@ class TestSpeaksBeforeItIsReady(Broken):
             super().listen(on_ready, on_gone, wait_s, is_stopped)
 
 
-class TestKeepsFillsToItself(Broken):
+class TestKeepsFillsToItself(BrokenShared):
     caught_by = (
         "test_a_fill_that_replaces_is_heard",
         "test_a_row_that_is_shown_is_heard",
@@ -321,7 +302,7 @@ class TestKeepsFillsToItself(Broken):
             return is_shown
 
 
-class TestKeepsWhatGoesToItself(Broken):
+class TestKeepsWhatGoesToItself(BrokenShared):
     caught_by = (
         "test_a_withdrawal_is_heard",
         "test_clearing_is_heard",
@@ -335,7 +316,7 @@ class TestKeepsWhatGoesToItself(Broken):
             self.untold.pop()
 
 
-class TestIsSilentWhenAway(Broken):
+class TestIsSilentWhenAway(BrokenShared):
     caught_by = ("test_who_cannot_be_heard_is_unavailable",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -346,7 +327,7 @@ class TestIsSilentWhenAway(Broken):
                 self._runtime.sleep(wait_s)
 
 
-class TestDoesNotReturn(Broken):
+class TestDoesNotReturn(BrokenShared):
     caught_by = ("test_a_stopped_listener_returns",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -355,7 +336,7 @@ class TestDoesNotReturn(Broken):
             self._runtime.sleep(5)
 
 
-class TestHearsOtherEdges(Broken):
+class TestHearsOtherEdges(BrokenShared):
     caught_by = ("test_nothing_is_heard_of_another_edge",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -364,7 +345,7 @@ class TestHearsOtherEdges(Broken):
             self._listeners = everybody
 
 
-class TestLooksThenLeads(Broken):
+class TestLooksThenLeads(BrokenShared):
     """In two steps, between which another takes the lease."""
 
     caught_by = ("test_of_several_that_would_lead_one_does",)

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from broken_suites import BrokenShared
 
 from tierstore.region.batch import CHANGE
 from tierstore.region.shared import tag_of
-from tierstore.testing.conformance import SharedConformance
-from tierstore.testing.conformance.models import MemorySharedHarness
 from tierstore.testing.memory_shared import MemoryShared
 
 
-class Broken(SharedConformance):
-    """A suite over the shared edge in memory with one thing changed."""
-
-    edge_class = MemoryShared
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self):
-        harness = MemorySharedHarness()
-        harness.inner, harness.other = (
-            self.edge_class(edge._runtime) for edge in (harness.inner, harness.other)
-        )
-        return harness
-
-
-class TestJoinsWhereItWaits(Broken):
+class TestJoinsWhereItWaits(BrokenShared):
     """The last change of a key takes the place of the one before, which may be sent already."""
 
     caught_by = (
@@ -44,7 +27,7 @@ class TestJoinsWhereItWaits(Broken):
             super()._write(life, delta)
 
 
-class TestTakesEqualChangesForRepeated(Broken):
+class TestTakesEqualChangesForRepeated(BrokenShared):
     caught_by = ("test_equal_changes_all_count",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -53,7 +36,7 @@ class TestTakesEqualChangesForRepeated(Broken):
             return super()._was_written(delta) or any(one.delta == delta for one in waiting)
 
 
-class TestVoidsFillsByChanges(Broken):
+class TestVoidsFillsByChanges(BrokenShared):
     caught_by = ("test_a_change_leaves_the_placeholder",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -62,7 +45,7 @@ class TestVoidsFillsByChanges(Broken):
             self.placeholders.pop(delta.key, None)
 
 
-class TestKeepsFillsWhenSettled(Broken):
+class TestKeepsFillsWhenSettled(BrokenShared):
     """A row from before the batch would lack what is forgotten."""
 
     caught_by = ("test_settling_voids_a_fill",)
@@ -74,7 +57,7 @@ class TestKeepsFillsWhenSettled(Broken):
             self.placeholders.update({k: p for k, p in kept.items() if p is not None})
 
 
-class TestKeepsRowsWhenSettled(Broken):
+class TestKeepsRowsWhenSettled(BrokenShared):
     caught_by = ("test_settling_forgets_what_waited_and_the_row",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -83,7 +66,7 @@ class TestKeepsRowsWhenSettled(Broken):
             super().settle(tag, replica, number, others, *rest)
 
 
-class TestDropsAllRowsOfATag(Broken):
+class TestDropsAllRowsOfATag(BrokenShared):
     caught_by = ("test_settling_one_key_leaves_others",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -93,7 +76,7 @@ class TestDropsAllRowsOfATag(Broken):
                 self._drop(key)
 
 
-class TestForgetsByNumberAlone(Broken):
+class TestForgetsByNumberAlone(BrokenShared):
     caught_by = ("test_settling_a_later_life_leaves_an_earlier_one",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -102,7 +85,7 @@ class TestForgetsByNumberAlone(Broken):
                 super().settle(tag, life.replica, number, settled, *rest)
 
 
-class TestFillsUnderAnyIdentity(Broken):
+class TestFillsUnderAnyIdentity(BrokenShared):
     caught_by = ("test_nothing_is_stored_under_another_identity",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -119,7 +102,7 @@ class Anyone(int):
     __hash__ = int.__hash__
 
 
-class TestFillsBesideEarlierLives(Broken):
+class TestFillsBesideEarlierLives(BrokenShared):
     caught_by = ("test_nothing_is_stored_while_something_of_an_earlier_life_waits",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -131,7 +114,7 @@ class TestFillsBesideEarlierLives(Broken):
                 self._waiting = waiting
 
 
-class TestFillsWithoutAPlaceholder(Broken):
+class TestFillsWithoutAPlaceholder(BrokenShared):
     caught_by = ("test_without_a_placeholder_nothing_is_stored",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -139,7 +122,7 @@ class TestFillsWithoutAPlaceholder(Broken):
             return super()._is_held_by(key, token) or key not in self.copies
 
 
-class TestReplacesNewerRows(Broken):
+class TestReplacesNewerRows(BrokenShared):
     caught_by = ("test_an_older_row_replaces_none",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -147,7 +130,7 @@ class TestReplacesNewerRows(Broken):
             return True
 
 
-class TestNeverReplacesAnIdentity(Broken):
+class TestNeverReplacesAnIdentity(BrokenShared):
     caught_by = ("test_an_identity_can_be_replaced_within_a_life",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -155,7 +138,7 @@ class TestNeverReplacesAnIdentity(Broken):
             return super().bind(tag, run, replica, timeout_s)
 
 
-class TestReplacesAnIdentityEachTime(Broken):
+class TestReplacesAnIdentityEachTime(BrokenShared):
     caught_by = ("test_an_identity_can_be_replaced_within_a_life",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -164,7 +147,7 @@ class TestReplacesAnIdentityEachTime(Broken):
             return super().bind(tag, run, replica, timeout_s, instead_of)
 
 
-class TestTakesAnotherOrigin(Broken):
+class TestTakesAnotherOrigin(BrokenShared):
     caught_by = ("test_the_origin_stays",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -174,7 +157,7 @@ class TestTakesAnotherOrigin(Broken):
             return bound
 
 
-class TestForgetsWhoNumbered(Broken):
+class TestForgetsWhoNumbered(BrokenShared):
     caught_by = ("test_the_writer_is_told_its_identity",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -182,7 +165,7 @@ class TestForgetsWhoNumbered(Broken):
             return replace(super().write(*arguments), replica=0)
 
 
-class TestExpelsWhatIsUnderstood(Broken):
+class TestExpelsWhatIsUnderstood(BrokenShared):
     caught_by = ("test_what_is_understood_is_not_expelled",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -191,7 +174,7 @@ class TestExpelsWhatIsUnderstood(Broken):
             return super().expel(tag, replica, number, timeout_s)
 
 
-class TestExpelsAnyEntry(Broken):
+class TestExpelsAnyEntry(BrokenShared):
     caught_by = ("test_only_the_first_entry_is_expelled",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -203,7 +186,7 @@ class TestExpelsAnyEntry(Broken):
             return None
 
 
-class TestLeavesWhatShowsAnExpelledEntry(Broken):
+class TestLeavesWhatShowsAnExpelledEntry(BrokenShared):
     caught_by = ("test_an_expelled_entry_is_gone_and_what_shows_it",)
 
     class edge_class(MemoryShared):  # noqa: N801

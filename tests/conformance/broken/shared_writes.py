@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from broken_suites import BrokenShared
 
 from tierstore.region.batch import PUT, TOUCH
 from tierstore.region.shared import Copy, WriteReply
-from tierstore.testing.conformance import SharedConformance
-from tierstore.testing.conformance.models import MemorySharedHarness
-from tierstore.testing.conformance.shared import ear
 from tierstore.testing.memory_shared import MemoryShared
 
 
-class Broken(SharedConformance):
-    """A suite over the shared edge in memory with one thing changed."""
-
-    edge_class = MemoryShared
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self, monkeypatch):
-        monkeypatch.setattr(ear, "WITHIN_S", 1.0)  # what is never said is not waited for
-        harness = MemorySharedHarness()
-        harness.inner, harness.other = (
-            self.edge_class(edge._runtime) for edge in (harness.inner, harness.other)
-        )
-        return harness
-
-
-class TestAWrittenCopyGoesByItself(Broken):
+class TestAWrittenCopyGoesByItself(BrokenShared):
     caught_by = ("test_a_write_does_not_go_by_itself",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -41,7 +22,7 @@ class TestAWrittenCopyGoesByItself(Broken):
             return reply
 
 
-class TestWritesKeyByKey(Broken):
+class TestWritesKeyByKey(BrokenShared):
     caught_by = (
         "test_of_a_write_that_is_behind_no_key_is_written",
         "test_full_takes_nothing",
@@ -58,7 +39,7 @@ class TestWritesKeyByKey(Broken):
             return bad[0] if bad else replace(replies[-1], numbers=(first, replies[-1].numbers[1]))
 
 
-class TestIsNeverBehind(Broken):
+class TestIsNeverBehind(BrokenShared):
     caught_by = (
         "test_a_write_with_a_newer_copy_is_behind",
         "test_a_tie_of_stamps_is_broken_by_the_replica",
@@ -71,7 +52,7 @@ class TestIsNeverBehind(Broken):
             return 0
 
 
-class TestTellsAnyStampThatItMet(Broken):
+class TestTellsAnyStampThatItMet(BrokenShared):
     caught_by = ("test_behind_tells_the_highest_stamp_met",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -82,7 +63,7 @@ class TestTellsAnyStampThatItMet(Broken):
             return reply
 
 
-class TestQueuesARepetitionAgain(Broken):
+class TestQueuesARepetitionAgain(BrokenShared):
     caught_by = (
         "test_a_repeated_write_counts_as_written_and_is_queued_once",
         "test_a_repeated_write_that_settled_is_not_queued_again",
@@ -95,7 +76,7 @@ class TestQueuesARepetitionAgain(Broken):
             return False
 
 
-class TestAnswersARepetitionWithBehind(Broken):
+class TestAnswersARepetitionWithBehind(BrokenShared):
     caught_by = (
         "test_a_repeated_write_counts_as_written_and_is_queued_once",
         "test_a_repeated_write_is_recognised_across_a_restart",
@@ -109,7 +90,7 @@ class TestAnswersARepetitionWithBehind(Broken):
             return delta.record.stamp if super()._was_written(delta) else super()._met(delta)
 
 
-class TestTakesAStampForAVersion(Broken):
+class TestTakesAStampForAVersion(BrokenShared):
     caught_by = ("test_the_same_stamp_of_another_replica_is_another_write",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -118,7 +99,7 @@ class TestTakesAStampForAVersion(Broken):
             return copy is not None and copy.record.stamp == delta.record.stamp
 
 
-class TestATouchMakesACopy(Broken):
+class TestATouchMakesACopy(BrokenShared):
     caught_by = ("test_a_touch_without_a_copy_is_only_queued",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -127,7 +108,7 @@ class TestATouchMakesACopy(Broken):
             self.copies.setdefault(delta.key, Copy(delta.record, life.last))
 
 
-class TestATouchOverwrites(Broken):
+class TestATouchOverwrites(BrokenShared):
     caught_by = (
         "test_a_touch_moves_the_lifetime_of_the_copy",
         "test_a_touch_of_what_was_written_here_keeps_it_dirty",
@@ -140,7 +121,7 @@ class TestATouchOverwrites(Broken):
                 self.copies[delta.key].record = delta.record
 
 
-class TestQueuesTheStateForATouch(Broken):
+class TestQueuesTheStateForATouch(BrokenShared):
     caught_by = ("test_the_entry_of_a_touch_is_a_touch",)
 
     class edge_class(MemoryShared):  # noqa: N801
@@ -151,7 +132,7 @@ class TestQueuesTheStateForATouch(Broken):
                 life.queue[life.last] = put
 
 
-class TestHasNoBound(Broken):
+class TestHasNoBound(BrokenShared):
     caught_by = (
         "test_full_takes_nothing",
         "test_full_tells_what_waits_and_keeps_it",
@@ -162,7 +143,7 @@ class TestHasNoBound(Broken):
             return super().write(deltas, run, 1 << 60, timeout_s)
 
 
-class TestForgetsToMakeRoom(Broken):
+class TestForgetsToMakeRoom(BrokenShared):
     caught_by = (
         "test_there_is_room_again_when_entries_settle",
         "test_a_dismissed_tag_has_room_again",

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from broken_suites import BrokenRegion
 
 from tierstore.record import SET
 from tierstore.region.waiting import base_of, encode_base
 from tierstore.testing import MemoryRegion
-from tierstore.testing.conformance import RegionConformance
-from tierstore.testing.conformance.models import MemoryRegionHarness
-
-
-class Broken(RegionConformance):
-    """A suite over a region in memory with one thing changed."""
-
-    region_class = MemoryRegion
-    caught_by: tuple[str, ...] = ()
-
-    @pytest.fixture
-    def harness(self):
-        harness = MemoryRegionHarness()
-        harness.make = lambda runtime: self.region_class(runtime, harness.inner._limits)
-        harness.inner = harness.make(harness.clock)
-        return harness
 
 
 def rewait(row, change):
@@ -47,7 +31,7 @@ class Storing(MemoryRegion):
             self.rows[key] = rewait(self.rows[key], self.change)
 
 
-class TestKeepsTheLastChangeOnly(Broken):
+class TestKeepsTheLastChangeOnly(BrokenRegion):
     caught_by = (
         "test_what_waits_is_kept_with_all_that_it_depends_on",
         "test_no_dot_is_given_twice",
@@ -60,7 +44,7 @@ class TestKeepsTheLastChangeOnly(Broken):
             return waiting[-1:]
 
 
-class TestForgetsWhoseChangeItIs(Broken):
+class TestForgetsWhoseChangeItIs(BrokenRegion):
     caught_by = ("test_what_waits_is_kept_with_all_that_it_depends_on",)
 
     class region_class(Storing):  # noqa: N801
@@ -68,7 +52,7 @@ class TestForgetsWhoseChangeItIs(Broken):
             return [replace(each, origin=0) for each in waiting]
 
 
-class TestAppliesAllUnderItsLastName(Broken):
+class TestAppliesAllUnderItsLastName(BrokenRegion):
     caught_by = ("test_another_life_of_the_region_gives_dots_of_its_own",)
 
     class region_class(Storing):  # noqa: N801
@@ -76,7 +60,7 @@ class TestAppliesAllUnderItsLastName(Broken):
             return [replace(each, actor=each.actor and self._info.actor) for each in waiting]
 
 
-class TestSwitchesWhateverCameMeanwhile(Broken):
+class TestSwitchesWhateverCameMeanwhile(BrokenRegion):
     caught_by = (
         "test_a_switch_never_loses_what_came_meanwhile[change]",
         "test_a_switch_never_loses_what_came_meanwhile[state]",
@@ -93,7 +77,7 @@ class TestSwitchesWhateverCameMeanwhile(Broken):
             return super().switch(epoch, made, now, timeout_s)
 
 
-class TestTellsReadersOfTheObjectAlone(Broken):
+class TestTellsReadersOfTheObjectAlone(BrokenRegion):
     caught_by = ("test_reads_and_scans_bring_what_waits",)
 
     class region_class(MemoryRegion):  # noqa: N801
@@ -103,7 +87,7 @@ class TestTellsReadersOfTheObjectAlone(Broken):
             return page
 
 
-class TestDropsWhatWaitedInVain(Broken):
+class TestDropsWhatWaitedInVain(BrokenRegion):
     caught_by = ("test_what_waited_in_vain_is_kept_aside_when_the_key_comes_home",)
 
     class region_class(MemoryRegion):  # noqa: N801

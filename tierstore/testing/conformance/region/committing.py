@@ -105,6 +105,22 @@ class Committing(CommitBench):
         assert committer.commit(has(":c", reply.version), delete(":c")).verdict == "committed"
         assert committer.records("c") == {}
 
+    def test_a_write_under_a_lease_that_another_has_is_refused(
+        self, committer: Committer, clock: ManualRuntime
+    ) -> None:
+        """Who holds a private record writes as long as it is the same, live and there."""
+        mine = committer.put(":lease", b"\x01", 1000)
+        assert committer.commit(has(":lease", mine), put("k", b"\x01")).verdict == "committed"
+        clock.advance(1.0)
+        late = committer.commit(has(":lease", mine), put("k", b"\x02"))
+        assert (late.verdict, late.conflicts) == ("conflict", {cell(":lease"): None})
+        theirs = committer.put(":lease", b"\x02", 1000)
+        fenced = committer.commit(has(":lease", mine), put("k", b"\x02"))
+        assert (fenced.verdict, fenced.conflicts) == ("conflict", {cell(":lease"): theirs})
+        committer.commit(has(":lease", theirs), delete(":lease"))
+        gone = committer.commit(has(":lease", theirs), put("k", b"\x02"))
+        assert (gone.verdict, committer.payload("k")) == ("conflict", b"\x01")
+
     def test_spaces_are_apart(self, committer: Committer, sender: Sender) -> None:
         """A private record is no key: it is not read, not scanned, not told of."""
         committer.commit(put("k", b"\x01"), put(":k", b"\x02", 1000), put(":l", b"\x03"))
