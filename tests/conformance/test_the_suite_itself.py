@@ -27,6 +27,7 @@ SUITES = {
     "waiting": RegionConformance,
     "coordinators": RegionConformance,
     "contending": RegionConformance,
+    "compacting": RegionConformance,
     "objects": ObjectConformance,
     "edges": EdgeConformance,
     "shared": SharedConformance,
