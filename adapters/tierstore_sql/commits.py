@@ -96,30 +96,29 @@ class Commits:
             reply = settle_operation(found, operation_id, ledger.incarnation, now_ms)
             if reply.verdict == "abandoned" and found is None:
                 keep_operation(ledger, operation_id, b"", ABANDONED)
-            return reply
+            return timed(reply, ledger)
 
         return self._session.write(work, timeout_s, alone=False)
 
     def _commit(self, commit: Commit, connection: Connection) -> CommitReply:
         ledger, number, found = self._open_commit(connection, commit.operation_id)
-        incarnation, now_ms = ledger.incarnation, ledger.time_ms
+        incarnation, now_ms = ledger.incarnation, ledger.now_ms
         if commit.operation_id:
-            answer = judge(found, commit, incarnation, now_ms)
+            answer = judge(found, commit, incarnation, ledger.time_ms)
             if answer is not None:
-                raise _NothingWrittenError(answer)
+                raise _NothingWrittenError(timed(answer, ledger))
         rows = read_cells(ledger, commit)
         version = Version(incarnation, draw_number(ledger) if number is None else number)
         plan = plan_commit(rows, commit, self._terms(ledger), version)
         if plan.verdict != "committed":
-            raise _NothingWrittenError(
-                CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
-            )
+            refused = CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
+            raise _NothingWrittenError(timed(refused, ledger))
         carry_out(ledger, plan)
         if commit.operation_id:
             keep_operation(
                 ledger, commit.operation_id, digest_request(commit), version, commit.answer
             )
-        return CommitReply("committed", incarnation, now_ms, version)
+        return timed(CommitReply("committed", incarnation, now_ms, version), ledger)
 
     def _open_commit(
         self, connection: Connection, operation_id: str
@@ -160,6 +159,12 @@ def lock_numbers(cells: Iterable[Cell]) -> list[int]:
         blake2b(name, digest_size=LOCK_BYTES, person=b"tierstore").digest() for name in names
     )
     return sorted({int.from_bytes(digest, "big", signed=True) for digest in digests})
+
+
+def timed(reply: CommitReply, ledger: Ledger) -> CommitReply:
+    """`reply`, which tells the clock as all replies do, and how far that was set back."""
+    reply.now_ms, reply.ahead_ms = ledger.now_ms, ledger.time_ms - ledger.now_ms
+    return reply
 
 
 def read_cells(ledger: Ledger, commit: Commit) -> dict[Cell, Row]:

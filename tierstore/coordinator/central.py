@@ -56,6 +56,7 @@ class Central:
         self.figures = figures or Figures()
         self._fetch = fetch
         self._runtime = runtime
+        self._least_ms = 0  # the coordinator's highest time, while its clock is set back
         self._in_flight: dict[object, None] = {}  # one for each request; dicts change atomically
 
     @property
@@ -67,7 +68,8 @@ class Central:
     def mint(self, deadline: Deadline) -> str:
         """The id of an operation that begins now, by the coordinator's clock as far as known."""
         self._link.register(deadline)
-        return mint(self.now_ms(), self._runtime.random_bytes(RANDOM_BYTES))
+        begun_ms = max(self.now_ms(), self._least_ms)
+        return mint(begun_ms, self._runtime.random_bytes(RANDOM_BYTES))
 
     def now_ms(self) -> int:
         """The coordinator's clock, as far as known."""
@@ -138,6 +140,7 @@ class Central:
 
         def send(left_s: float) -> CommitReply:
             answers.append(self.coordinator.commit(commit, left_s))
+            self._note_time(answers[0])
             return answers[0]
 
         while True:
@@ -155,6 +158,9 @@ class Central:
                 pause_s = min(RETRY_S_MAX, pause_s * 2)
             else:
                 return reply
+
+    def _note_time(self, reply: CommitReply) -> None:
+        self._least_ms = reply.now_ms + reply.ahead_ms if reply.ahead_ms else 0
 
     def _pause(
         self, commit: Commit, deadline: Deadline, pause_s: float, doubt: UnavailableError

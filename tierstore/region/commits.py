@@ -129,6 +129,9 @@ class CommitReply:
     conflicts: dict[Cell, Version | None] = field(default_factory=dict)
     """Cells whose check failed and the versions that they have, None without a value; or those
     that are eventual."""
+    ahead_ms: int = 0
+    """How far ahead of `now_ms` the time is by which operations are judged: that never goes back,
+    as what was forgotten would else happen again."""
 
 
 @dataclass(slots=True)
