@@ -1,9 +1,10 @@
-"""Commits beside upkeep: what was written meanwhile is not forgotten for what it was before."""
+"""Commits in the way of upkeep, of clients that stand still, and of clients that are gone."""
 
 from __future__ import annotations
 
 import pytest
 
+from tierstore.errors import DeadlineExceededError, UnavailableError
 from tierstore.region.commits import PRIVATE, Cell, Check, Commit, Write
 from tierstore.testing.conformance.together import together
 
@@ -51,3 +52,52 @@ def test_an_operation_that_begins_again_while_upkeep_forgets_it_is_kept(region, 
     raw.execute("UPDATE ts_operation SET expires_ms = 1")
     beside_upkeep("UPDATE ts_operation SET expires_ms = %s", "DELETE FROM ts_operation%")
     assert region.commit(request, TIMEOUT_S).repeated
+
+
+@pytest.fixture
+def stalled(open_region, on_statement):
+    """`stalled(meanwhile)` commits, and calls that while the commit holds its locks."""
+
+    def run(meanwhile):
+        seen = []
+
+        def before(driver, statement):
+            if b"INSERT INTO ts_private" in statement and not seen:
+                seen.append(True)
+                meanwhile(driver)
+
+        on_statement(before)
+        slow = open_region()
+        slow.connect(TIMEOUT_S)
+        return slow.commit(ACQUIRE, TIMEOUT_S)
+
+    return run
+
+
+def test_who_waits_for_a_commit_that_stands_still_gives_up_in_time(region, stalled):
+    """And nothing of what it wanted happens later."""
+    region.connect(TIMEOUT_S)
+
+    def meanwhile(driver):
+        with pytest.raises(DeadlineExceededError):
+            region.commit(Commit((), (Write(LEASE, payload=b"\x02"),)), 0.2)
+        other = Commit((), (Write(Cell(PRIVATE, "other"), payload=b"\x03"),))
+        assert region.commit(other, TIMEOUT_S).verdict == "committed"
+
+    assert stalled(meanwhile).verdict == "committed"
+    assert region.peek(["lease"], TIMEOUT_S).rows["lease"].record.payload == b"\x01"
+
+
+def test_the_locks_of_a_client_that_is_gone_are_free(region, stalled, raw):
+    """As soon as the server knows; and the client is told that nothing happened."""
+    region.connect(TIMEOUT_S)
+    taken = Commit((Check(LEASE, None),), (Write(LEASE, payload=b"\x02"),))
+
+    def meanwhile(driver):
+        raw.execute("SELECT pg_terminate_backend(%s, 5000)", (driver.info.backend_pid,))
+        assert region.commit(taken, TIMEOUT_S).verdict == "committed"
+
+    with pytest.raises(UnavailableError) as caught:
+        stalled(meanwhile)
+    assert caught.value.outcome == "none"
+    assert region.peek(["lease"], TIMEOUT_S).rows["lease"].record.payload == b"\x02"
