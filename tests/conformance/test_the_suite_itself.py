@@ -36,6 +36,14 @@ SUITES = {
     "shared_typed": SharedConformance,
 }
 
+RUNS = (
+    ("regions", "peers", "lives", "waiting"),
+    ("coordinators", "contending", "compacting"),
+    ("objects", "edges"),
+    ("shared", "shared_writes", "shared_queues", "shared_typed"),
+)
+"""What one process runs, as most of the time goes by until it has begun."""
+
 
 def load(name):
     spec = importlib.util.spec_from_file_location(f"broken_{name}", BROKEN / f"{name}.py")
@@ -52,11 +60,12 @@ def behaviours(suite):
     return {name: getattr(suite, name) for name in dir(suite) if name.startswith("test_")}
 
 
-def failures(file, folder):
-    """The behaviours that failed, by the class of the broken adapter: all run as users run them."""
+def failures(files, folder):
+    """The behaviours that failed, by file and class of the broken adapter: as users run them."""
     report = folder / "report.xml"
     tests = [
         f"{BROKEN / file}.py::{name}::{behaviour}"
+        for file in files
         for name, kind in ADAPTERS[file].items()
         for behaviour in kind.caught_by
     ]
@@ -69,25 +78,31 @@ def failures(file, folder):
         capture_output=True,
         check=False,
     )
-    found = {name: set() for name in ADAPTERS[file]}
+    found = {f"{file}.{name}": set() for file in files for name in ADAPTERS[file]}
     for case in ElementTree.parse(report).iter("testcase"):
         if case.find("failure") is not None:
-            name = case.get("classname").rpartition(".")[2]
+            name = case.get("classname")
             found[name] |= {case.get("name"), case.get("name").partition("[")[0]}
     return found
 
 
-@pytest.mark.parametrize("file", SUITES)
-def test_each_broken_adapter_is_caught(file, tmp_path):
+@pytest.mark.parametrize("files", RUNS, ids=lambda files: files[0])
+def test_each_broken_adapter_is_caught(files, tmp_path):
     """By every behaviour that it names."""
-    failed = failures(file, tmp_path)
+    failed = failures(files, tmp_path)
     missed = {
-        name: behaviours
+        f"{file}.{name}": behaviours
+        for file in files
         for name, kind in ADAPTERS[file].items()
-        if (behaviours := set(kind.caught_by) - failed[name]) or not kind.caught_by
+        if (behaviours := set(kind.caught_by) - failed[f"{file}.{name}"]) or not kind.caught_by
     }
     assert failed
     assert missed == {}
+
+
+def test_every_broken_adapter_is_run_once():
+    assert sorted(file for files in RUNS for file in files) == sorted(SUITES)
+    assert {path.stem for path in BROKEN.glob("*.py")} == {*SUITES, "conftest"}
 
 
 @pytest.mark.parametrize("file", SUITES)
