@@ -8,6 +8,7 @@ there has no row to lock: two transactions that each find the other's key absent
 from __future__ import annotations
 
 from _blake2 import blake2b
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tierstore_sql.session import Session
 
 _OPERATION_TYPES = (bytes, int, int, int, bytes)
+_BARE_COLUMNS = 7
 LOCK_BYTES = 8
 
 
@@ -49,6 +51,19 @@ class _NothingWrittenError(Exception):
     def __init__(self, reply: CommitReply) -> None:
         super().__init__(reply)
         self.reply = reply
+
+
+@dataclass(slots=True)
+class Opened:
+    """What a commit finds once it has its locks."""
+
+    ledger: Ledger
+    operation: Operation | None
+    """What is kept of its operation."""
+    number: int | None = None
+    """The number that was drawn for it already."""
+    bare: list[tuple[Any, ...]] | None = None
+    """The rows of its DATA keys without their content, locked; None: not looked at yet."""
 
 
 class Commits:
@@ -95,48 +110,49 @@ class Commits:
             now_ms = ledger.time_ms
             reply = settle_operation(found, operation_id, ledger.incarnation, now_ms)
             if reply.verdict == "abandoned" and found is None:
-                keep_operation(ledger, operation_id, b"", ABANDONED)
+                columns = operation_columns(ledger, operation_id, b"", ABANDONED)
+                keep_operation(ledger, columns)
             return timed(reply, ledger)
 
         return self._session.write(work, timeout_s, alone=False)
 
     def _commit(self, commit: Commit, connection: Connection) -> CommitReply:
-        ledger, number, found = self._open_commit(connection, commit.operation_id)
+        opened = self._open_commit(connection, commit)
+        ledger = opened.ledger
         incarnation, now_ms = ledger.incarnation, ledger.now_ms
         if commit.operation_id:
-            answer = judge(found, commit, incarnation, ledger.time_ms)
+            answer = judge(opened.operation, commit, incarnation, ledger.time_ms)
             if answer is not None:
                 raise _NothingWrittenError(timed(answer, ledger))
-        rows = read_cells(ledger, commit)
-        version = Version(incarnation, draw_number(ledger) if number is None else number)
+        rows = read_cells(opened, commit)
+        number = draw_number(ledger) if opened.number is None else opened.number
+        version = Version(incarnation, number)
         plan = plan_commit(rows, commit, self._terms(ledger), version)
         if plan.verdict != "committed":
             refused = CommitReply(plan.verdict, incarnation, now_ms, conflicts=plan.conflicts)
             raise _NothingWrittenError(timed(refused, ledger))
-        carry_out(ledger, plan)
-        if commit.operation_id:
-            keep_operation(
-                ledger, commit.operation_id, digest_request(commit), version, commit.answer
-            )
+        carry_out(ledger, plan, commit, version)
         return timed(CommitReply("committed", incarnation, now_ms, version), ledger)
 
-    def _open_commit(
-        self, connection: Connection, operation_id: str
-    ) -> tuple[Ledger, int | None, Operation | None]:
-        """The region's state, a number that was drawn, and what is kept of an operation.
-
-        With the locks held already, as this draws a place in the feed.
-        """
+    def _open_commit(self, connection: Connection, commit: Commit) -> Opened:
+        """What a commit finds: with its locks held already, as this draws a place in the feed."""
         dialect = self._session.dialect
         if not dialect.begin_commit:
-            return self._ledger(connection), None, read_operation(connection, operation_id)
-        found = connection.execute(dialect.begin_commit, (operation_id,)).fetchone()
-        if found is None:
+            kept = read_operation(connection, commit.operation_id)
+            return Opened(self._ledger(connection), kept)
+        _, keys = dialect.select_keys(directory.encode_keys(data_keys(commit)))
+        found = connection.execute(dialect.begin_commit, (*keys, commit.operation_id)).fetchall()
+        if not found:
             raise directory.damaged("region")
-        *state, number = found[: -len(_OPERATION_TYPES)]
-        kept = found[-len(_OPERATION_TYPES) :]
-        ledger = Ledger(connection, dialect, self.now_ms(), tuple(state))
-        return ledger, int(number), None if kept[0] is None else decode_operation(kept)
+        end = len(found[0]) - _BARE_COLUMNS
+        *state, number = found[0][: end - len(_OPERATION_TYPES)]
+        kept = found[0][end - len(_OPERATION_TYPES) : end]
+        return Opened(
+            Ledger(connection, dialect, self.now_ms(), tuple(state)),
+            None if kept[0] is None else decode_operation(kept),
+            int(number),
+            [row[end:] for row in found if row[end] is not None],
+        )
 
     def _look(self, look: Callable[[Connection], dict[str, Row]], timeout_s: float) -> PrivateReply:
         def work(connection: Connection) -> PrivateReply:
@@ -151,8 +167,7 @@ class Commits:
 def lock_numbers(cells: Iterable[Cell]) -> list[int]:
     """The numbers of the advisory locks of `cells`, in the order in which all take them.
 
-    Two keys may share one, also two of different regions in one database: then they wait for each
-    other.
+    Two keys may share one: then they wait for each other.
     """
     names = (b"%d" % cell.space + encode_bound(cell.key) for cell in cells)
     digests = (
@@ -167,31 +182,35 @@ def timed(reply: CommitReply, ledger: Ledger) -> CommitReply:
     return reply
 
 
-def read_cells(ledger: Ledger, commit: Commit) -> dict[Cell, Row]:
+def data_keys(commit: Commit) -> list[str]:
+    """The users' keys that a commit names, in order."""
+    return [cell.key for cell in commit.cells() if cell.space == DATA]
+
+
+def read_cells(opened: Opened, commit: Commit) -> dict[Cell, Row]:
     """The rows that the cells of a commit have, locked; with content where that is kept.
 
     Raises CorruptionError for one that is damaged.
     """
-    cells = commit.cells()
-    data = read_data(ledger, [cell.key for cell in cells if cell.space == DATA], commit)
-    private = read_private(ledger.connection, [c.key for c in cells if c.space == PRIVATE])
-    rows = {Cell(DATA, key): row for key, row in data.items()}
-    return rows | {Cell(PRIVATE, key): row for key, row in private.items()}
+    private = [cell.key for cell in commit.cells() if cell.space == PRIVATE]
+    rows = {Cell(DATA, key): row for key, row in read_data(opened, commit).items()}
+    found = read_private(opened.ledger.connection, private)
+    return rows | {Cell(PRIVATE, key): row for key, row in found.items()}
 
 
-def read_data(ledger: Ledger, keys: Sequence[str], commit: Commit) -> dict[str, Row]:
-    """`read_cells` of those that are the users' `keys`."""
-    connection, dialect = ledger.connection, ledger.dialect
+def read_data(opened: Opened, commit: Commit) -> dict[str, Row]:
+    """`read_cells` of those that are the users' keys."""
+    connection, dialect = opened.ledger.connection, opened.ledger.dialect
+    keys = data_keys(commit)
+    if opened.bare is None:
+        rows, _, corrupt = directory.read_bare_rows(connection, dialect, keys, locking=True)
+    else:
+        names = directory.encode_keys(keys)
+        rows, _, corrupt = directory.decode_bare_rows(names, opened.bare)
     whole = {w.cell.key for w in commit.writes if w.op == EXTEND and w.cell.space == DATA}
-    bare = [key for key in keys if key not in whole]
-    rows: dict[str, Row] = {}
-    corrupt: dict[str, str] = {}
-    if whole:
-        directory.lock_rows(connection, dialect, keys)
-        rows, corrupt = directory.read_rows(connection, dialect, sorted(whole))
-    if bare:
-        others, _, damaged = directory.read_bare_rows(connection, dialect, bare, locking=True)
-        rows, corrupt = rows | others, corrupt | damaged
+    if whole and not corrupt:
+        full, corrupt = directory.read_rows(connection, dialect, sorted(whole))
+        rows |= full
     for key, reason in corrupt.items():
         raise CorruptionError(reason, key=key, tier="regional")
     return rows
@@ -205,10 +224,16 @@ def draw_number(ledger: Ledger) -> int:
     return int(number)
 
 
-def carry_out(ledger: Ledger, plan: CommitPlan) -> None:
-    """Write what a commit was found to do."""
-    connection = ledger.connection
-    ledger.put_rows([row for cell, row in plan.writes.items() if cell.space == DATA])
+def carry_out(ledger: Ledger, plan: CommitPlan, commit: Commit, version: Version) -> None:
+    """Write what a commit was found to do, and keep what became of its operation."""
+    connection, name = ledger.connection, commit.operation_id
+    kept = None
+    if name:
+        kept = operation_columns(ledger, name, digest_request(commit), version, commit.answer)
+    rows = [row for cell, row in plan.writes.items() if cell.space == DATA]
+    ledger.put_rows(rows, kept)
+    if kept is not None and not rows:
+        keep_operation(ledger, kept)
     ledger.count()
     placing.release(ledger, plan.released)
     for cell, row in plan.writes.items():
@@ -243,17 +268,19 @@ def decode_operation(found: tuple[Any, ...]) -> Operation:
     return Operation(digest, Version(incarnation, number), expires_ms, answer)
 
 
-def keep_operation(
+def operation_columns(
     ledger: Ledger, operation_id: str, digest: bytes, version: Version, answer: bytes = b""
-) -> None:
-    """Keep what became of an operation; who finds that another did so first begins again."""
+) -> tuple[Any, ...]:
+    """The parameters of `statements.PUT_OPERATION`."""
     now_ms = ledger.time_ms
     until_ms = expiry_ms(operation_id, now_ms)
-    kept = digest, version.incarnation, version.number, until_ms, answer
-    stored = ledger.connection.execute(
-        statements.PUT_OPERATION, (operation_id, *kept, now_ms)
-    ).rowcount
-    if stored != 1:
+    numbers = version.incarnation, version.number, until_ms
+    return operation_id, digest, *numbers, answer, now_ms
+
+
+def keep_operation(ledger: Ledger, columns: tuple[Any, ...]) -> None:
+    """Keep what became of an operation; who finds that another did so first begins again."""
+    if ledger.connection.execute(statements.PUT_OPERATION, columns).rowcount != 1:
         raise RaceLostError("the operation was committed meanwhile")
 
 

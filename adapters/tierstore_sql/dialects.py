@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from _blake2 import blake2b
 
 from tierstore.errors import (
     DeadlineExceededError,
-    InvalidArgumentError,
     UnavailableError,
 )
 from tierstore_sql import postgres_statements as pg
 from tierstore_sql import statements
-from tierstore_sql.arrays import pack_bytes, pack_numbers
+from tierstore_sql.arrays import pack_bytes
 from tierstore_sql.digests import DIGEST_MAX, Digest, digest_rows
 from tierstore_sql.errors import (
     DRIVER_ERRORS,
@@ -31,7 +31,8 @@ from tierstore_sql.errors import (
     translate_state,
 )
 from tierstore_sql.paths import path_of
-from tierstore_sql.rows import COLUMNS, EVENTUAL_BYTE, encode_row, encode_rows
+from tierstore_sql.postgres_rows import Beside, put_rows
+from tierstore_sql.rows import EVENTUAL_BYTE, encode_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from tierstore.errors import TierStoreError
     from tierstore.region.rows import Row
     from tierstore_sql.address import Address
-    from tierstore_sql.arrays import PackedArray
 
 _STATEMENTS_CACHED = 256
 _CHECKED_BYTES_MAX = 4 << 20  # about 5 ms a MiB
@@ -128,9 +128,13 @@ class Sqlite:
         connection.execute("BEGIN IMMEDIATE")
 
     def put_rows(
-        self, connection: sqlite3.Connection, rows: Collection[Row], position: int
+        self,
+        connection: sqlite3.Connection,
+        rows: Collection[Row],
+        position: int,
+        kept: Sequence[Any] | None = None,
     ) -> None:
-        """Write rows at consecutive feed positions from `position` on."""
+        """Write rows at consecutive feed positions from `position` on; keep an operation."""
         encoded = encode_rows(rows, position)
         for statement, stored in (
             (statements.PUT_PLAIN_ROW, encoded.plain),
@@ -139,6 +143,8 @@ class Sqlite:
         ):
             if stored:
                 connection.executemany(statement, stored)
+        if kept is not None:
+            connection.execute(statements.PUT_OPERATION, kept)
 
     def digest_page(
         self, connection: sqlite3.Connection, bounds: Sequence[bytes], limit: int
@@ -223,6 +229,11 @@ NOTICE_PAUSE_S = 0.02
 """A process tells of its changes no more often: commits that notify wait for each other."""
 
 
+def _number_of(name: str) -> int:
+    """64 bits that stand for a name."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+
+
 class Postgres:
     """PostgreSQL: many writers at READ COMMITTED, rows locked in the order of their keys.
 
@@ -249,7 +260,9 @@ class Postgres:
         self.place = f"the regional tier at {address.shown!r}"
         self.connections_max = address.pool
         self.channel = f"tierstore_{address.schema}_{address.prefix}"[:63]
+        self._own_locks = _number_of(f"{address.schema} {address.prefix}")
         self.monotonic = monotonic
+        self.notice_pause_s = NOTICE_PAUSE_S
         self._next_notice_s = 0.0
 
     def fetch_point(
@@ -279,9 +292,10 @@ class Postgres:
         """Begin a transaction that holds these advisory locks, taken in this order.
 
         Each statement has a snapshot of its own, so the next one sees what was committed by who
-        had them before.
+        had them before. Advisory locks are of a whole database, in which there may be other
+        regions with the same keys.
         """
-        more = pg.lock(numbers)
+        more = pg.lock([number ^ self._own_locks for number in numbers])
         self._begin(connection, "READ COMMITTED READ WRITE", timeout_s, more)
 
     def begin_creating(self, connection: Any) -> None:
@@ -299,25 +313,22 @@ class Postgres:
         """(A condition that is true of these keys, its parameters)."""
         return "key = any(?)", [pack_bytes([*names])]
 
-    def put_rows(self, connection: Any, rows: Collection[Row], position: int) -> None:
+    def put_rows(
+        self,
+        connection: Any,
+        rows: Collection[Row],
+        position: int,
+        kept: Sequence[Any] | None = None,
+    ) -> None:
         """Write rows at consecutive feed positions from `position` on, in the order of their keys.
 
         Those that have a position are there, and locked; the others are new.
         """
-        if (position & pg.ROWS_MAX) + len(rows) > pg.ROWS_MAX + 1:
-            raise InvalidArgumentError(f"one transaction writes at most {pg.ROWS_MAX:,} rows")
-        ordered = sorted(rows, key=lambda row: row.key.encode())
-        for statement, is_known in ((pg.UPDATE_ROWS, True), (pg.INSERT_ROWS, False)):
-            stored = [
-                encode_row(row, at)
-                for at, row in enumerate(ordered, position)
-                if (row.position > 0) is is_known
-            ]
-            if stored and connection.execute(statement, _pack(stored)).rowcount != len(stored):
-                raise RaceLostError("another has written a new row first")
+        channel = ""
         if self.monotonic() >= self._next_notice_s:
-            self._next_notice_s = self.monotonic() + NOTICE_PAUSE_S
-            connection.execute(pg.NOTIFY, (self.channel,))
+            self._next_notice_s = self.monotonic() + self.notice_pause_s
+            channel = self.channel
+        put_rows(connection, rows, position, Beside(channel, kept))
 
     def digest_page(self, connection: Any, bounds: Sequence[bytes], limit: int) -> Digest:
         """Of up to `limit` eventual rows from the first of `bounds` to below the second, if any.
@@ -387,12 +398,3 @@ class Postgres:
         connection.script(
             f"BEGIN ISOLATION LEVEL {kind}; SET LOCAL statement_timeout = {timeout_ms}{more}"
         )
-
-
-def _pack(stored: list[tuple[Any, ...]]) -> list[PackedArray]:
-    """Rows as one array for each of `COLUMNS`."""
-    columns = list(zip(*stored, strict=True))
-    return [
-        pack_numbers(column) if name in pg.NUMBERS else pack_bytes(column)
-        for name, column in zip(COLUMNS, columns, strict=True)
-    ]

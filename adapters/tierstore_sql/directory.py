@@ -23,7 +23,7 @@ from tierstore_sql.rows import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from tierstore.region.protocol import ScanPage
@@ -106,11 +106,11 @@ class Ledger:
         numbers = (self.position, self.time_ms, self.floor, self.forgotten, guard)
         self.connection.execute(statements.SET_REGION, numbers)
 
-    def put_rows(self, rows: Collection[Row]) -> None:
-        """Write rows, each at the next feed position."""
+    def put_rows(self, rows: Collection[Row], kept: Sequence[Any] | None = None) -> None:
+        """Write rows, each at the next feed position; with them an operation that is `kept`."""
         if not rows:
             return
-        self.dialect.put_rows(self.connection, rows, self._drawn + 1)
+        self.dialect.put_rows(self.connection, rows, self._drawn + 1, kept)
         self._drawn += len(rows)
         self._has_put = True
         if self._is_sole:
@@ -236,7 +236,7 @@ def _selections(
     """`keys` by as many as one statement takes: stored names, a condition, its parameters."""
     suffix = dialect.locking if locking else ""
     for start in range(0, len(keys), dialect.keys_max):
-        names = _encode_keys(keys[start : start + dialect.keys_max])
+        names = encode_keys(keys[start : start + dialect.keys_max])
         condition, parameters = dialect.select_keys(names)
         yield names, condition + suffix, parameters
 
@@ -252,13 +252,26 @@ def read_bare_rows(
     headers: dict[str, bytes] = {}
     corrupt: dict[str, str] = {}
     for names, condition, parameters in _selections(dialect, keys, locking):
-        for raw_key, *columns in connection.execute(statements.READ_BARE + condition, parameters):
-            key = names.get(raw_key) or _refuse(raw_key)
-            try:
-                rows[key] = decode_bare_row(key, raw_key, *columns)
-                headers[key] = columns[1]
-            except CorruptionError as error:
-                corrupt[key] = str(error)
+        found = connection.execute(statements.READ_BARE + condition, parameters)
+        some, theirs, damaged_rows = decode_bare_rows(names, found)
+        rows, headers, corrupt = rows | some, headers | theirs, corrupt | damaged_rows
+    return rows, headers, corrupt
+
+
+def decode_bare_rows(
+    names: Mapping[bytes, str], found: Iterable[tuple[Any, ...]]
+) -> tuple[dict[str, Row], dict[str, bytes], dict[str, str]]:
+    """What `read_bare_rows` returns of what was `found` for these names."""
+    rows: dict[str, Row] = {}
+    headers: dict[str, bytes] = {}
+    corrupt: dict[str, str] = {}
+    for raw_key, *columns in found:
+        key = names.get(raw_key) or _refuse(raw_key)
+        try:
+            rows[key] = decode_bare_row(key, raw_key, *columns)
+            headers[key] = columns[1]
+        except CorruptionError as error:
+            corrupt[key] = str(error)
     return rows, headers, corrupt
 
 
@@ -299,7 +312,8 @@ def poison(batch: Batch, corrupt: Mapping[str, str]) -> Batch:
     return Batch(batch.replica, batch.number, batch.predecessor, deltas, batch.heat, batch.body)
 
 
-def _encode_keys(keys: Sequence[str]) -> dict[bytes, str]:
+def encode_keys(keys: Sequence[str]) -> dict[bytes, str]:
+    """Keys by the bytes that are stored of them."""
     try:
         return {key.encode(): key for key in keys}
     except UnicodeEncodeError:

@@ -77,7 +77,8 @@ class Dialect(Protocol):
     few_max: int
     """How many keys `fetch_few` takes; 0: it is not to be called."""
     begin_commit: str
-    """A statement for what `REGION` tells, the next number, and an operation; empty: one each."""
+    """A statement that locks rows, of the keys that `select_keys` makes a parameter, and tells what
+    `REGION` does, the next number, an operation, and of each row `BARE`; empty: one each."""
     scan_page: Mapping[tuple[bool, bool, bool], str]
     """The statement for a page of a scan, by (bounded, reverse, values)."""
 
@@ -116,8 +117,17 @@ class Dialect(Protocol):
     def select_keys(self, names: Collection[bytes]) -> tuple[str, list[Any]]:
         """(A condition that is true of these keys, its parameters)."""
 
-    def put_rows(self, connection: Any, rows: Collection[Row], position: int) -> None:
-        """Write rows at consecutive feed positions from `position` on."""
+    def put_rows(
+        self,
+        connection: Any,
+        rows: Collection[Row],
+        position: int,
+        kept: Sequence[Any] | None = None,
+    ) -> None:
+        """Write rows at consecutive feed positions from `position` on.
+
+        With them an operation, if it is `kept`: the parameters of `statements.PUT_OPERATION`.
+        """
 
     def digest_page(self, connection: Any, bounds: Sequence[bytes], limit: int) -> Digest:
         """Of up to `limit` eventual rows from the first of `bounds` to below the second, if any."""

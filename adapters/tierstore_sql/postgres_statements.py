@@ -96,11 +96,25 @@ FINGERPRINT = {bounded: _fingerprint(bounded) for bounded in statements.HEADERS}
 
 REGION = statements.region(_POSITION, _CLOCK, _DRAWN, _IS_SOLE)
 READ_FEW = statements.read_few(_POSITION, _CLOCK)
-BEGIN_COMMIT = REGION.replace(
+_LOCKED = f"{statements.READ_BARE}key = any(?) ORDER BY key FOR UPDATE"
+# A row for each row that there is; the number is drawn once all the same.
+BEGIN_COMMIT = f"WITH d AS ({_LOCKED}) " + REGION.replace(
     " FROM ts_region r",
-    ", nextval('ts_drawn'), o.digest, o.incarnation, o.number, o.expires_ms, o.answer"
-    " FROM ts_region r LEFT JOIN ts_operation o ON o.id = ?",
+    ", (SELECT nextval('ts_drawn')), o.digest, o.incarnation, o.number, o.expires_ms, o.answer,"
+    " d.* FROM ts_region r LEFT JOIN ts_operation o ON o.id = ? LEFT JOIN d ON true",
 )
+
+
+def _keeping(put: str) -> str:
+    """`put`, an operation and a notice as one statement, which counts the first two."""
+    return (
+        f"WITH put AS ({put} RETURNING 1), kept AS ({statements.PUT_OPERATION} RETURNING 1)"
+        " SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM kept),"
+        " CASE WHEN ? > 0 THEN pg_notify(?, '') END"
+    )
+
+
+KEEPING = {put: _keeping(put) for put in (UPDATE_ROWS, INSERT_ROWS)}
 
 OWN = {
     statements.CLOCK: f"SELECT {_CLOCK}",

@@ -20,8 +20,8 @@ def count(patch=setattr):
         apply(self, ledger, state, batch)
         _note(ledger, "test_batches (replica, number)", [(batch.replica, batch.number)])
 
-    def counted_put_rows(self, rows):
-        put_rows(self, rows)
+    def counted_put_rows(self, rows, kept=None):
+        put_rows(self, rows, kept)
         versions = [(r.key, r.record.stamp, r.record.replica, r.record.touch) for r in rows]
         _note(self, "test_versions (key, stamp, replica, touch)", versions)
 
