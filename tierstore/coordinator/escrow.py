@@ -73,12 +73,15 @@ class Escrow:
         holding = self._holding(key)
         now_s = self._runtime.monotonic()
         with self._purse.lock:
-            holding.demand.note(units, now_s)
             sale = self._purse.reserve(holding, units)
+            if sale is not None:  # what is refused is no reason to have more
+                holding.demand.note(units, now_s)
             is_short = not holding.is_short and self._is_short(holding, now_s)
             holding.is_short |= is_short
         if sale is None:
             sale = self._ask(holding, units, deadline())
+            with self._purse.lock:
+                holding.demand.note(units, self._runtime.monotonic())
         elif is_short:
             self._ground.hasten()
         self._purse.keep(holding, units, sale)
@@ -191,7 +194,7 @@ class Escrow:
         """What a holding asks for, given its grant as it is."""
         note = holding.note
         with self._purse.lock:
-            recent = holding.demand.recent(self._runtime.monotonic())
+            recent = need + holding.demand.recent(self._runtime.monotonic())
             returned = holding.returned + holding.returning
             held = min(grant.held, grant.granted - returned) if grant is not None else 0
             left = max(0, held - holding.spent)
@@ -222,12 +225,26 @@ class Escrow:
                 raise UnavailableError(
                     f"the rights to {note.key!r} are of region {note.region}, this is {region}"
                 )
-            is_anew = note.epoch != 0 and note.incarnation != incarnation
-            ask = partial(_last_request, holding, is_anew)
+            if note.epoch and note.incarnation != incarnation:
+                self._report_anew(purse, holding, incarnation, deadline)
+            ask = partial(_last_request, holding)
             plan, _ = self._ledgers.exchange(note.key, note.holder, ask, deadline)
             if plan.verdict != "agreed":
                 self._begin_again(holding, plan)
         purse.forget([holding], self._ground.holder)
+
+    def _report_anew(
+        self, purse: Purse, holding: Holding, incarnation: int, deadline: Deadline
+    ) -> None:
+        """Have another life of the coordinator know what was sold, before the grant ends.
+
+        A grant that has ended leaves nothing by which a report that comes again is told from one
+        that the coordinator has lost; one that is there does.
+        """
+        ask = partial(_last_request, holding, ends=False)
+        plan, _ = self._ledgers.exchange(holding.key, holding.note.holder, ask, deadline)
+        if plan.verdict == "agreed":
+            purse.move(holding, incarnation)
 
     def _end(self, purse: Purse, holdings: Sequence[Holding], deadline: Deadline) -> None:
         """Report and return everything of `holdings`, which nobody else uses."""
@@ -355,7 +372,8 @@ def _candidates(holding: Holding) -> tuple[int, ...]:
     return tuple({holding.epoch, note.epoch, *note.intents} - {0})
 
 
-def _last_request(holding: Holding, anew: bool, _: Grant | None) -> Request:
+def _last_request(holding: Holding, _: Grant | None, *, ends: bool = True) -> Request:
+    """The one that ends a grant; or, before that, what reports it to another life."""
     note = holding.note
     candidates = _candidates(holding)
     return Request(
@@ -365,6 +383,6 @@ def _last_request(holding: Holding, anew: bool, _: Grant | None) -> Request:
         epochs=candidates,
         known=note.epoch != 0,
         spent=holding.written,
-        ends=True,
-        anew=anew,
+        ends=ends,
+        anew=not ends,
     )

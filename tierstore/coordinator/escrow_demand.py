@@ -19,7 +19,7 @@ SHORT_SHARE = 4
 
 
 class Demand:
-    """What one holder sold of one key lately, or could have sold."""
+    """What one holder sold of one key lately."""
 
     __slots__ = ("_at_s", "_units")
 
@@ -28,7 +28,7 @@ class Demand:
         self._at_s = 0.0
 
     def note(self, units: int, now_s: float) -> None:
-        """Count that `units` were asked for."""
+        """Count that `units` were sold."""
         self._units = self.recent(now_s) + units
         self._at_s = now_s
 

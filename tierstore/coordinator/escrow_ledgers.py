@@ -7,6 +7,7 @@ versions are never given twice, so it happens at most once, and never after a la
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.coordinator.escrow_plan import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from tierstore.coordinator.central import Central
     from tierstore.coordinator.escrow_plan import Grant, Ledger, Request
+    from tierstore.region.commits import PrivateReply
     from tierstore.region.deadline import Deadline
     from tierstore.region.rows import Row
     from tierstore.runtime import Runtime
@@ -89,10 +91,14 @@ class Ledgers:
         """
         cells = ledger_key(key), grant_key(key, holder)
 
-        def plan_of(rows: Rows, now_ms: int) -> Plan:
-            held = rows.get(cells[1])
+        def plan_of(reply: PrivateReply) -> Plan:
+            held = reply.rows.get(cells[1])
             grant = None if held is None else decode_grant(held)
-            return plan_exchange(decode_ledger(key, rows.get(cells[0])), grant, ask(grant), now_ms)
+            request = ask(grant)
+            if held is not None and version_of(held).incarnation == reply.incarnation:
+                request = replace(request, anew=False)  # so another copy is told apart
+            ledger = decode_ledger(key, reply.rows.get(cells[0]))
+            return plan_exchange(ledger, grant, request, reply.now_ms)
 
         def commit_of(plan: Plan, rows: Rows) -> Commit | None:
             if not plan.changes:
@@ -111,8 +117,8 @@ class Ledgers:
         """Let there be `units` more of `key`, once for each operation id."""
         cells = (ledger_key(key),)
 
-        def plan_of(rows: Rows, _: int) -> Ledger:
-            new = plan_gift(decode_ledger(key, rows.get(cells[0])), units)
+        def plan_of(reply: PrivateReply) -> Ledger:
+            new = plan_gift(decode_ledger(key, reply.rows.get(cells[0])), units)
             if new is None:
                 raise InvalidArgumentError(
                     f"{key!r} cannot be given {units} more: {GIVEN_MAX} is all that is ever counted"
@@ -133,12 +139,12 @@ class Ledgers:
         """
         cells = ledger_key(key), grant_key(key, holder)
 
-        def plan_of(rows: Rows, _: int) -> tuple[Grant, Ledger]:
-            held = rows.get(cells[1])
+        def plan_of(reply: PrivateReply) -> tuple[Grant, Ledger]:
+            held = reply.rows.get(cells[1])
             if held is None:
                 raise InvalidArgumentError(f"no replica {holder:x} has rights of {key!r}")
             grant = decode_grant(held)
-            left = plan_reclaim(decode_ledger(key, rows.get(cells[0])), grant, sold)
+            left = plan_reclaim(decode_ledger(key, reply.rows.get(cells[0])), grant, sold)
             if left is None:
                 raise InvalidArgumentError(
                     f"the replica {holder:x} has reported {grant.spent} units of {key!r} as sold"
@@ -176,14 +182,14 @@ class Ledgers:
     def _step(
         self,
         cells: tuple[str, ...],
-        plan_of: Callable[[Rows, int], P],
+        plan_of: Callable[[PrivateReply], P],
         commit_of: Callable[[P, Rows], Commit | None],
         deadline: Deadline,
     ) -> tuple[P, int]:
         """Plan by what is there and commit that, again if others were faster."""
         for attempt in range(ATTEMPTS):
             reply = self._central.peek(cells, deadline)
-            plan = plan_of(reply.rows, reply.now_ms)
+            plan = plan_of(reply)
             commit = commit_of(plan, reply.rows)
             if commit is None or self._central.commit(commit, deadline).verdict == "committed":
                 return plan, reply.now_ms

@@ -89,7 +89,8 @@ class Request:
     ends: bool = False
     """It returns what is left, and the grant ends."""
     anew: bool = False
-    """The coordinator lives another life than that which confirmed the grant, and may lack it."""
+    """The coordinator lives another life than that which confirmed the grant, and may lack it.
+    Not for a request that `ends` a grant: sent again, it would find nothing, and count again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,10 @@ class Plan:
 def plan_exchange(ledger: Ledger, grant: Grant | None, request: Request, now_ms: int) -> Plan:
     """What a request does to the ledger and to the grant of its holder."""
     verdict = _objection(grant, request)
-    if verdict != "agreed" or (grant is None and request.ends and not request.anew):
+    if verdict != "agreed":
         return Plan(verdict, ledger, grant)
+    if grant is None and request.ends:  # a first request that arrives late must find a change
+        return Plan(verdict, ledger, None, changes=ledger.given > 0)
     old = grant or Grant(request.key, request.holder)
     spent = max(old.spent, request.spent)
     owed = max(0, spent - old.held)  # only a coordinator that lost grants has to make them good
@@ -133,7 +136,7 @@ def _settled(
     ledger: Ledger, grant: Grant | None, request: Request, left: Ledger, new: Grant
 ) -> Plan:
     """The plan that leaves `left` and `new`, if those differ from what there was."""
-    if grant is None and not (new.granted or request.ends):
+    if grant is None and not new.granted:
         return Plan("agreed", left, None, changes=left != ledger)
     if grant is None:
         left = replace(left, holders=left.holders + 1)

@@ -242,6 +242,13 @@ class Purse:
             for holding, note in zip(kept, notes, strict=True):
                 holding.note = note
 
+    def move(self, holding: Holding, incarnation: int) -> None:
+        """Note that another life of the coordinator knows of a grant that was given up."""
+        with self._io:
+            note = replace(holding.note, incarnation=incarnation)
+            self._notes.put([note])
+            holding.note = note
+
     def forget(self, holdings: Sequence[Holding], holder: int) -> None:
         """Forget the notes of grants that are no more, and begin anew as `holder`."""
         with self._io:
