@@ -185,12 +185,22 @@ class FaultyEscrowFile(EscrowFile):
     def put(self, notes: Sequence[Note]) -> None:
         """Keep these notes."""
         put = super().put
-        self._plan.run("notes.put", lambda: put(notes), UnavailableError)
+
+        def keep() -> None:
+            put(notes)
+            self._plan.note(self.path, notes, ())
+
+        self._plan.run("notes.put", keep, UnavailableError)
 
     def remove(self, keys: Iterable[str]) -> None:
         """Forget the notes of these keys."""
         remove, gone = super().remove, list(keys)
-        self._plan.run("notes.remove", lambda: remove(gone), UnavailableError)
+
+        def forget() -> None:
+            remove(gone)
+            self._plan.note(self.path, (), gone)
+
+        self._plan.run("notes.remove", forget, UnavailableError)
 
 
 class FaultyJournalFile(JournalFile):

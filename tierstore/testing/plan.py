@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 from tierstore.errors import CorruptionError, TierStoreError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
+
+    from tierstore.tiers.journal.escrow import Note
 
     T = TypeVar("T")
 
@@ -45,6 +47,9 @@ class FaultPlan:
         """Let the `n`-th I/O from now on, counted from 1, go wrong; 0 for none."""
         self.count, self.fired, self.crashed = 0, None, False
         self._n, self._kind = n, kind
+
+    def note(self, path: str, notes: Sequence[Note], gone: Sequence[str]) -> None:
+        """A file of rights has these notes from now on, and none of the keys that are gone."""
 
     def run(self, name: str, call: Callable[[], T], lost: type[TierStoreError] | None) -> T:
         """What `call` returns, unless the plan says otherwise.

@@ -16,11 +16,12 @@ from tierstore.testing.simulation.scheduler import NS_PER_MS
 from tierstore.tiers.journal.directory import SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tierstore.runtime.chance import Chance
     from tierstore.testing.simulation.scheduler import Process, Scheduler
     from tierstore.testing.simulation.telling import Teller
+    from tierstore.tiers.journal.escrow import Note
 
     T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class Disk:
         self.slow_ms = 0.0
         self.lost_bytes = 0
         """How much power cuts have taken away that was written and not synced."""
+        self.on_noted: Callable[[str, Sequence[Note], Sequence[str]], None] | None = None
+        """Is told of each change of the notes of rights in a file."""
         self._synced_bytes: dict[str, int] = {}
 
     def heal(self) -> None:
@@ -119,6 +122,11 @@ class DiskPlan:
         if name != "journal.append" or self._disk.slow_ms:
             self._pause(name)
         return reply
+
+    def note(self, path: str, notes: Sequence[Note], gone: Sequence[str]) -> None:
+        """What `FaultPlan.note` is told."""
+        if self._disk.on_noted is not None:
+            self._disk.on_noted(path, notes, gone)
 
     def _pause(self, name: str) -> None:
         if self._process.is_dead:
