@@ -184,6 +184,17 @@ def test_a_killed_process_s_rights_are_confirmed_when_its_journal_is_taken(open_
     again.bounded_counter("stock/1").take(6)
 
 
+def test_who_only_looks_at_its_rights_gets_those_that_were_left_confirmed(open_store, runtime):
+    dead = open_store(rules=RULES)
+    dead.bounded_counter("stock/1").give(10)
+    dead.bounded_counter("stock/1").take(4)
+    dead._core.replica.state.journal.close()
+    stock = open_store(rules=RULES).bounded_counter("stock/1")
+    assert stock.rights() == 0
+    runtime.advance(2.0)
+    assert stock.rights() > 0
+
+
 def test_rights_are_looked_after_in_the_background(store, stock, runtime, region):
     for _ in range(8):
         stock.take(1)

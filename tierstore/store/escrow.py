@@ -73,6 +73,7 @@ class Keeper:
             with self._making:
                 if self._made is None:
                     self._made = self._make()
+            self._replica.start()  # what earlier processes left does not wait for a sale
         return self._made
 
     def _make(self) -> Escrow:
