@@ -1,6 +1,6 @@
 """One edge that sells of a stock with several threads, until so many takers have come.
 
-    selling.py FOLDER EDGE TAKERS PAUSE_S
+    selling.py FOLDER EDGE TAKERS PAUSE_S URL
 
 It goes on where a killed one of that name stopped. A taker is noted when it comes, and again when
 it has its unit. While FOLDER/EDGE.cut exists the coordinator cannot be reached; then how many
@@ -22,9 +22,11 @@ from tierstore.policy import load
 from tierstore.region.apply import Limits
 from tierstore.runtime import Runtime
 from tierstore.testing.faults import FaultPlan, FaultyRegion
-from tierstore_sql.region import SqlRegion
+from tierstore.tiers.registry import load_region
 
 FOLDER, EDGE, TAKERS, PAUSE_S = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+URL = sys.argv[5]
+ADAPTER = load_region(URL.partition(":")[0])
 THREADS = 6
 POLICY = {
     "version": 1,
@@ -34,9 +36,7 @@ POLICY = {
 }
 
 plan, runtime = FaultPlan(), Runtime()
-region = FaultyRegion(
-    SqlRegion("sqlite:///region.db", runtime=runtime, terms=Limits(), base_dir=str(FOLDER)), plan
-)
+region = FaultyRegion(ADAPTER(URL, runtime=runtime, terms=Limits(), base_dir=str(FOLDER)), plan)
 store = wire(load(POLICY, FOLDER), runtime, region=region)
 stock = store.bounded_counter("stock")
 came = os.open(FOLDER / f"{EDGE}.came", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
