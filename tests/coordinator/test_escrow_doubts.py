@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from escrow_world import KEY, Process, World
 
-from tierstore.errors import FencedError
+from tierstore.coordinator.escrow_plan import Request, plan_exchange
+from tierstore.errors import FencedError, InsufficientRightsError
 from tierstore.testing.faults import KINDS
 
 
@@ -109,3 +110,31 @@ def test_an_order_that_was_refused_is_no_reason_to_hoard(units, world, a, b):
         a.run(a.escrow.step)
         b.run(b.escrow.step)
     assert all(b.take(1) for _ in range(90))
+
+
+def test_keys_of_which_nothing_is_sold_any_more_are_forgotten(world, a):
+    world.give(10)
+    assert a.take(3)
+    for n in range(50):
+        with pytest.raises(InsufficientRightsError):
+            a.escrow.take(f"other/{n}", 1, a.deadline)
+    for _ in range(4):
+        world.runtime.advance(100.0)
+        assert a.run(a.escrow.step) is None
+    assert a.disk.load() == {}
+    assert not a.escrow._all()
+    assert a.take(7)
+    assert not a.take(1)
+    world.finish()
+
+
+def test_a_clock_that_was_set_back_leaves_nobody_hungry_for_long(world, a):
+    """Of the coordinator: while others seem to go short, nobody is granted in advance."""
+    world.give(10)
+    assert a.take(1)
+    assert not a.take(20)
+    now_ms = world.ledger().hungry_ms - 3_600_000
+    assert now_ms
+    assert not world.ledger().is_hungry(now_ms)
+    request = Request(KEY, 9, 1, (), known=False, spent=0, need=20)
+    assert plan_exchange(world.ledger(), None, request, now_ms).ledger.is_hungry(now_ms)

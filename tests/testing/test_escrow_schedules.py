@@ -63,8 +63,9 @@ def step(shop, name):
 
 
 def rest(shop, name):
-    """After a while in which nothing was sold, all of it goes back."""
+    """After a while in which nothing was sold, all of it goes back, and is forgotten."""
     shop.runtime.sleep(100.0)
+    shop.processes[name].escrow.step()
     shop.processes[name].escrow.step()
 
 

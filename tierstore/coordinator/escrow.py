@@ -79,7 +79,7 @@ class Escrow:
             is_short = not holding.is_short and self._is_short(holding, now_s)
             holding.is_short |= is_short
         if sale is None:
-            sale = self._ask(holding, units, deadline())
+            holding, sale = self._ask(key, units, deadline())
             with self._purse.lock:
                 holding.demand.note(units, self._runtime.monotonic())
         elif is_short:
@@ -91,21 +91,26 @@ class Escrow:
         holding = self._all().get(key)
         return 0 if holding is None else holding.rights
 
-    def _ask(self, holding: Holding, units: int, deadline: Deadline) -> int:
+    def _ask(self, key: str, units: int, deadline: Deadline) -> tuple[Holding, int]:
         """Rights to `units`, reserved, of what was granted meanwhile or is now."""
-        if not holding.asking.acquire(True, deadline.remaining_s()):
-            deadline.remaining_s()
-            raise UnavailableError("another thread is still asking the coordinator for rights")
-        try:
-            with self._purse.lock:
-                sale = self._purse.reserve(holding, units)
-            if sale is not None:
-                return sale
-            ledger, sale = self._exchange(holding, deadline, need=units)
-        except OutcomeUnknownError as exc:  # of rights that may have been granted
-            raise UnavailableError(f"nothing was sold of {holding.key!r}: {exc}") from exc
-        finally:
-            holding.asking.release()
+        while True:
+            holding = self._holding(key)
+            if not holding.asking.acquire(True, deadline.remaining_s()):
+                deadline.remaining_s()
+                raise UnavailableError("another thread is still asking the coordinator for rights")
+            try:
+                if self._all().get(key) is holding:  # else it was forgotten meanwhile
+                    return holding, self._reserve(holding, units, deadline)
+            finally:
+                holding.asking.release()
+
+    def _reserve(self, holding: Holding, units: int, deadline: Deadline) -> int:
+        """Reserve `units`, if need be of more rights. Its caller has `asking`."""
+        with self._purse.lock:
+            sale = self._purse.reserve(holding, units)
+        if sale is not None:
+            return sale
+        ledger, sale = self._exchange(holding, deadline, need=units)
         if sale is None:
             available = holding.rights + max(0, ledger.pool)
             raise InsufficientRightsError(
@@ -320,6 +325,9 @@ class Escrow:
             return
         now_s = self._runtime.monotonic()
         recent, calm_s = holding.demand.recent(now_s), now_s - holding.agreed_s
+        if not recent and not holding.is_kept:
+            self._all().pop(holding.key, None)  # who still has it asks, and finds another
+            return
         if not recent and calm_s >= CALM_S and holding.is_kept:
             self._runtime.sometimes("a grant ended as nothing was sold of it")
             self._end(self._purse, [holding], deadline)

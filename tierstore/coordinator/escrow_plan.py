@@ -42,7 +42,17 @@ class Ledger:
 
     def is_hungry(self, now_ms: int) -> bool:
         """Whether somebody wanted more than there was, not long ago."""
-        return now_ms - self.hungry_ms < HUNGER_MS
+        return self._hunger_ms(now_ms) < HUNGER_MS
+
+    def note_hunger(self, now_ms: int) -> Ledger:
+        """With somebody who wants more than there is; that is not told again and again."""
+        if self._hunger_ms(now_ms) < HUNGER_MS // 4:
+            return self
+        return replace(self, hungry_ms=now_ms)
+
+    def _hunger_ms(self, now_ms: int) -> int:
+        """How long ago that was; a clock may have been set back meanwhile."""
+        return abs(now_ms - self.hungry_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +137,8 @@ def plan_exchange(ledger: Ledger, grant: Grant | None, request: Request, now_ms:
         spent=spent,
     )
     left = replace(ledger, pool=pool - more, sold=ledger.sold + spent - old.spent)
-    if request.need > max(0, pool) and now_ms - ledger.hungry_ms >= HUNGER_MS // 4:
-        left = replace(left, hungry_ms=now_ms)
+    if request.need > max(0, pool):
+        left = left.note_hunger(now_ms)
     return _settled(ledger, grant, request, left, new)
 
 
