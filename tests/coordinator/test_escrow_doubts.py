@@ -6,7 +6,14 @@ import pytest
 from escrow_world import KEY, Process, World
 
 from tierstore.coordinator.escrow_plan import Request, plan_exchange
-from tierstore.errors import FencedError, InsufficientRightsError
+from tierstore.errors import (
+    DeadlineExceededError,
+    FencedError,
+    InsufficientRightsError,
+    UnavailableError,
+)
+from tierstore.region.commits import CommitReply
+from tierstore.region.deadline import Deadline
 from tierstore.testing.faults import KINDS
 
 
@@ -138,3 +145,21 @@ def test_a_clock_that_was_set_back_leaves_nobody_hungry_for_long(world, a):
     assert not world.ledger().is_hungry(now_ms)
     request = Request(KEY, 9, 1, (), known=False, spent=0, need=20)
     assert plan_exchange(world.ledger(), None, request, now_ms).ledger.is_hungry(now_ms)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_sale_whose_rights_are_in_doubt_did_not_happen_and_says_so(before, world, a):
+    world.give(10)
+    assert not before or a.take(before)
+    a.region.is_slow = True
+    with pytest.raises(DeadlineExceededError, match="nothing was sold"):
+        a.escrow.take(KEY, 5, a.deadline)
+
+
+def test_a_sale_that_others_overtake_again_and_again_did_not_happen(world, a, monkeypatch):
+    world.give(10)
+    conflict = CommitReply("conflict", 1, 0)
+    monkeypatch.setattr(a.region, "commit", lambda *_: conflict)
+    a.deadline = lambda: Deadline(world.runtime, 1000.0)
+    with pytest.raises(UnavailableError, match="others were faster"):
+        a.escrow.take(KEY, 5, a.deadline)

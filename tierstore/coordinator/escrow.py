@@ -14,6 +14,7 @@ from tierstore.coordinator.escrow_demand import CALM_S, shortage, surplus
 from tierstore.coordinator.escrow_plan import Request, value_of
 from tierstore.coordinator.escrow_purse import Holding, Purse, blank
 from tierstore.errors import (
+    DeadlineExceededError,
     FencedError,
     InsufficientRightsError,
     OutcomeUnknownError,
@@ -110,7 +111,13 @@ class Escrow:
             sale = self._purse.reserve(holding, units)
         if sale is not None:
             return sale
-        ledger, sale = self._exchange(holding, deadline, need=units)
+        try:
+            ledger, sale = self._exchange(holding, deadline, need=units)
+        except OutcomeUnknownError as exc:  # of the grant; the next exchange tells
+            raise DeadlineExceededError(
+                f"the coordinator did not say in time what it grants of {holding.key!r}:"
+                " nothing was sold"
+            ) from exc
         if sale is None:
             available = holding.rights + max(0, ledger.pool)
             raise InsufficientRightsError(
@@ -209,7 +216,7 @@ class Escrow:
                 note.key,
                 note.holder,
                 epoch=holding.epoch or note.intents[-1],
-                epochs=_candidates(holding),
+                epochs=holding.candidates,
                 known=holding.is_confirmed or note.epoch != 0,
                 spent=holding.written,
                 after=0 if anew else holding.number,
@@ -374,16 +381,10 @@ class Escrow:
         return found
 
 
-def _candidates(holding: Holding) -> tuple[int, ...]:
-    """The epochs of which the grant may be."""
-    note = holding.note
-    return tuple({holding.epoch, note.epoch, *note.intents} - {0})
-
-
 def _last_request(holding: Holding, _: Grant | None, *, ends: bool = True) -> Request:
     """The one that ends a grant; or, before that, what reports it to another life."""
     note = holding.note
-    candidates = _candidates(holding)
+    candidates = holding.candidates
     return Request(
         note.key,
         note.holder,

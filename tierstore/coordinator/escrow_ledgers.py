@@ -28,7 +28,7 @@ from tierstore.coordinator.escrow_records import (
     grants_prefix,
     ledger_key,
 )
-from tierstore.errors import ConflictError, InvalidArgumentError
+from tierstore.errors import InvalidArgumentError, UnavailableError
 from tierstore.region.commits import DELETE, PRIVATE, Cell, Check, Commit, Write, version_of
 from tierstore.runtime import jitter
 
@@ -186,7 +186,10 @@ class Ledgers:
         commit_of: Callable[[P, Rows], Commit | None],
         deadline: Deadline,
     ) -> tuple[P, int]:
-        """Plan by what is there and commit that, again if others were faster."""
+        """Plan by what is there and commit that, again if others were faster.
+
+        Raises UnavailableError: nothing happened; OutcomeUnknownError.
+        """
         for attempt in range(ATTEMPTS):
             reply = self._central.peek(cells, deadline)
             plan = plan_of(reply)
@@ -196,7 +199,9 @@ class Ledgers:
             self._runtime.sometimes("a step of escrow was overtaken")
             longest_s = min(PAUSE_S_MAX, PAUSE_S_MIN * 2.0**attempt)
             self._runtime.sleep(longest_s * jitter(self._runtime))
-        raise ConflictError(f"others were faster {ATTEMPTS} times: try again")
+        raise UnavailableError(
+            f"others were faster {ATTEMPTS} times, and nothing happened: try again later"
+        )
 
 
 def _checks(cells: Iterable[str], rows: Rows) -> tuple[Check, ...]:

@@ -93,6 +93,11 @@ class Holding:
         return self.note.key
 
     @property
+    def candidates(self) -> tuple[int, ...]:
+        """The epochs of which the grant may be."""
+        return tuple({self.epoch, self.note.epoch, *self.note.intents} - {0})
+
+    @property
     def rights(self) -> int:
         """How much may be sold now."""
         if not self.is_confirmed:
