@@ -45,12 +45,14 @@ def test_what_a_lost_disk_had_is_listed_and_taken_back(lost, cli, cli_json):
 
     refused = cli("escrow", "reclaim", "stock/1", lost)
     assert (refused.exit_code, "--sold" in refused.stderr) == (2, True)
-    refused = cli("escrow", "reclaim", "stock/1", lost, "--sold", "11")
+    refused = cli("escrow", "reclaim", "stock/1", lost, "--sold", "4")
+    assert (refused.exit_code, "was heard of" in refused.stderr) == (2, True)
+    refused = cli("escrow", "reclaim", "stock/1", lost, "--sold", "11", "--force")
     assert (refused.exit_code, "it cannot have sold 11" in refused.stderr) == (2, True)
-    assert cli("escrow", "reclaim", "stock/1", "0", "--sold", "1").exit_code == 2
+    assert cli("escrow", "reclaim", "stock/1", "0", "--sold", "1", "--force").exit_code == 2
     assert cli("escrow", "list", "other").exit_code == 2
 
-    code, told = cli_json("escrow", "reclaim", "stock/1", lost, "--sold", "4")
+    code, told = cli_json("escrow", "reclaim", "stock/1", lost, "--sold", "4", "--force")
     assert (code, told["returned"]) == (0, holder["granted"] - 4)
     code, (book,) = cli_json("escrow", "list")
     assert (book["holders"], book["pool"], book["sold"], book["value"]) == ([], 6, 4, 3)

@@ -119,6 +119,23 @@ def test_a_commit_that_fails_fails_for_each_who_tries_it(purse, notes, holding):
     assert (notes.load()[KEY].spent, holding.rights) == (2, 98)
 
 
+def test_a_commit_that_failed_and_was_made_good_by_another_counts_for_both(notes, holding):
+    """Another seller comes between the failure and the one who hears of it."""
+
+    class Interrupted(Purse):
+        def _lead(self, sale):
+            try:
+                super()._lead(sale)
+            except UnavailableError:
+                notes.fails = False
+                sell(self, holding, 1)
+                raise
+
+    notes.fails = True
+    sell(Interrupted(notes, threading.Lock(), Runtime()), holding, 2)
+    assert (notes.load()[KEY].spent, holding.spent, holding.written) == (3, 3, 3)
+
+
 def test_many_threads_sell_what_there_is(purse, notes, holding):
     sold = []
 

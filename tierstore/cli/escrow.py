@@ -49,21 +49,25 @@ def list_(settings: Settings, key: str | None, timeout_s: float | None) -> int:
 @click.argument("key")
 @click.argument("replica", callback=replica_id)
 @click.option("--sold", type=click.IntRange(0), required=True, help="How many it had sold in all.")
+@click.option("--force", is_flag=True, help="Even though REPLICA was heard of a moment ago.")
 @timeout_option
 @common_options
 @click.pass_obj
-def reclaim(settings: Settings, key: str, replica: int, sold: int, timeout_s: float | None) -> int:
+def reclaim(
+    settings: Settings, key: str, replica: int, sold: int, force: bool, timeout_s: float | None
+) -> int:
     """Take back the rights of REPLICA to KEY, whose disk is lost, less what it had --sold.
 
     Only your own books, such as the orders that were taken, can tell how many those are: what you
     say too few will be sold twice. While its disk is there, do not do this: any store that is
-    opened over its journal returns its rights by itself.
+    opened over its journal returns its rights by itself. One that was heard of in the last three
+    minutes is taken for one that runs, and that is refused.
     """
     from tierstore.store.selling import reclaim as take_back
 
     with settings.opened() as store:
         store._open()
-        returned = take_back(store._core, key, replica, sold, timeout_s)
+        returned = take_back(store._core, key, replica, sold, timeout_s, force=force)
     if settings.is_json:
         emit({"key": key, "replica": f"{replica:x}", "sold": sold, "returned": returned})
     else:

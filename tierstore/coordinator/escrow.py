@@ -7,6 +7,7 @@ the coordinator has confirmed, in this opening of the journal, what was granted.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -283,14 +284,16 @@ class Escrow:
 
         What cannot be told stays in the journal for the next opening.
         """
-        try:
-            self._purse.settle()
-            for holding in (self._holdings or {}).values():
-                holding.asking.acquire(True, deadline.left_s())  # whoever has it sells nothing
-            if self._holdings:
-                self._end(self._purse, list(self._holdings.values()), deadline)
-        finally:
-            self._purse.close()
+        holdings = list((self._holdings or {}).values())
+        with ExitStack() as turns:  # who waits for one hears afterwards that the store is closed
+            try:
+                self._purse.settle()
+                for holding in holdings:
+                    if holding.asking.acquire(True, deadline.left_s()):  # else it sells nothing
+                        turns.callback(holding.asking.release)
+                self._end(self._purse, holdings, deadline)
+            finally:
+                self._purse.close()
 
     # Background
 

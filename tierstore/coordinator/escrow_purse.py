@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierstore.coordinator.escrow_demand import Demand
-from tierstore.errors import StoreClosedError
+from tierstore.errors import StoreClosedError, TierStoreError
 from tierstore.tiers.journal.escrow import Note
 
 if TYPE_CHECKING:
@@ -162,17 +162,26 @@ class Purse:
 
     def keep(self, holding: Holding, units: int, sale: int) -> None:
         """Return once the sale is on disk. Raises UnavailableError: then it did not happen."""
-        try:
-            while sale > self._kept:
+        while sale > self._kept:
+            try:
                 waiting = self._line_up()
                 if waiting is None or not waiting.acquire(True, PATIENCE_S):
                     self._lead(sale)
-        except BaseException:
-            with self.lock:
-                if sale > self._under_way:  # else somebody is writing it
-                    holding.spent -= units
-                    self._dirty[holding.key] = holding
-            raise
+            except TierStoreError:
+                if self._revoke(holding, units, sale):
+                    raise  # else another seller writes it meanwhile, and that may succeed
+            except BaseException:
+                self._revoke(holding, units, sale)
+                raise
+
+    def _revoke(self, holding: Holding, units: int, sale: int) -> bool:
+        """Take a sale back, unless somebody is writing it."""
+        with self.lock:
+            if sale <= self._under_way:
+                return False
+            holding.spent -= units
+            self._dirty[holding.key] = holding
+            return True
 
     def _line_up(self) -> Lock | None:
         """What to wait for, before looking again; None for the one who has to write."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tierstore.coordinator.escrow_plan import value_of
 from tierstore.errors import InvalidArgumentError, TierStoreError
 from tierstore.frozen import frozen
+from tierstore.store.roster import roster
 from tierstore.store.typed import require_type
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from tierstore.coordinator.escrow_plan import Grant, Ledger
     from tierstore.policy.model import Rule
     from tierstore.store.core import Core
+
+SILENT_S = 180
+"""A replica that runs and reaches its region is never silent for so long: it acknowledges what it
+has seen once a minute."""
 
 
 @frozen
@@ -62,16 +67,33 @@ def books(core: Core, timeout: float | None, key: str | None = None) -> list[Boo
     ]
 
 
-def reclaim(core: Core, key: str, replica: int, sold: int, timeout: float | None) -> int:
+def reclaim(
+    core: Core, key: str, replica: int, sold: int, timeout: float | None, *, force: bool = False
+) -> int:
     """End the grant of a replica that is lost and had sold `sold`; how many came back.
 
-    Raises InvalidArgumentError if it has none, or cannot have sold so much; UnavailableError.
+    Raises InvalidArgumentError if it has none, or cannot have sold so much, or was heard of
+    not long ago, unless `force`; UnavailableError.
     """
     if sold < 0:
         raise InvalidArgumentError("sold: expected how many units it had sold, zero or more")
+    if not force:
+        _refuse_living(core, replica, timeout)
     deadline = core.deadline(timeout)
     grant, _ = core.replica.state.keeper.ledgers().reclaim(key, replica, sold, deadline)
     return int(grant.held) - sold
+
+
+def _refuse_living(core: Core, replica: int, timeout: float | None) -> None:
+    """A replica that runs goes on selling what is taken back from it, until it asks again."""
+    name = f"{replica:x}"
+    silent_s = {member.replica: member.silent_s for member in roster(core, timeout)}.get(name)
+    if silent_s is not None and silent_s < SILENT_S:
+        raise InvalidArgumentError(
+            f"the replica {name} was heard of {silent_s:.0f} s ago: if it runs, it goes on selling"
+            " what you take back. End it, and wait until it was silent for"
+            f" {SILENT_S} s; or force it, if its disk is gone"
+        )
 
 
 def told(core: Core, key: str, timeout: float | None) -> Iterator[str]:
