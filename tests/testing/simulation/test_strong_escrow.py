@@ -16,6 +16,7 @@ REACHED = (
     "a step of escrow was overtaken",
     "commit sent again as its answer was lost",
     "sale while the coordinator is away",
+    "rights taken back from a disk that came back",
     "the rights of a dead process returned",
 )
 

@@ -34,6 +34,7 @@ class SellingWorld:
 
 SELLING = SellingWorld("bounded counters", DEEDS)
 BRIEF = SellingWorld("sellers who do not stay", ("hasty",))
+DOZING = SellingWorld("sellers who doze", ("doze",))
 
 
 @plants(Ledgers, "exchange")
@@ -146,6 +147,20 @@ def lost_sales_not_counted(right: Any) -> Any:
     return lambda ledger, grant, sold: right(ledger, grant, grant.spent)
 
 
+@plants(escrow_plan, "_objection")
+def taken_back_and_reported(right: Any) -> Any:
+    return lambda grant, request: "agreed" if grant is None else right(grant, request)
+
+
+@plants(Purse, "_pause")
+def sold_while_it_ends(right: Any) -> Any:
+    def pause(self: Any, holdings: Any) -> None:
+        if self._dirty:
+            self._write()
+
+    return pause
+
+
 MUTANTS = (
     Mutant(
         "grants-expire",
@@ -193,7 +208,7 @@ MUTANTS = (
         "sold-meanwhile-taken-for-kept",
         "takes sales that came during a write for written.",
         "the same, where many buy at once",
-        sold_meanwhile_taken_for_kept, (SELLING,), 5,
+        sold_meanwhile_taken_for_kept, (SELLING,), 6,
     ),
     Mutant(
         "epoch-not-noted",
@@ -224,5 +239,17 @@ MUTANTS = (
         "takes back all rights of a lost disk, whatever the operator says was sold.",
         "what the lost edge sold is sold again",
         lost_sales_not_counted, (SELLING,), 4,
+    ),
+    Mutant(
+        "taken-back-and-reported",
+        "counts what a replica reports whose rights an operator took back, with what it had sold.",
+        "stock that is gone with each disk that turns up again",
+        taken_back_and_reported, (SELLING,), 8,
+    ),
+    Mutant(
+        "sold-while-it-ends",
+        "sells of rights that are being given back.",
+        "a ticket that two edges sell, as one of them rests",
+        sold_while_it_ends, (DOZING,), 3,
     ),
 )  # fmt: skip

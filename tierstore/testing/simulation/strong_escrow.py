@@ -39,7 +39,7 @@ WINDOWS = (
     "crash", "crash", "power cut", "pause", "refuse", "lose requests", "lose replies", "slow",
     "skew", "jump", "disk full", "disk slow",
 )  # fmt: skip
-ENDS = ("leave", "leave", "retire", "disk lost")
+ENDS = ("leave", "leave", "retire", "disk lost", "taken for lost")
 SOON_MS = 100
 LATE_S = 6
 """After so long, no call is under way any more."""
@@ -103,7 +103,8 @@ class Ending:
         elif fault.kind == "leave":
             self._restart(self._leave(node), fault)
         else:
-            self._restart(self._lose_disk(node), fault)
+            lose = self._lose_disk if fault.kind == "disk lost" else self._take_for_lost
+            self._restart(lose(node), fault)
 
     def leave_soon(self, node: Node) -> None:
         """Let a node close its store, and start again."""
@@ -124,13 +125,22 @@ class Ending:
         return [node]
 
     def _lose_disk(self, node: Node) -> list[Node]:
-        machine = node.machine
-        ended = [other for other in self._cluster.nodes if other.machine is machine]
+        ended = self._stop_machine(node)
+        node.machine.disk.become({})
+        self._books.lose(node.machine.disk.path)
+        self._books.reclaim()
+        return ended
+
+    def _take_for_lost(self, node: Node) -> list[Node]:
+        """The operator takes back the rights of a disk that comes back: they are void there."""
+        ended = self._stop_machine(node)
+        self._books.void(node.machine.disk.path)
+        return ended
+
+    def _stop_machine(self, node: Node) -> list[Node]:
+        ended = [other for other in self._cluster.nodes if other.machine is node.machine]
         while running := [other for other in ended if other.is_up]:
             running[0].crash()
-        machine.disk.become({})
-        self._books.lose(machine.disk.path)
-        self._books.reclaim()
         return ended
 
 

@@ -55,6 +55,8 @@ class Books:
         """By the path of their file."""
         self.lost: dict[tuple[str, int], int] = {}
         """By key and holder, what those had sold whose disk is gone."""
+        self.void_notes: set[tuple[str, int]] = set()
+        """By key and holder, those that an operator took for lost."""
         self.broken: list[str] = []
         self._cluster = cluster
         self._region = cluster.inspect("region")
@@ -78,7 +80,10 @@ class Books:
         held = self.notes.setdefault(path, {})
         held.update((note.key, note) for note in notes)
         for key in gone:
-            held.pop(key, None)
+            note = held.pop(key, None)
+            if note is not None and (key, note.holder) in self.void_notes:
+                self.void_notes.discard((key, note.holder))
+                self._cluster.reached["rights taken back from a disk that came back"] += 1
         self.audit()
 
     def lose(self, folder: str) -> None:
@@ -86,6 +91,16 @@ class Books:
         for path in [path for path in self.notes if path.startswith(folder)]:
             for note in self.notes.pop(path).values():
                 self.lost[note.key, note.holder] = note.spent
+
+    def void(self, folder: str) -> None:
+        """Let an operator take back the rights of a disk that is there, and tell what it sold."""
+        operator = self._operator()
+        held = [notes for path, notes in self.notes.items() if path.startswith(folder)]
+        for note in [note for notes in held for note in notes.values()]:
+            granted = [(grant.key, grant.holder) for grant in self.grants()]
+            if (note.key, note.holder) in granted:
+                self.void_notes.add((note.key, note.holder))
+                operator.reclaim(note.key, note.holder, note.spent, self._deadline())
 
     # The coordinator's records
 
@@ -187,7 +202,8 @@ class Books:
     def _of_notes(self, granted: set[tuple[str, int]]) -> Iterator[str]:
         for notes in self.notes.values():
             for note in notes.values():
-                if note.spent and not note.ends and (note.key, note.holder) not in granted:
+                name = note.key, note.holder
+                if note.spent and not note.ends and name not in granted | self.void_notes:
                     yield f"its rights were taken from who sells: {note}"
 
     def _spent(self, grant: Grant) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierstore.coordinator.escrow_demand import CALM_S
 from tierstore.errors import FencedError, InsufficientRightsError, TierStoreError, UnavailableError
 from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
@@ -27,6 +28,7 @@ RUSH = 12
 HASTY_S = 0.05
 LASTING = 0.9
 """How often it goes on selling of its own rights."""
+DOZE_S_MAX = 2.5
 REST_S_MAX = 40
 """For so long clients sell nothing at times, so that rights go back."""
 
@@ -146,6 +148,14 @@ class Seller:
     def rest(self) -> None:
         """Sell nothing for a while."""
         self._scheduler.sleep(int(self._chance.random() * REST_S_MAX * NS_PER_S))
+
+    def doze(self) -> None:
+        """Sell one of its own, and the next about when the rights to it go back."""
+        key = f"stock/{self.name}"
+        self._give(key, GIFTS[0])
+        while self._workload.left > 0 and self._sell(key, 1):
+            self._workload.left -= 1
+            self._scheduler.sleep(int((CALM_S + self._chance.random() * DOZE_S_MAX) * NS_PER_S))
 
     def _pause(self, most_ms: int) -> None:
         self._scheduler.sleep(int(self._chance.random() * most_ms * NS_PER_MS))
