@@ -286,14 +286,12 @@ class Escrow:
         """
         holdings = list((self._holdings or {}).values())
         with ExitStack() as turns:  # who waits for one hears afterwards that the store is closed
-            try:
-                self._purse.settle()
-                for holding in holdings:
-                    if holding.asking.acquire(True, deadline.left_s()):  # else it sells nothing
-                        turns.callback(holding.asking.release)
-                self._end(self._purse, holdings, deadline)
-            finally:
-                self._purse.close()
+            turns.callback(self._purse.close)
+            self._purse.settle()
+            for holding in holdings:
+                if holding.asking.acquire(True, deadline.left_s()):  # else it sells nothing
+                    turns.callback(holding.asking.release)
+            self._end(self._purse, holdings, deadline)
 
     # Background
 
