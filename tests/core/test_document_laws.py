@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from document_edits import after, clients, edited
-from hypothesis import HealthCheck, given, settings
+from document_chances import chances, scripts, some_edits, some_states
+from document_edits import after, clients
+from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Doc
 
@@ -12,47 +13,6 @@ from tierstore.crdt.guard import root_of
 from tierstore.crdt.plain import plain
 from tierstore.crdt.union import within, without
 from tierstore.crdt.update import joined_ranges
-from tierstore.testing.laws.edits import edit_some
-
-scripts = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-chances = st.randoms(use_true_random=False)
-
-
-# Edits by chance
-
-
-def some_edits(chance):
-    def edit(root):
-        count = chance.randrange(1, 4)
-        if chance.randrange(2):
-            with root.doc.transaction():
-                for _ in range(count):
-                    edit_some(chance, root)
-            return
-        for _ in range(count):
-            edit_some(chance, root)
-
-    return edit
-
-
-def some_states(chance, count=3):
-    """States of as many replicas, who edit and hear of each other; and all their changes."""
-    states, deltas = [document.empty() for _ in range(count)], []
-    for _ in range(chance.randrange(3, 14)):
-        replica = chance.randrange(count)
-        if not chance.randrange(3):
-            states[replica] = document.join(states[replica], states[chance.randrange(count)])
-            continue
-        delta = edited(states[replica], some_edits(chance))
-        if delta is not None:
-            states[replica] = after(states[replica], delta)
-            deltas.append(delta)
-    return states, deltas
-
-
-# Laws
 
 
 @scripts

@@ -1,15 +1,9 @@
-"""Ctrl-C between any two steps of a verb: the store goes on, and has lost nothing.
-
-Python runs signal handlers when a function begins and when a call of C has returned, `acquire` of a
-lock, for instance. A profile function that raises there does what a handler would.
-"""
+"""Ctrl-C between any two steps of a verb: the store goes on, and has lost nothing."""
 
 from __future__ import annotations
 
-import sys
-from itertools import count
-
 import pytest
+from ctrl_c import interrupt
 
 from tierstore.values import encode
 
@@ -23,36 +17,6 @@ RULES = {
     "replication": {"flush": "1h", "pull": "1h"},
 }
 STRIKES_MAX = 3000
-ELSEWHERE = ("memory_region.py", "importlib._bootstrap>")
-
-
-def may_strike(frame):
-    """Whether this is code of the process: the region is another, and imports are Python's."""
-    while frame is not None:
-        code = frame.f_code
-        if code.co_name == "__del__" or code.co_filename.endswith(ELSEWHERE):
-            return False
-        frame = frame.f_back
-    return True
-
-
-def interrupt(verb, number):
-    """Run `verb`, with Ctrl-C at its `number`-th step; whether it had so many."""
-    steps = count()
-
-    def strike(frame, event, _):
-        if event in ("call", "c_return") and may_strike(frame) and next(steps) == number:
-            sys.setprofile(None)
-            raise KeyboardInterrupt
-
-    sys.setprofile(strike)
-    try:
-        verb()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.setprofile(None)
-    return False
 
 
 def batch(store, number):
@@ -86,7 +50,7 @@ def test_ctrl_c_anywhere_in(new_node, name):
     store.flush()
     least = most = store.counter("n/1").get()
     for number in range(0, STRIKES_MAX, stride):
-        struck = interrupt(lambda: verb(store, number), number)  # noqa: B023
+        struck = interrupt(lambda: verb(store, number), number) != "ended"  # noqa: B023
         store.put(key := f"after/{number % 7}", number)
         store.counter("n/1").add(1)
         least, most = least + 1, most + 2

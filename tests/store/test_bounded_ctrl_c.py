@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from itertools import count
-
 import pytest
+from ctrl_c import interrupt
 
 pytestmark = pytest.mark.further
 
 STRIKES_MAX = 4000
-ELSEWHERE = ("memory_region.py", "memory_commits.py", "importlib._bootstrap>")
-
-
-def may_strike(frame):
-    """Whether this is code of the process: the coordinator is another, and imports are Python's."""
-    while frame is not None:
-        code = frame.f_code
-        if code.co_name == "__del__" or code.co_filename.endswith(ELSEWHERE):
-            return False
-        frame = frame.f_back
-    return True
-
-
-def interrupt(verb, number):
-    """Run `verb`, with Ctrl-C at its `number`-th step; "done", "interrupted" or "ended"."""
-    steps, is_struck = count(), []
-
-    def strike(frame, event, _):
-        if event in ("call", "c_return") and may_strike(frame) and next(steps) == number:
-            sys.setprofile(None)
-            is_struck.append(True)
-            raise KeyboardInterrupt
-
-    sys.setprofile(strike)
-    try:
-        verb()
-    except KeyboardInterrupt:
-        return "interrupted"
-    finally:
-        sys.setprofile(None)
-    return "done" if is_struck else "ended"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
