@@ -10,8 +10,6 @@ from __future__ import annotations
 from tierstore.crdt import register
 from tierstore.edge.entry import GONE, fold, key_size
 from tierstore.errors import (
-    OutcomeUnknownError,
-    OverloadedError,
     TierStoreError,
     UnavailableError,
 )
@@ -323,17 +321,13 @@ class SharedReader:
         self, records: dict[str, Record], token: int, fetched_ms: int, asked: Asked
     ) -> set[str]:
         """The keys whose row shows at the edge now; none where there is no room."""
-        ttl_ms = max(self._shared.ttl_ms(asked.rules[key]) for key in records)
-        try:
-            return self._shared.link.call(
-                lambda edge, timeout_s: edge.fill(records, token, fetched_ms, ttl_ms, timeout_s),
-                asked.deadline.renewed(),
-            )
-        except OverloadedError:
-            self._state.runtime.sometimes("no room for a fill")
-            return set()
-        except OutcomeUnknownError as exc:
-            raise UnavailableError(str(exc)) from exc
+        return self._shared.fill(
+            (asked.rules[key] for key in records),
+            lambda edge, ttl_ms, timeout_s: edge.fill(
+                records, token, fetched_ms, ttl_ms, timeout_s
+            ),
+            asked.deadline,
+        )
 
     def _is_kept(self, key: str, record: Record, rule: Rule) -> bool:
         """Whether a row is worth a copy at the edge."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from tierstore.edge.entry import CLEAN, key_size
+from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
 from tierstore.record import ELSEWHERE, REGISTER
 from tierstore.replica.shared.clock import MS_PER_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tierstore.policy.model import Rule
     from tierstore.record import Record
     from tierstore.region.batch import Delta
-    from tierstore.region.shared import Standing
+    from tierstore.region.shared import SharedEdge, Standing
     from tierstore.replica.deadline import Deadline
     from tierstore.replica.shared.link import EdgeLink
     from tierstore.replica.state import ReplicaState
@@ -124,6 +125,28 @@ class SharedState:
     def ttl_ms(self, rule: Rule) -> int:
         """How long a clean copy stays at the edge."""
         return max(COPY_TTL_MS, int(rule.min_residency_edge_s * MS_PER_S))
+
+    def fill(
+        self,
+        rules: Iterable[Rule],
+        fill: Callable[[SharedEdge, int, float], set[str]],
+        deadline: Deadline,
+    ) -> set[str]:
+        """The keys that `fill` has shown at the edge: none where there is no room.
+
+        It is given how long copies under these `rules` stay, in ms, and its timeout in seconds.
+        Raises UnavailableError if the edge does not answer, whatever has become of it.
+        """
+        ttl_ms = max(self.ttl_ms(rule) for rule in rules)
+        try:
+            return self.link.call(
+                lambda edge, timeout_s: fill(edge, ttl_ms, timeout_s), deadline.renewed()
+            )
+        except OverloadedError:
+            self.state.runtime.sometimes("no room for a fill")
+            return set()
+        except OutcomeUnknownError as exc:
+            raise UnavailableError(str(exc)) from exc
 
     def waiting(self, deadline: Deadline) -> Sequence[Delta]:
         """What waits in the edge's queues; see `scanning.waiting`."""

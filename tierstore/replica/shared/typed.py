@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tierstore.edge.entry import GONE, key_size
 from tierstore.edge.making import fold_record
-from tierstore.errors import OutcomeUnknownError, OverloadedError, UnavailableError
+from tierstore.errors import OverloadedError, UnavailableError
 from tierstore.region.damage import damage
 from tierstore.region.shared import tag_of
 from tierstore.replica.cold import fetch
@@ -192,19 +192,13 @@ class TypedReader:
         }
         if not records:
             return set()
-        ttl_ms = max(self._shared.ttl_ms(asked.rules[key]) for key in records)
-        try:
-            return self._shared.link.call(
-                lambda edge, timeout_s: edge.fill_typed(
-                    records, base, token, fetched_ms, ttl_ms, timeout_s
-                ),
-                asked.deadline.renewed(),
-            )
-        except OverloadedError:
-            self._state.runtime.sometimes("no room for a fill")
-            return set()
-        except OutcomeUnknownError as exc:
-            raise UnavailableError(str(exc)) from exc
+        return self._shared.fill(
+            (asked.rules[key] for key in records),
+            lambda edge, ttl_ms, timeout_s: edge.fill_typed(
+                records, base, token, fetched_ms, ttl_ms, timeout_s
+            ),
+            asked.deadline,
+        )
 
     def _is_kept(self, key: str, record: Record, asked: Asked) -> bool:
         size_bytes = key_size(key) + len(record.payload or b"")
