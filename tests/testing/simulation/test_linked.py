@@ -107,6 +107,14 @@ def test_rows_that_lie_in_objects_are_joined(is_direct):
     assert run.reached["key went cold"] > 0
 
 
+@pytest.mark.parametrize("family", ["cold set", "cold document"])
+def test_what_regions_tell_of_cold_sets_and_documents_waits_there(family):
+    world = {"families": (family,), "operations": 150, "lulls": 0.2, "pause_ms_max": 1000}
+    run = play(calm(**world))
+    assert run.violations == []
+    assert run.reached["cold key came home with what waited"] > 0
+
+
 @pytest.mark.parametrize("is_direct", [False, True])
 def test_rot_in_one_region_is_not_held_against_the_other(is_direct):
     world = {"families": ("cold", "journal"), "operations": 150, "lulls": 0.2, "pause_ms_max": 1000}

@@ -24,6 +24,8 @@ QUIET_S = 10
 REST_S_MAX = 300
 """Longer than the longest pause of a link, after the lease of one that has ended."""
 MEND_S_MAX = 600
+LEVEL_MAX = 6
+"""How often all is compared for versions to become equal: movers come in between."""
 DIVERGED_SHARE = 0.5
 """How often a region is spoilt at the end."""
 
@@ -49,16 +51,57 @@ def rest(cluster: Cluster) -> list[str]:
     return [f"links never come to rest: {'; '.join(sorted(errors)) or 'rows go round'}"]
 
 
+def level(cluster: Cluster) -> list[str]:
+    """Let regions that are equal but for versions of keys that were cold compare their rows.
+
+    What was told while a key is cold, nobody can compare until a mover has brought that home.
+    """
+    for _ in range(LEVEL_MAX if _has_movers(cluster) else 0):
+        states = {site.name: _sound_records(cluster, site) for site in cluster.sites}
+        first, *others = (_contents(cluster, records) for records in states.values())
+        if checkers.converged(states).is_valid or any(contents != first for contents in others):
+            return []
+        if not _repair(cluster):
+            return [f"anti-entropy did not get through in {MEND_S_MAX} s"]
+        cluster.reached["versions of cold keys made equal"] += 1
+        if left := rest(cluster):
+            return left
+    return []
+
+
 def check(cluster: Cluster) -> list[str]:
     """Whether all regions have equal rows."""
     if len(cluster.sites) == 1:
         return []
     states = {site.name: _sound_records(cluster, site) for site in cluster.sites}
     _note_united(cluster)
+    if not _has_movers(cluster):
+        states = {name: _contents(cluster, records) for name, records in states.items()}
     verdict = checkers.converged(states)
     if not verdict.is_valid:
         return [f"regions differ after everything settled: {verdict}"]
-    return [] if cluster.damaged or cluster.options.horizon_s else _differing_digests(cluster)
+    may_differ = cluster.damaged or cluster.options.horizon_s or not _has_movers(cluster)
+    return [] if may_differ else _differing_digests(cluster)
+
+
+def _has_movers(cluster: Cluster) -> bool:
+    """Whether in each region somebody is left who brings keys home."""
+    left = {node.machine.site.name for node in cluster.nodes if not node.is_lost}
+    return len(left) == len(cluster.sites)
+
+
+def _contents(cluster: Cluster, records: dict[str, Any]) -> dict[str, Any]:
+    """`records` without the versions of sets and documents that may be cold."""
+    may_differ = {
+        key
+        for family in cluster.families
+        if family.is_tiered and family.is_typed
+        for key in family.keys
+    }
+    return {
+        key: ((*fields[:2], *fields[4:]), payload) if key in may_differ else (fields, payload)
+        for key, (fields, payload) in records.items()
+    }
 
 
 def _differing_digests(cluster: Cluster) -> list[str]:
@@ -97,7 +140,9 @@ def mend(cluster: Cluster, past: Past) -> list[str]:
     if not _repair(cluster):
         return [f"anti-entropy did not get through in {MEND_S_MAX} s"]
     states = {each.name: _sound_records(cluster, each) for each in cluster.sites}
-    verdict = checkers.converged(states, kept[site.name])
+    # A state that waits on a cold row gives it a version of its own, though both come to the same.
+    contents = {name: _contents(cluster, records) for name, records in states.items()}
+    verdict = checkers.converged(contents, _contents(cluster, kept[site.name]))
     if not verdict.is_valid:
         return [f"regions differ after anti-entropy: {verdict}"]
     cluster.reached["region mended by anti-entropy"] += 1
@@ -115,15 +160,18 @@ def _spoil(site: Site, past: dict[str, Any], chance: Chance) -> None:
         how = chance.choice(("keep", "lose", "put back"))
         if how == "lose":
             lost.append(key)
-        elif how == "put back" and key in past and _is_there(site, key, past[key]):
+        elif how == "put back" and key in past and _may_lie(site, key, past[key], rows[key]):
             changed[key] = past[key]
     site.change_rows(lost, changed)
 
 
-def _is_there(site: Site, key: str, row: Any) -> bool:
-    """Whether the object is still there that a row of the past points at, if it does."""
+def _may_lie(site: Site, key: str, row: Any, now: Any) -> bool:
+    """Whether a row of the past may be put back: its object, if any, is that of the row `now`.
+
+    A region counts how many rows lie in an object, and nobody tells it of what is put back.
+    """
     name = site.lies_in(key, row)
-    return name is None or name in site.objects.blobs
+    return name is None or name == site.lies_in(key, now)
 
 
 def _repair(cluster: Cluster) -> bool:

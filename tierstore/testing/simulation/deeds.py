@@ -118,6 +118,12 @@ class Typed:
         for key, sights in self.sights.items():
             self.sights[key] = [sight for sight in sights if sight.verb == "final"]
 
+    def leave_out(self, keys: Iterable[str]) -> None:
+        """Judge nothing of these keys."""
+        for key in keys:
+            for told in (self.families, self.deeds, self.sights):
+                told.pop(key, None)
+
     def _take_deed(self, operation: Operation) -> None:
         key, verb, argument = operation.key or "", operation.verb, operation.argument
         if verb == "touch" and operation.result is False:

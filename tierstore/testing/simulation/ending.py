@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from tierstore.errors import CorruptionError, TierStoreError
 from tierstore.linking.link import RENEW_S
-from tierstore.testing.simulation import converging, invariants, progress, registers, settled, typed
+from tierstore.testing.simulation import (
+    converging,
+    forgetting,
+    invariants,
+    progress,
+    registers,
+    settled,
+    typed,
+)
 from tierstore.testing.simulation.converging import QUIET_S
 from tierstore.testing.simulation.deeds import Typed
 from tierstore.testing.simulation.doubting import Doubts
@@ -56,7 +64,10 @@ def settle_and_check(
     left += _do_finally(cluster, workload, core, "flush")
     if nemesis.restores and len(cluster.sites) > 1:
         _pass_time(cluster, RENEW_S + QUIET_S)  # a link that has nothing to do looks no sooner
-    left += converging.rest(cluster)
+    if cluster.options.forgets_s:
+        forgetting.cease()
+        _pass_time(cluster, 3 * cluster.options.forgets_s)
+    left += converging.rest(cluster) or converging.level(cluster)
     _let_come(cluster)
     left += _do_finally(cluster, workload, core, "look")
     left += _do_finally(cluster, workload, core, "follow")
@@ -101,6 +112,8 @@ def _let_come(cluster: Cluster) -> None:
 def _check_typed(cluster: Cluster, workload: Workload, facts: Facts, doubts: Doubts) -> list[str]:
     history, watch = workload.history.operations(), workload.watch
     told = Typed.of(history, cluster.families, 2 * cluster.options.horizon_s * NS_PER_S or None)
+    if len(cluster.sites) > 1:
+        told.leave_out(cluster.damaged)  # another region has what can be read of them there
     if cluster.has_retired or cluster.options.is_mortal:
         # What a retired replica had acknowledged is the operator's now; and what one region added
         # ends with a generation that another had ended already.

@@ -26,13 +26,17 @@ TYPED = (
     "memory set", "journal set", "regional set", "aged set", "never set",
 )  # fmt: skip
 """Those of counters and sets that never end."""
-ALONE = ("cold set", "cold renewed set", "cold document")
-"""Those that no world of several regions has yet."""
+COLD = ("cold set", "cold document")
+"""Sets and documents that go cold, and never end."""
+COLD_MORTAL = ("cold renewed set",)
+COLD_SHARE = 0.1
 MORTAL = ("ttl counter", "renewed counter", "ttl set", "renewed set")
 """Those of which generations end, as a whole, with what other regions change meanwhile."""
 MORTAL_SHARE = 0.25
 """How often worlds of several regions have such, and deletes; of counters and sets nothing is taken
 for certain there, but that all are equal in the end."""
+_OWN = frozenset((*TYPED, *MORTAL, *COLD, *COLD_MORTAL))
+"""What is drawn here, and not taken over as it is."""
 
 
 def linked(options: Options, seed: int, regions: int | None = None) -> Options:
@@ -47,10 +51,11 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
     if count == 1:
         return options
     nodes = min(NODES_MAX, max(count, options.nodes + chance.randint(0, 2)))
-    families = tuple(name for name in options.families if name not in (*TYPED, *MORTAL, *ALONE))
+    families = tuple(name for name in options.families if name not in _OWN)
     is_mortal = chance.random() < MORTAL_SHARE
     known = (*TYPED, *MORTAL) if is_mortal else TYPED
     typed = tuple(name for name in known if name in options.families or chance.random() < 0.15)
+    typed += _draw_cold(Chance(seed, "cold types of regions"), options, is_mortal=is_mortal)
     windows = options.windows + tuple(kind for kind in LINK_WINDOWS if chance.random() < 0.5)
     several = replace(
         options,
@@ -71,6 +76,11 @@ def linked(options: Options, seed: int, regions: int | None = None) -> Options:
         window_count=max(options.window_count, 3 * len(windows)) if windows else 0,
     )
     return _retiring(several, typed) if chance.random() < RETIRING_SHARE else several
+
+
+def _draw_cold(chance: Chance, options: Options, *, is_mortal: bool) -> tuple[str, ...]:
+    known = (*COLD, *COLD_MORTAL) if is_mortal else COLD
+    return tuple(name for name in known if name in options.families or chance.random() < COLD_SHARE)
 
 
 def _retiring(options: Options, typed: tuple[str, ...]) -> Options:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tierstore.runtime.chance import Chance
+from tierstore.testing.simulation.forgetting import forgetful
 from tierstore.testing.simulation.linked import linked
 from tierstore.testing.simulation.wider import widen
 
@@ -99,6 +100,7 @@ _RULES: dict[str, dict[str, object]] = {
         **_COLD,
     },
     "cold document": {"match": "y/*", "type": "document", **_COLD},
+    "journal document": {"match": "z/*", "type": "document"},
 }
 _UNJOURNALED = frozenset(
     name for name, rule in _RULES.items() if rule.get("durability", "journal") != "journal"
@@ -192,6 +194,8 @@ class Options:
     """How many rows a link asks for at a time."""
     repair_s: int = 3600
     """How often links compare all rows."""
+    forgets_s: int = 0
+    """How often sets and documents forget what they can; 0: once an hour, as elsewhere."""
 
 
 def draw_options(
@@ -202,7 +206,7 @@ def draw_options(
 ) -> Options:
     """The world of `seed`. `extra`: names of STRONGER_FAULTS to allow; `regions`: how many."""
     several = linked(_draw_of_one_region(seed, operations, extra), seed, regions)
-    return widen(several, seed, _UNJOURNALED)
+    return forgetful(widen(several, seed, _UNJOURNALED), seed)
 
 
 def _draw_of_one_region(seed: int, operations: int, extra: tuple[str, ...]) -> Options:

@@ -12,6 +12,7 @@ from tierstore.runtime.chance import Chance
 from tierstore.testing.plan import Crash
 from tierstore.testing.simulation import ending
 from tierstore.testing.simulation.cluster import Cluster
+from tierstore.testing.simulation.forgetting import hastened
 from tierstore.testing.simulation.guards import sealed
 from tierstore.testing.simulation.nemesis import Nemesis
 from tierstore.testing.simulation.scheduler import NS_PER_S
@@ -71,7 +72,7 @@ def play(script: Script, *, policy: Policy | None = None, is_told: bool = False)
         workload = Workload(cluster, script)
         try:
             _load_documents(cluster)
-            with sealed():
+            with sealed(), hastened(script.options):
                 violations = _play(cluster, workload, script)
             dumps = ending.dump(cluster) if is_told else {}
         finally:

@@ -61,16 +61,20 @@ def with_windows(options: Options, *kinds: str) -> Options:
     windows = tuple(dict.fromkeys((*options.windows, *kinds)))
     if options.region == "sqlite":  # its clock is that of the machine that writes
         windows = tuple(kind for kind in windows if kind != "ahead")
-    families = options.families
-    if "region restored" in windows:  # objects that a backup has may be deleted by then
-        families = tuple(name for name in families if name != "cold") or ("journal",)
+    families, forgets_s = options.families, options.forgets_s
+    if "region restored" in windows:
+        forgets_s = 0  # no batch tells it what was made compact since the backup
+        # Objects that a backup has may be deleted by then.
+        families = tuple(name for name in families if not name.startswith("cold")) or ("journal",)
         families = (
             families
             if not options.is_ephemeral
             else tuple("memory" if name == "journal" else name for name in families)
         )
     count = (options.window_count or 3 * len(windows)) if windows else 0
-    return replace(options, windows=windows, window_count=count, families=families)
+    return replace(
+        options, windows=windows, window_count=count, families=families, forgets_s=forgets_s
+    )
 
 
 def _long(options: Options) -> Options:
