@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from tierstore.crdt import document
@@ -10,11 +11,12 @@ from tierstore.errors import DecodingError
 from tierstore.testing.laws import DOCUMENT, LAWS, Delete, Do, Look, Script, Send, draw_script
 from tierstore.testing.laws.checking import broken_law
 from tierstore.testing.laws.documents import edited, setting
+from tierstore.testing.laws.edits import edit_some
 from tierstore.testing.laws.under_test import Operation
 from tierstore.testing.mutants.mutant import Law
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tierstore.crdt.document import Delta, State
     from tierstore.runtime.chance import Chance
@@ -121,6 +123,50 @@ def overwriting(value: Any) -> Operation:
     )
 
 
+def _compact_ones_agree(chance: Chance) -> Iterator[str]:
+    """Regions that make a document compact, each when it likes, come to one, and lose no edit."""
+    for _ in range(LIVES):
+        regions = _compacting(chance)
+        ways = {document.encode(_joined(order)) for order in permutations(regions)}
+        if len(ways) > 1:
+            yield f"three regions have come to {len(ways)} different documents"
+            return
+
+
+def _compacting(chance: Chance) -> list[State]:
+    start = document.empty()
+    for number in range(1, 4):
+        start = _edited(chance, start, number)
+    regions = [start] * 3
+    for step in range(chance.randint(4, 14)):
+        at = chance.randint(0, 2)
+        is_late = chance.happens(0.3)
+        if chance.happens(0.3):
+            regions[at] = document.compact(regions[at], step, at, step) or regions[at]
+        elif chance.happens(0.3):
+            regions[at] = document.join(regions[at], regions[chance.randint(0, 2)])
+        elif is_late:
+            regions[at] = _edited(chance, regions[at], 10 + step, of=start)
+        else:
+            regions[at] = _edited(chance, regions[at], 10 + step)
+    return regions
+
+
+def _edited(chance: Chance, state: State, client: int, of: State | None = None) -> State:
+    """`state` after one edit that was made of it, or of what it was."""
+    delta = edited(
+        state if of is None else of, lambda root, number: edit_some(chance, root), client
+    )
+    return state if delta is None else _after(state, delta)
+
+
+def _joined(states: Iterable[State]) -> State:
+    whole = document.empty()
+    for state in states:
+        whole = document.join(whole, state)
+    return whole
+
+
 def _made(state: State, key: str, value: Any, client: int) -> State:
     opened = document.open_document(state, client)
     mark = document.mark_of(opened, state)
@@ -134,6 +180,7 @@ def _after(state: State, delta: Delta) -> State:
     return document.apply(state, delta, origin=1, actor=1, is_same_life=True)
 
 
+COMPACT_APART = Law("documents made compact apart", _compact_ones_agree)
 CLONES = Law("clones of a client", _clones_are_noticed)
 DOCUMENTS = Law("lives of a document", _lives)
 FORMER_LIFE = Law("edits of a former life", _former_lives_mean_little)

@@ -63,3 +63,25 @@ FLEETING_COLD_LISTING = World(
         pause_ms_max=1000, latency_ms_max=20, lulls=0.06,
     ),
 )  # fmt: skip
+FORGETTING = World(
+    "forgetting",
+    Options(
+        families=("journal document", "journal set"), keys=2, operations=200, pause_ms_max=500,
+        latency_ms_max=20, flush_ms=1000, forgets_s=2,
+    ),
+)  # fmt: skip
+FORGETTING_APART = World(
+    "forgetting apart",
+    Options(
+        nodes=2, machines=2, regions=2, families=("journal document", "journal set"), keys=2,
+        operations=200, pause_ms_max=500, latency_ms_max=20, flush_ms=1000, forgets_s=2,
+    ),
+)  # fmt: skip
+FORGETTING_UNHEARD = World(
+    "forgetting unheard",
+    Options(
+        nodes=2, machines=2, regions=2, families=("journal document", "journal set"), keys=2,
+        operations=200, pause_ms_max=3000, latency_ms_max=20, flush_ms=1000, forgets_s=2,
+        horizon_s=50, windows=("link cut",), window_count=12,
+    ),
+)  # fmt: skip
