@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 from linked import World
+from restored import back_up, restore
 
 from tierstore.errors import FencedError, UnavailableError
 from tierstore.linking.linking import LEASE_MS, Linking
@@ -59,6 +60,21 @@ def test_a_lease_is_renewed_while_its_process_lives(world):
         world.runtime.advance(3)
     assert one.figures()[0].is_running
     assert not two.figures()[0].is_running
+
+
+def test_a_target_that_was_restored_is_told_anew_before_long(world):
+    """Also by a link that has nothing to do, whose source does not change any more."""
+    links, target = linking(world, ("A", "B")), world.regions["B"].inner
+    backup = back_up(target)
+    world.put("A", "k", b"1")
+    links.step()
+    assert "k" in world.rows("B")
+    restore(target, backup)
+    target.reincarnate(1.0)
+    for _ in range(5):
+        world.runtime.advance(1)
+        links.step()
+    assert world.rows("B")["k"].record.payload == b"1"
 
 
 def test_a_peer_that_is_away_holds_back_only_its_own_link():

@@ -70,6 +70,8 @@ class Link:
         self._max_drift_ms = max_drift_ms
         self._renew_at_s = self._save_at_s = 0.0
         self._acknowledged = -1
+        self._told = 0
+        """The life of the target in which this began."""
 
     def step(self) -> bool:
         """Take over one page; whether more is waiting.
@@ -97,6 +99,15 @@ class Link:
         """Begin again with the next step."""
         self.peer = None
 
+    def look_at_target(self) -> None:
+        """Begin again with the next step if the target was restored since, and lacks what it had.
+
+        A link that has nothing to do would notice only when it renews what it knows.
+        """
+        if self.peer is not None and self._connect(self.target).incarnation != self._told:
+            self._runtime.sometimes("link noticed that its target was restored")
+            self.forget()
+
     def begun(self) -> Peer:
         """What the target knows of the source, after both were asked who they are."""
         if self.peer is not None and self._runtime.monotonic() < self._renew_at_s:
@@ -115,7 +126,7 @@ class Link:
         if peer.resumes_at == "":
             peer = self._save(peer, replace(peer, cursor=standing.position))
         self.peer, self.cursor, self.whole = peer, peer.cursor, peer.whole
-        self.position = standing.position
+        self.position, self._told = standing.position, target.incarnation
         self._renew_at_s = self._runtime.monotonic() + RENEW_S
         return peer
 

@@ -156,6 +156,8 @@ class Course:
             region, timeout_s = self._region, target.timeout_s
             self.is_running = target.region.claim(region, self._linker, LEASE_MS, timeout_s)
             pause_s = RENEW_S if self.is_running else STANDBY_S
+        if was_running and self.is_running:
+            self.link.look_at_target()
         self._claim_at_s = self._runtime.monotonic() + pause_s * (0.5 + jitter(self._runtime) / 2)
 
     def _left_s(self) -> float:
