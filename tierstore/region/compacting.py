@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 COMPACT_TYPES = SET, DOCUMENT
 STEP_BYTES_MAX = 256 << 10
 """Of payloads that one step looks at; a larger one alone."""
+HORIZONS = 2
+"""For how many of them a document remembers its past at least."""
 SET_BYTES_MIN = 16
 """A smaller set has no element with an origin."""
 
@@ -96,9 +98,13 @@ class Compactor:
 
     def _is_over(self, row: Row, past: Past) -> bool:
         """Whether nobody speaks of the past of a document any more: all have seen that it is one,
-        and what they did before would be older than the horizon."""
+        and what anybody did before would be older than the horizon.
+
+        So that is two horizons: after one at most another region has heard of it, and after one
+        more its replicas have.
+        """
         terms = self._terms
-        if past.since_ms >= terms.now_ms - terms.horizon_ms - terms.max_drift_ms:
+        if past.since_ms >= terms.now_ms - HORIZONS * (terms.horizon_ms + terms.max_drift_ms):
             return False
         is_own = past.actor == terms.actor
         return self._floor >= (min(row.position, past.position) if is_own else row.position)
