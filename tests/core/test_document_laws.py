@@ -64,7 +64,8 @@ def test_a_compact_document_shows_the_same(chance):
     assert set(alone.structs) == {compact.past.client}
     again = document.without_past(document.compact(alone))
     assert repr(document.value(again)) == repr(document.value(state))
-    assert len(document.encode(again)) <= len(document.encode(alone)) + 8
+    mentions = 3 * len(alone.structs[compact.past.client])  # of the client, by a byte more or less
+    assert len(document.encode(again)) <= len(document.encode(alone)) + 8 + mentions
 
 
 clocks = st.sets(st.integers(0, 30))
