@@ -284,3 +284,20 @@ def test_a_life_whose_name_is_from_a_clock_behind_is_a_new_one_all_the_same(
     store.flush()
     assert "l" in region.rows
     store.close()
+
+
+def test_who_did_not_see_the_life_before_tells_it_by_the_clock_that_names_it(runtime, tmp_path):
+    """Not by its own, which may be ahead of that."""
+    theirs = ManualRuntime(start_s=runtime.time_ns() / 1e9 - 30)
+    region = MemoryRegion(theirs)
+    backup = back_up(region)
+    with wire(load(POLICY, tmp_path), runtime, region=region) as store:
+        store.put("k", 1)
+        store.flush()
+    restore(region, backup)
+    theirs.advance(1)
+    region.reincarnate(1.0)
+    with wire(load(POLICY, tmp_path), runtime, region=region) as store:
+        store.put("l", 2)
+        store.flush()
+    assert "l" in region.rows

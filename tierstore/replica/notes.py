@@ -80,7 +80,7 @@ class Notes:
     def _tell(self, number: int, digest: bytes) -> None:
         state = self._state
         held, settled = self._take_moved()
-        self._acknowledged_ms = state.now_ms()
+        self._acknowledged_ms = state.now_ms() - state.link.skew_ms  # by the clock that names lives
         if state.journal is None:
             return
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tierstore.crdt import register
+from tierstore.errors import DecodingError
 from tierstore.record import ELSEWHERE, Record
 from tierstore.region.batch import PUT, RESET, TOUCH, Delta
 from tierstore.stamp import physical_ms
@@ -63,7 +64,18 @@ def _changed(state: Record | None, delta: Delta) -> Record | None:
     is_elsewhere = state is not None and state.payload == ELSEWHERE and state.is_live(now_ms)
     if is_elsewhere and delta.op != RESET:  # only existence and lifetime are asked for
         record = _without_payload(record)
-    return change(state, record, resets=delta.op == RESET, now_ms=now_ms, actor=0)
+    try:
+        return change(state, record, resets=delta.op == RESET, now_ms=now_ms, actor=0)
+    except DecodingError as error:
+        if _is_gap(error):  # what it was made on was left to an operator, or lost by a restore
+            return state
+        raise
+
+
+def _is_gap(error: DecodingError) -> bool:
+    from tierstore.crdt.union import GapError
+
+    return isinstance(error, GapError)
 
 
 def _without_payload(told: Record) -> Record:

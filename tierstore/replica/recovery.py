@@ -52,7 +52,7 @@ class Recovery:
         self._pending = registration if self._has_lost(registration) else None
         if not known.retired and known.applied >= self._state.outbox.acknowledged:
             self._settled = known.replica, registration.info.incarnation
-            self._met_ms = self._state.now_ms()
+            self._met_ms = registration.now_ms
         return self._pending is not None
 
     def is_reborn(self, incarnation: int) -> bool:

@@ -47,8 +47,8 @@ class ColdDisk(MemoryObjects):
         super().put(name, [whole], timeout_s)
 
     def flip_bit(self) -> bool:
-        """Flip one bit of one object, if there is any."""
-        names = sorted(self.blobs)
+        """Flip one bit of one object, if there is any that has one."""
+        names = sorted(name for name, blob in self.blobs.items() if blob)  # a torn one may be empty
         if not names:
             return False
         name = self._chance.choice(names)

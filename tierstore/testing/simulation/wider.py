@@ -63,6 +63,9 @@ def with_windows(options: Options, *kinds: str) -> Options:
         windows = tuple(kind for kind in windows if kind != "ahead")
     families, forgets_s = options.families, options.forgets_s
     if "region restored" in windows:
+        if options.region == "sqlite":  # and tells lives apart, so all are of one machine there
+            options = replace(options, skew_ms_max=0)
+            windows = tuple(kind for kind in windows if kind not in _CLOCKS)
         forgets_s = 0  # no batch tells it what was made compact since the backup
         # Objects that a backup has may be deleted by then.
         families = tuple(name for name in families if not name.startswith("cold")) or ("journal",)
