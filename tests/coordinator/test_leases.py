@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 
 import pytest
 
@@ -234,3 +235,18 @@ def test_a_sequence_skips_what_was_not_confirmed(store, other, plan):
         plan.arm(0, "error")
         given += [sequence.next(), other.sequence("n").next()]
     assert len(set(given)) == len(given) > 10
+
+
+def test_a_block_of_a_former_life_is_given_up(region, store, other):
+    """After a restore the coordinator gives its numbers again: whoever has them must not."""
+    backup = copy.deepcopy(region._private)
+    sequence = store.sequence("n")
+    given = [sequence.next() for _ in range(4)]  # more are reserved
+    region._private = backup
+    region.reincarnate(1.0)
+    again = [other.sequence("n").next() for _ in range(8)]
+    with contextlib.suppress(UnavailableError):
+        store.get("s/a")  # and hears of it
+    store.get("s/a")
+    assert given == [1, 2, 3, 4]
+    assert not {sequence.next() for _ in range(4)} & set(again)

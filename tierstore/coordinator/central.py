@@ -65,6 +65,11 @@ class Central:
         coordinator: Coordinator = self._link.region
         return coordinator
 
+    def life(self, deadline: Deadline) -> int:
+        """The life that the coordinator lives, as far as known."""
+        incarnation: int = self._link.register(deadline).info.incarnation
+        return incarnation
+
     def mint(self, deadline: Deadline) -> str:
         """The id of an operation that begins now, by the coordinator's clock as far as known."""
         self._link.register(deadline)

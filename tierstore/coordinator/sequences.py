@@ -34,11 +34,12 @@ PAUSE_S_MAX = 0.1
 class Block:
     """What is left of the numbers that were reserved for one sequence."""
 
-    __slots__ = ("numbers", "size", "taken_s", "turn")
+    __slots__ = ("life", "numbers", "size", "taken_s", "turn")
 
     def __init__(self, runtime: Runtime) -> None:
         self.turn = runtime.turn()
         self.numbers = iter(range(0))
+        self.life = 0  # of the coordinator, in which they were reserved; the next gives them again
         self.size = 0
         self.taken_s = float("-inf")
 
@@ -62,7 +63,8 @@ class Sequences:
         if not block.turn.acquire(True, deadline.remaining_s()):
             raise DeadlineExceededError(f"others wait for numbers of the sequence {key!r}, too")
         try:
-            number = next(block.numbers, None)
+            is_over = block.life != self._central.life(deadline)
+            number = None if is_over else next(block.numbers, None)
             return self._reserve(key, block, deadline) if number is None else number
         finally:
             block.turn.release()
@@ -74,9 +76,11 @@ class Sequences:
         block.size = min(BLOCK_MAX, block.size * 2 if is_quick and block.size else 1)
         block.taken_s = now_s
         for attempt in range(ATTEMPTS):
+            life = self._central.life(deadline)
             first = self._try(key, block.size, deadline)
             if first is not None:
                 block.numbers = iter(range(first + 1, first + block.size))
+                block.life = life
                 return first
             self._runtime.sometimes("a block of a sequence went to another")
             longest_s = min(PAUSE_S_MAX, 0.001 * 2.0**attempt)
