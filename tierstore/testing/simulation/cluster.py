@@ -13,6 +13,7 @@ from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.disk import Disk
 from tierstore.testing.simulation.families import families_of
 from tierstore.testing.simulation.links import LinkProcess
+from tierstore.testing.simulation.network import LATE_MS_MAX
 from tierstore.testing.simulation.node import Node
 from tierstore.testing.simulation.operating import AHEAD_NS
 from tierstore.testing.simulation.options import policy_of
@@ -60,6 +61,10 @@ class Cluster:
         self.reached: Counter[str] = Counter()
         self.played: Counter[str] = Counter()
         """How many faults of each kind were played, those that come at a rate included."""
+        self.late_ms_max = LATE_MS_MAX
+        """After how long a call may be done that its caller has given up."""
+        self.is_dark = False
+        """Whether the machine of a region in a file is without power: nobody begins meanwhile."""
         self.broken: list[str] = []
         """What background steps raised that they must not."""
         self.scheduler = Scheduler(Chance(seed, "turns"))

@@ -173,7 +173,7 @@ class Nemesis:
 
     def restart(self, node: Node) -> None:
         """Begin a new life of a node that is down, and let its clients go on."""
-        if not node.is_up:
+        if not node.is_up and not self._cluster.is_dark:
             node.start()
             self._workload.start(node)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.telling import Teller
 
 REPEATABLE = frozenset(
-    ("apply", "register", "acknowledge", "set_aside", "introduce", "join", "trust")
+    ("apply", "commit", "register", "acknowledge", "set_aside", "introduce", "join", "trust")
 )
 """Writes that the protocol of regions lets arrive twice."""
 LATE_MS_MAX = 5000
@@ -67,6 +67,7 @@ class Wire:
         latency_ms_max: int,
         teller: Teller,
         played: Counter[str],
+        late_ms_max: int = LATE_MS_MAX,
     ) -> None:
         """`server` is where calls go on that their caller has given up; `played` counts faults."""
         self.scheduler = scheduler
@@ -77,6 +78,7 @@ class Wire:
         self._latency_ms_max = latency_ms_max
         self._teller = teller
         self._played = played
+        self._late_ms_max = late_ms_max
         self.asks = teller.asks
 
     def carry(
@@ -123,7 +125,7 @@ class Wire:
         if self.scheduler.now_ns > until_ns:
             raise DeadlineExceededError(f"{name}: it took too long to get there")
         reply = run()
-        if verb in REPEATABLE and self._strikes("call repeated", rates.duplicate):
+        if _is_repeatable(verb, reply) and self._strikes("call repeated", rates.duplicate):
             self._do_later(name, run_later)
         self._travel(name, None)
         if weather.loses_replies or self.scheduler.now_ns > until_ns:
@@ -167,7 +169,7 @@ class Wire:
                 reply = error
             self._teller.call("late", name, reply)
 
-        delay_ns = int(self._chance.random() * LATE_MS_MAX * NS_PER_MS)
+        delay_ns = int(self._chance.random() * self._late_ms_max * NS_PER_MS)
         self.scheduler.spawn(self._server, f"late {name}", act, delay_ns)
 
 
@@ -209,6 +211,11 @@ class RemoteTier:
             )
 
         return call
+
+
+def _is_repeatable(verb: str, reply: Any) -> bool:
+    """Whether a call may arrive once more. A commit that was refused never happens afterwards."""
+    return verb in REPEATABLE and (verb != "commit" or reply.verdict == "committed")
 
 
 def _held(value: Any) -> Any:

@@ -150,6 +150,7 @@ class Node:
             cluster.options.latency_ms_max,
             cluster.teller,
             cluster.played,
+            cluster.late_ms_max,
         )
         return RemoteTier(inner, name, wire_there, later)
 

@@ -48,11 +48,11 @@ def operate(nemesis: Nemesis, cluster: Cluster, node: Node, fault: Fault) -> Cal
 
 def _restore(nemesis: Nemesis, cluster: Cluster, site: Site, fault: Fault) -> Callable[[], None]:
     is_copied = fault.amount >= COPIED
-    backup = site.back_up() if not is_copied and _is_quiet(cluster, site) else None
+    backup = site.back_up() if not is_copied and is_quiet(cluster, site) else None
 
     def restore() -> None:
         is_possible = is_copied or backup is not None
-        if not is_possible or not _is_quiet(cluster, site) or nemesis.is_over:
+        if not is_possible or not is_quiet(cluster, site) or nemesis.is_over:
             return
         with cluster.scheduler.at_once():
             before = site.records()
@@ -66,7 +66,7 @@ def _restore(nemesis: Nemesis, cluster: Cluster, site: Site, fault: Fault) -> Ca
     return restore
 
 
-def _is_quiet(cluster: Cluster, site: Site) -> bool:
+def is_quiet(cluster: Cluster, site: Site) -> bool:
     """Wait until no transaction is under way there; whether that came."""
     until_ns = cluster.scheduler.now_ns + PATIENCE_S * NS_PER_S
     while not site.is_quiet:

@@ -77,6 +77,11 @@ class Site:
             self._file.close_of(process)
 
     @property
+    def file(self) -> SqliteSite | None:
+        """The file that it is in, if it is in one."""
+        return self._file
+
+    @property
     def rows(self) -> dict[str, Row] | None:
         """All rows, to be looked at or spoilt, where they are at hand."""
         return None if self._file is not None else self.region.rows

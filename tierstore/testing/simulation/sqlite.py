@@ -19,7 +19,7 @@ from tierstore.testing.plan import Crash
 from tierstore.tiers.registry import load_region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tierstore.region.apply import Limits
     from tierstore.runtime import Runtime
@@ -35,12 +35,18 @@ class SteppedConnection:
     """A connection whose statements are boundaries, and may fail."""
 
     def __init__(
-        self, inner: sqlite3.Connection, scheduler: Scheduler, process: Process, errors: Errors
+        self,
+        inner: sqlite3.Connection,
+        scheduler: Scheduler,
+        process: Process,
+        errors: Errors,
+        on_commit: Callable[[sqlite3.Connection], None],
     ) -> None:
         self._inner = inner
         self._scheduler = scheduler
         self._process = process
         self._errors = errors
+        self._on_commit = on_commit
         self.close = inner.close
         self.executescript = inner.executescript
 
@@ -54,6 +60,7 @@ class SteppedConnection:
         self._step()
         cursor = self._inner.execute(statement, *parameters)
         if statement == "COMMIT":
+            self._on_commit(self._inner)
             self._errors.perhaps_fail()  # done, and not known to be
         return cursor
 
@@ -93,6 +100,8 @@ class SqliteSite:
         self.path = os.path.join(folder, f"region-{number}.db" if number else "region.db")
         self._limits = limits
         self._opened: list[tuple[Process, sqlite3.Connection]] = []
+        self.on_commit: Callable[[sqlite3.Connection], None] = lambda _: None
+        """Is told of each commit that a connection has written."""
         with open(self.path, "wb") as file:
             file.write(_template(number))
 
@@ -106,7 +115,9 @@ class SqliteSite:
         def open_stepped(timeout_s: float) -> SteppedConnection:
             connection = open_real(timeout_s)
             self._opened.append((process, connection))
-            return SteppedConnection(connection, scheduler, process, errors)
+            return SteppedConnection(
+                connection, scheduler, process, errors, lambda inner: self.on_commit(inner)
+            )
 
         dialect.open = open_stepped
         return region

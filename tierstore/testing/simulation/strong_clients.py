@@ -16,7 +16,7 @@ from tierstore.errors import (
 from tierstore.region.commits import parse_version
 from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
-from tierstore.testing.simulation.strong_judging import AGED
+from tierstore.testing.simulation.strong_deeds import COLD_KEYS, WiderDeeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +29,20 @@ DEEDS = (
     "register", "register", "register", "cas", "aged", "transfer", "audit", "skew", "lease",
     "number", "named", "named", "reuse", "expire", "unknown",
 )  # fmt: skip
+REGISTERS = ("r/0", "r/1")
 ACCOUNTS = ("b/0", "b/1", "b/2")
 EACH = 100
 TIMEOUT_S = 3.0
 AGE_S = 0.5
+MOMENT_S = 1e-6
+"""What is lost in rounding."""
 TTL_S = 0.3
 LEASE_S = 1.0
 ROUND = 8
 """How many deeds of skew are about the same pair of absent keys."""
 
 
-class Client:
+class Client(WiderDeeds):
     """One task of one life of a node."""
 
     def __init__(self, workload: StrongWorkload, node: Node, number: int) -> None:
@@ -49,24 +52,30 @@ class Client:
         self._store: Any = node.store
         self._scheduler = workload.cluster.scheduler
         self._chance = Chance(workload.cluster.seed, "strong client", self.name)
-        self._last = 0
+        self._last: dict[int, int] = {}
         self._made = 0
+        self._born = self._life = self._told.life
 
     def run(self) -> None:
         """Do one deed after the other, until none is left."""
         while self._workload.left > 0:
             self._workload.left -= 1
             self._pause(self._workload.cluster.options.pause_ms_max)
+            self._life = self._told.life
             deed: Callable[[], None] = getattr(self, self._chance.choice(self._workload.deeds))
             try:
                 deed()
             except TierStoreError:
                 self._told.reached["strong deed failed"] += 1
+            else:
+                self._told.reached["strong deed after a restore"] += self._life > self._born
 
     def finish(self) -> None:
         """Look at everything once more, with nothing in the way."""
-        for key in ("r/0", "r/1"):
+        for key in (*REGISTERS, *COLD_KEYS):
             self._read(key)
+            self._store.get(key, timeout=TIMEOUT_S)  # which can be read, too
+        self.look_at_lasting()
         self.audit()
         self._told.counted = self._store.get("n/0", 0, timeout=TIMEOUT_S)
         for name in sorted(self._told.attempted):
@@ -79,7 +88,7 @@ class Client:
 
     def register(self) -> None:
         """Read, write or delete one of two keys."""
-        key, kind = self._chance.choice(("r/0", "r/1")), self._chance.choice("rrwwd")
+        key, kind = self._chance.choice(REGISTERS), self._chance.choice("rrwwd")
         if kind == "r":
             self._read(key)
         elif kind == "w":
@@ -90,7 +99,7 @@ class Client:
 
     def cas(self) -> None:
         """Compare and set what was read."""
-        key, value = self._chance.choice(("r/0", "r/1")), self._value()
+        key, value = self._chance.choice(REGISTERS), self._value()
         seen = self._store.read(key, timeout=TIMEOUT_S)
         before = seen.value if seen.found else None
         if seen.found:
@@ -118,19 +127,27 @@ class Client:
         self._told.highest[key] = max(order, self._told.highest.get(key, order))
 
     def aged(self) -> None:
-        """Read what may be a copy."""
-        key, process = self._chance.choice(("r/0", "r/1")), f"{AGED} {int(AGE_S * NS_PER_S)} "
-        read = lambda: self._store.get(key, max_age=AGE_S, timeout=TIMEOUT_S)  # noqa: E731
-        self._note("read", key, None, read, process)
+        """Read what may be a copy, as old as its receipt says and no older than was asked for."""
+        key = self._chance.choice(REGISTERS)
+        process = f"{self.name} {self._made + 1}"
+
+        def read() -> Any:
+            seen = self._store.read(key, max_age=AGE_S, timeout=TIMEOUT_S)
+            self._told.reached["strong copy was read"] += seen.tier == "edge"
+            if seen.age_s > AGE_S + MOMENT_S:
+                self._told.broken.append(f"{key}: a copy is {seen.age_s} s old, not {AGE_S}")
+            was_so_ns = self._scheduler.now_ns - int((seen.age_s + MOMENT_S) * NS_PER_S)
+            self._told.ages[process] = was_so_ns
+            return seen.value if seen.found else None
+
+        self._note("read", key, None, read)
 
     def _read(self, key: str) -> None:
         self._note("read", key, None, lambda: self._store.get(key, timeout=TIMEOUT_S))
 
-    def _note(
-        self, verb: str, key: str, argument: Any, call: Callable[[], Any], process: str = ""
-    ) -> None:
+    def _note(self, verb: str, key: str, argument: Any, call: Callable[[], Any]) -> None:
         self._made += 1
-        name = f"{process}{self.name} {self._made}"
+        name = f"{self.name} {self._made}"
         invocation = self._workload.history.invoke(name, verb, key, argument)
         try:
             result = call()
@@ -184,8 +201,10 @@ class Client:
 
     def lease(self) -> None:
         """Write under a lease, perhaps after it is over; the token must never go down."""
+        highest = self._told.highest_token
         try:
             with self._store.lease("l", ttl=LEASE_S, wait=0.2, timeout=TIMEOUT_S) as lease:
+                self._told.note_token(lease.token, highest)
                 self._pause(self._chance.choice((50, 1500)))
                 self._look_at(lease)
                 self._write_under(lease)
@@ -195,13 +214,16 @@ class Client:
             self._told.reached["write refused as the lease was over"] += 1
 
     def _look_at(self, lease: Any) -> None:
-        """What is not lost here is held there, under the same token."""
-        row = self._workload.cluster.inspect("region")._private.get("lease/l")
-        now_ms = self._workload.cluster.server_clock.time_ns() // NS_PER_MS
+        """What is not lost here is held there, under the same token; soon after a restore, too."""
         if lease.lost:
             return
-        held = row.record.stamp if row is not None and row.record.is_live(now_ms) else None
-        if held != lease.token:
+        with self._scheduler.at_once():
+            region = self._workload.cluster.inspect("region")
+            row = region.peek(["lease/l"], TIMEOUT_S).rows.get("lease/l")
+        held = None if row is None else row.record.stamp
+        since_ns = self._scheduler.now_ns - self._told.restored_ns
+        is_certain = self._is_of_one_life or since_ns > LEASE_S * NS_PER_S
+        if held != lease.token and is_certain:
             self._told.broken.append(f"a client counts on lease {lease.token}, {held} is held")
 
     def _write_under(self, lease: Any) -> None:
@@ -216,11 +238,15 @@ class Client:
 
     def number(self) -> None:
         """Take a number, which is above the last one that this client got."""
+        if self._life > self._born:
+            self._store.exists("r/0", timeout=TIMEOUT_S)  # so that it has heard of this life
         number = self._store.sequence("s").next(timeout=TIMEOUT_S)
+        if not self._is_of_one_life:
+            return
         self._told.note_number("s", number)
-        if number <= self._last:
-            self._told.broken.append(f"{number} came after {self._last}")
-        self._last = number
+        if number <= self._last.get(self._life, 0):
+            self._told.broken.append(f"{number} came after {self._last[self._life]}")
+        self._last[self._life] = number
 
     # Operations with a name
 
@@ -231,7 +257,8 @@ class Client:
         is_known = name in self._told.confirmed
         result = self._store.transact(_count, timeout=TIMEOUT_S, operation_id=name)
         self._told.reached["named operation repeated by another"] += is_known
-        self._told.note_result(name, result)
+        if self._is_of_one_life:
+            self._told.note_result(name, result)
 
     def reuse(self) -> None:
         """Use the name of an operation that happened for another one: that is refused."""
@@ -247,7 +274,7 @@ class Client:
         except AlreadyCommittedError:
             pass
         else:
-            self._told.broken.append(f"{name}: another request under this name was accepted")
+            self._accuse(f"{name}: another request under this name was accepted")
 
     def expire(self) -> None:
         """Let a value expire: nobody may compare and set it afterwards."""
@@ -276,7 +303,17 @@ class Client:
             self._scheduler.sleep(6 * NS_PER_S)  # until what is late has come
             is_there = self._store.get(key, timeout=TIMEOUT_S) == value
             if is_there != (outcome == "applied"):
-                self._told.broken.append(f"{key}: {outcome}, and its value is there: {is_there}")
+                self._accuse(f"{key}: {outcome}, and its value is there: {is_there}")
+
+    @property
+    def _is_of_one_life(self) -> bool:
+        """Whether the region lives still the life in which the present deed was begun."""
+        return self._told.life == self._life
+
+    def _accuse(self, text: str) -> None:
+        """Note what is wrong, unless it is of what a restore may have taken away."""
+        if self._is_of_one_life:
+            self._told.broken.append(text)
 
     def _value(self) -> int:
         self._workload.told.reached["value made"] += 1

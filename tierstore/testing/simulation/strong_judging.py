@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tierstore.testing.checkers.linear import linearizable
+from tierstore.testing.history import by_key
 from tierstore.testing.models.register import CasRegister
+from tierstore.testing.simulation.strong_lives import Restore, histories
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tierstore.testing.history import History, Operation
 
-AGED = "aged"
-"""Begins the names of processes whose reads may be that many ns old."""
 STATES_MAX = 30_000
 
 
@@ -38,8 +40,40 @@ class Told:
     """What each version of each key is of."""
     highest: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The highest version of each key that was confirmed."""
+    highest_token: int = 0
+    """The highest token of a lease that somebody was given."""
+    lasting: dict[str, int] = field(default_factory=dict)
+    """What keys have to hold in the end, whatever arrives late."""
+    ages: dict[str, int] = field(default_factory=dict)
+    """Since when what a read showed may be so, by the name of its process, in ns."""
+    restores: list[Restore] = field(default_factory=list)
+    restored_ns: int = 0
+    """When that was last."""
+    now_ms: Callable[[], int] = lambda: 0
+    """The coordinator's clock."""
     abandoned: set[str] = field(default_factory=set)
     reached: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def life(self) -> int:
+        """How often the region was restored."""
+        return len(self.restores)
+
+    def known(self) -> tuple[dict[str, int], dict[str, set[int]]]:
+        """What a backup that is made now has of operations and sequences."""
+        return dict(self.confirmed), {key: set(given) for key, given in self.numbers.items()}
+
+    def note_restored(self, known: Any, restore: Restore, now_ns: int) -> None:
+        """The region is as it was, and lives another life: the rest may happen again."""
+        self.confirmed, self.numbers = known
+        self.restored_ns = now_ns
+        self.restores.append(restore)
+
+    def note_token(self, token: int, highest: int) -> None:
+        """A lease was given, when nobody had been given a token above `highest`."""
+        if token <= highest:
+            self.broken.append(f"token {token} was given after {highest}")
+        self.highest_token = max(token, self.highest_token)
 
     def note_result(self, name: str, result: int) -> None:
         """A named operation was confirmed, and returned this."""
@@ -71,22 +105,27 @@ def judge(told: Told, history: History) -> list[str]:
         found.append(f"two operations had the same effect: {sorted(results)}")
     if told.counted != told.applied:
         found.append(f"{told.applied} operations were done, their effect is that of {told.counted}")
-    verdict = linearizable(aged(history.operations()), CasRegister(), states_max=STATES_MAX)
-    if verdict.status == "invalid":
-        found.append(verdict.reason)
-    told.reached["search of strong histories ended early"] += verdict.status == "unknown"
+    found += _judge_registers(told, history)
     return found
 
 
-def aged(operations: Any) -> list[Operation]:
-    """Operations, those that may answer from a copy begun as much earlier as it may be old."""
-    ordered = sorted((operation.invoked_ns, operation.invoked) for operation in operations)
-    return [_earlier(operation, ordered) for operation in operations]
+def _judge_registers(told: Told, history: History) -> Iterator[str]:
+    operations = aged(history, told.ages)
+    for values, part in histories(operations, told.restores):
+        for key, own in by_key(part).items():
+            model = CasRegister(values.get(key or ""))
+            verdict = linearizable(own, model, states_max=STATES_MAX)
+            if verdict.status == "invalid":
+                yield verdict.reason
+            told.reached["search of strong histories ended early"] += verdict.status == "unknown"
 
 
-def _earlier(operation: Operation, ordered: list[tuple[int, int]]) -> Operation:
-    if not operation.process.startswith(AGED):
-        return operation
-    oldest_ns = operation.invoked_ns - int(operation.process.split()[1])
-    at = bisect_left(ordered, (oldest_ns, -1))
-    return replace(operation, invoked=min(operation.invoked, ordered[at][1]))
+def aged(history: History, ages: dict[str, int]) -> list[Operation]:
+    """All operations, those that answered from a copy begun when it was made."""
+    times_ns = [event.time_ns for event in history.events]
+    return [
+        replace(each, invoked=min(each.invoked, bisect_left(times_ns, ages[each.process])))
+        if each.process in ages
+        else each
+        for each in history.operations()
+    ]

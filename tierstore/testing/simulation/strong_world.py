@@ -7,13 +7,13 @@ lifetimes are told by it alone; those of edges are off.
 
 from __future__ import annotations
 
+import os
 import traceback
 from dataclasses import dataclass
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tierstore.policy import load
 from tierstore.runtime.chance import Chance
 from tierstore.testing.history import History
 from tierstore.testing.plan import Crash
@@ -21,10 +21,14 @@ from tierstore.testing.simulation.cluster import Cluster
 from tierstore.testing.simulation.guards import sealed
 from tierstore.testing.simulation.nemesis import Nemesis
 from tierstore.testing.simulation.options import Options, Rates
-from tierstore.testing.simulation.scheduler import NS_PER_S
+from tierstore.testing.simulation.run import MEMORY_BACKED
+from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 from tierstore.testing.simulation.script import Fault
 from tierstore.testing.simulation.strong_clients import DEEDS, Client
 from tierstore.testing.simulation.strong_judging import Told, judge
+from tierstore.testing.simulation.strong_power import let_power_fail
+from tierstore.testing.simulation.strong_restoring import let_restore
+from tierstore.testing.simulation.strong_wider import LATE_MS_MAX, Features, draw_features
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -33,12 +37,9 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.node import Node
 
 WINDOWS = ("crash", "pause", "refuse", "lose requests", "lose replies", "slow", "skew", "jump")
+_OF_CLOCKS = ("skew", "jump")
 PLAY_S_MAX = 600
-POLICY = {
-    "version": 1,
-    "tiers": {"edge": {"url": "memory://"}},
-    "rules": [{"name": "strong", "match": "**", "consistency": "strong"}],
-}
+LONG_S_MAX = 100 * 3600
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class StrongRun:
     """How many operations that clients named were confirmed."""
     attempted: int
     """How many of them were asked for."""
+    kinds: tuple[str, ...] = ()
+    """What there was in this world."""
 
 
 class StrongWorkload:
@@ -59,7 +62,7 @@ class StrongWorkload:
     def __init__(self, cluster: Cluster, deeds: tuple[str, ...], operations: int) -> None:
         self.cluster = cluster
         self.history = History(lambda: cluster.scheduler.now_ns)
-        self.told = Told()
+        self.told = Told(now_ms=lambda: cluster.server_clock.time_ns() // NS_PER_MS)
         self.deeds = deeds
         self.left = operations
         self._running: set[str] = set()
@@ -83,24 +86,35 @@ class StrongWorkload:
 
 
 def play_strong(
-    seed: int, rates: Rates | None = None, deeds: tuple[str, ...] = DEEDS, operations: int = 80
+    seed: int,
+    rates: Rates | None = None,
+    deeds: tuple[str, ...] = DEEDS,
+    operations: int = 80,
+    features: Features | None = None,
 ) -> StrongRun:
-    """Play the world of `seed` to its end, and judge it; with `rates`, these and no others."""
-    chance = Chance(seed, "strong")
-    options = _draw(chance, rates)
+    """Play the world of `seed` to its end, and judge it.
+
+    With `rates` and `features`, these and no others.
+    """
+    chance, wider = Chance(seed, "strong"), Chance(seed, "strong features")
+    if features is None:
+        features = draw_features(wider)
+        deeds = deeds + features.deeds
+    options = features.fit(_draw(chance, rates), wider)
     faults = tuple(_draw_fault(chance) for _ in range(chance.choice((0, 4, 12))))
-    with TemporaryDirectory(prefix="tierstore-") as folder:
-        cluster = Cluster(seed, options, folder, policy=load(dict(POLICY)))
+    base = MEMORY_BACKED if os.path.isdir(MEMORY_BACKED) else None
+    with TemporaryDirectory(prefix="tierstore-", dir=base) as folder:
+        cluster = Cluster(seed, options, folder, policy=features.policy)
         workload = StrongWorkload(cluster, deeds, operations)
         try:
             with sealed():
-                found = _play(cluster, workload, faults)
+                found = _play(cluster, workload, faults, features)
         finally:
             cluster.close()
     told = workload.told
     reached = cluster.reached
     reached.update(told.reached)
-    return StrongRun(found, reached, len(told.confirmed), len(told.attempted))
+    return StrongRun(found, reached, len(told.confirmed), len(told.attempted), features.kinds)
 
 
 def _draw(chance: Chance, rates: Rates | None) -> Options:
@@ -126,23 +140,44 @@ def _draw_fault(chance: Chance) -> Fault:
     return Fault(at_ms, kind, chance.randrange(3), lasts_ms, 0.3 + 0.7 * chance.random())
 
 
-def _play(cluster: Cluster, workload: Any, faults: tuple[Fault, ...]) -> list[str]:
-    nemesis = Nemesis(cluster, workload, faults)
+def _play(
+    cluster: Cluster, workload: Any, faults: tuple[Fault, ...], features: Features
+) -> list[str]:
+    nemesis = Nemesis(cluster, workload, _fitting(faults, features))
+    most_ns = (LONG_S_MAX if features.is_long else PLAY_S_MAX) * NS_PER_S
     try:
-        for node in cluster.nodes:
-            node.start()
-            workload.start(node)
-        is_done = cluster.scheduler.run(PLAY_S_MAX * NS_PER_S, lambda: workload.is_done)
+        _begin(cluster, workload, nemesis, features)
+        is_done = cluster.scheduler.run(most_ns, lambda: workload.is_done)
         nemesis.is_over = True
         if not is_done:
             return ["clients did not come to an end"]
         cluster.stop_faults()
+        if features.is_long:  # until what is late has come
+            cluster.scheduler.run(cluster.scheduler.now_ns + LATE_MS_MAX * NS_PER_MS)
         node = cluster.nodes[0]
         node.crash()
         node.start()
         last = Client(workload, node, 99)
         task = cluster.scheduler.spawn(node.process, last.name, last.finish)
-        cluster.scheduler.run(2 * PLAY_S_MAX * NS_PER_S, lambda: task.is_over)
+        cluster.scheduler.run(2 * most_ns, lambda: task.is_over)
         return [*cluster.broken, *judge(workload.told, workload.history)]
     except (Exception, Crash):
         return [f"something broke that must not:\n{traceback.format_exc()}"]
+
+
+def _fitting(faults: tuple[Fault, ...], features: Features) -> tuple[Fault, ...]:
+    """Those that leave the coordinator's clock alone, which is that of the machine of a file."""
+    return tuple(each for each in faults if not (features.is_file and each.kind in _OF_CLOCKS))
+
+
+def _begin(cluster: Cluster, workload: Any, nemesis: Nemesis, features: Features) -> None:
+    if features.is_long:
+        cluster.late_ms_max = LATE_MS_MAX
+    file = cluster.sites[0].file
+    if file is not None:
+        let_power_fail(cluster, nemesis, file, Chance(cluster.seed, "power"))
+    if features.is_restored:
+        let_restore(cluster, workload, Chance(cluster.seed, "operator"))
+    for node in cluster.nodes:
+        node.start()
+        workload.start(node)
