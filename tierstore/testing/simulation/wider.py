@@ -100,5 +100,7 @@ def _long(options: Options) -> Options:
 def _ahead(options: Options) -> Options:
     kinds = tuple(kind for kind in options.windows if kind not in _CLOCKS)
     return with_windows(
-        replace(options, windows=kinds, skew_ms_max=0, pull_ms=LONG_PULL_MS), "ahead"
+        # What is held is missed by a session that goes on elsewhere.
+        replace(options, windows=kinds, skew_ms_max=0, pull_ms=LONG_PULL_MS, travellers=0),
+        "ahead",
     )
