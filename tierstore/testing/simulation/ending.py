@@ -40,6 +40,7 @@ SWEEP_S = 30 + 3 * RETAIN_S
 """With it, longer than the lease of a mover that died, and than the retention after that."""
 PATIENCE_S = 30
 """Within which everything that is asked for at the end has to be done."""
+QUIET_TRIES, QUIET_TRY_S = 100, 0.1
 
 
 def settle_and_check(
@@ -79,6 +80,7 @@ def settle_and_check(
     kept = () if cluster.options.is_mortal or cluster.options.horizon_s else nemesis.kept
     doubts = Doubts(facts, nemesis.restores, kept)
     doubts.apply()
+    _let_statements_end(cluster)
     done = progress.check(cluster, core)
     found = [
         *registers.check(facts), *_check_typed(cluster, workload, facts, doubts),
@@ -107,6 +109,14 @@ def _let_come(cluster: Cluster) -> None:
         converging.rest(cluster)
     if cluster.options.pull_ms > MS_PER_S:
         _pass_time(cluster, 3 * cluster.options.pull_ms / MS_PER_S)
+
+
+def _let_statements_end(cluster: Cluster) -> None:
+    """Pass the time until a check meets nobody's lock."""
+    for _ in range(QUIET_TRIES):
+        if all(site.is_quiet for site in cluster.sites):
+            return
+        _pass_time(cluster, QUIET_TRY_S)
 
 
 def _check_typed(cluster: Cluster, workload: Workload, facts: Facts, doubts: Doubts) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tierstore import Gap
-from tierstore.record import ELSEWHERE, REGISTER, version
+from tierstore.record import ELSEWHERE, REGISTER, format_version, version
 from tierstore.store.watching import CURSOR
 
 if TYPE_CHECKING:
@@ -90,7 +90,13 @@ class Follower:
         is_live = row.record.is_live(now_ms)
         # What has expired is no change: it was told while it lived.
         is_kind = kind == ("put" if is_live else "delete") or row.record.expires_at_ms is not None
-        return is_kind and (_has_no_version(row) or known == version(row.record))
+        return is_kind and (_has_no_version(row) or known in _versions(row))
+
+
+def _versions(row: Row) -> list[str]:
+    """As what a row may have been told: it may have come home since."""
+    record = row.record
+    return [version(record), format_version(record.stamp, record.replica)]
 
 
 def _has_no_version(row: Row) -> bool:
