@@ -71,6 +71,10 @@ def test_both_reach_the_region(told, folder):
         }  # fmt: skip
 
 
+def test_a_child_imports_what_a_thread_of_its_parent_was_importing(tmp_path):
+    run("fork_importing.py", tmp_path)
+
+
 def test_forks_while_threads_write_and_flush(tmp_path):
     run("fork_often.py", tmp_path, 12)
     with tierstore.open(OTHER, base_dir=tmp_path) as store:

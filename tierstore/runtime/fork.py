@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
+import time
 from _weakref import ref
 
 TYPE_CHECKING = False
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
         def after_fork_in_parent(self) -> None: ...
         def after_fork_in_child(self) -> None: ...
 
+
+OURS = "tierstore"
+IMPORT_WAIT_S, IMPORT_WAITS = 0.001, 1000
 
 _aware: list[ref[ForkAware]] = []
 _hooked = False
@@ -52,6 +57,23 @@ def _before() -> None:
     while (aware := _next_untold()) is not None:
         _told.append(aware)
         aware.before_fork()
+    _await_imports()
+
+
+def _await_imports() -> None:
+    """Wait until no thread is importing a module of ours: a child would wait for it for ever.
+
+    Verbs import what they need at first use. Who forks in an import waits for itself, not long.
+    """
+    for _ in range(IMPORT_WAITS):
+        if not any(map(_is_being_imported, list(sys.modules))):
+            return
+        time.sleep(IMPORT_WAIT_S)
+
+
+def _is_being_imported(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return name.startswith(OURS) and getattr(spec, "_initializing", False)
 
 
 def _next_untold() -> ForkAware | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tierstore.testing.simulation.cluster import Cluster
     from tierstore.tiers.journal.escrow import Note
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 600.0
 
 
 class Till:
