@@ -74,6 +74,8 @@ class Flusher:
             self.freeze(heat=heat)
             last_number = state.outbox.last_number
             while state.outbox.frozen and state.outbox.frozen[0].number <= last_number:
+                if state.outbox.frozen[0].batch is None:  # `number` was asked for meanwhile
+                    self.freeze()
                 self._send(state.outbox.frozen[0], deadline.again() if patient else deadline)
             self.notes.catch_up()
         finally:
