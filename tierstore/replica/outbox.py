@@ -318,8 +318,8 @@ class Outbox:
     def overlay(self, key: str, state: Record | None, applied: int) -> Record | None:
         """`state`, as the region had it with batches up to `applied`, plus the later writes."""
         if self._recent or self.frozen:
-            for frozen in self._above(applied):
-                state = joined(state, frozen.deltas.get(key))
+            for delta in self._unseen(key, applied):
+                state = joined(state, delta)
         if self.held:
             state = joined(state, self.held.get(key))
         if self.ended:
@@ -353,7 +353,7 @@ class Outbox:
     def pending_keys(self, applied: int) -> set[str]:
         """Keys for which `overlay` may add something to a state that has batches to `applied`."""
         keys = set(self.dirty) | set(self.held) | set(self.ended)
-        for frozen in self._above(applied):
+        for frozen in (*self._recent, *self.frozen):
             keys.update(frozen.deltas)
         return keys
 
@@ -377,10 +377,15 @@ class Outbox:
         self.settled.append(key)
         return True
 
-    def _above(self, applied: int) -> Iterator[Frozen]:
+    def _unseen(self, key: str, applied: int) -> Iterator[Delta | None]:
+        """What frozen batches say of `key` that a row with batches to `applied` may not show.
+
+        Also what is applied without an answer: it may be held. Registers can be joined twice.
+        """
         for frozen in self._recent:
             if frozen.number > applied:
-                yield frozen
+                yield frozen.deltas.get(key)
         for frozen in self.frozen:
-            if frozen.number > applied:
-                yield frozen
+            delta = frozen.deltas.get(key)
+            if frozen.number > applied or (delta is not None and delta.op < CHANGE):
+                yield delta

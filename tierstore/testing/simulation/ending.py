@@ -71,6 +71,7 @@ def settle_and_check(
     left += converging.rest(cluster) or converging.level(cluster)
     _let_come(cluster)
     left += _do_finally(cluster, workload, core, "look")
+    workload.let_go()
     left += _do_finally(cluster, workload, core, "follow")
     if left:
         return left

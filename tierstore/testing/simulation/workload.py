@@ -93,6 +93,11 @@ class Workload:
         follower = self._followers.setdefault(node.machine.site.name, Follower())
         return follower.look(node, store, self._cluster.reached)
 
+    def let_go(self) -> None:
+        """Let others go on with what a process that is lost for good was in the middle of."""
+        for follower in self._followers.values():
+            follower.is_busy = False
+
     def followed(self, core: list[Node]) -> list[str]:
         """What is wrong with what was told of changes, where nodes of the core asked to the end."""
         sites = {node.machine.site.name: node.machine.site for node in core}
