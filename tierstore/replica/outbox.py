@@ -318,8 +318,9 @@ class Outbox:
     def overlay(self, key: str, state: Record | None, applied: int) -> Record | None:
         """`state`, as the region had it with batches up to `applied`, plus the later writes."""
         if self._recent or self.frozen:
-            for delta in self._unseen(key, applied):
-                state = joined(state, delta)
+            for frozen in self._above(applied):
+                state = joined(state, frozen.deltas.get(key))
+            state = self._with_unanswered(key, state, applied)
         if self.held:
             state = joined(state, self.held.get(key))
         if self.ended:
@@ -377,15 +378,23 @@ class Outbox:
         self.settled.append(key)
         return True
 
-    def _unseen(self, key: str, applied: int) -> Iterator[Delta | None]:
-        """What frozen batches say of `key` that a row with batches to `applied` may not show.
+    def _with_unanswered(self, key: str, state: Record | None, applied: int) -> Record | None:
+        """`state` with what is applied, but for all that is known here held: no row shows that.
 
-        Also what is applied without an answer: it may be held. Registers can be joined twice.
+        Registers alone can be joined twice, and they alone are held.
         """
+        for frozen in self.frozen:
+            if frozen.number > applied:
+                break
+            delta = frozen.deltas.get(key)
+            if delta is not None and delta.op < CHANGE:
+                state = joined(state, delta)
+        return state
+
+    def _above(self, applied: int) -> Iterator[Frozen]:
         for frozen in self._recent:
             if frozen.number > applied:
-                yield frozen.deltas.get(key)
+                yield frozen
         for frozen in self.frozen:
-            delta = frozen.deltas.get(key)
-            if frozen.number > applied or (delta is not None and delta.op < CHANGE):
-                yield delta
+            if frozen.number > applied:
+                yield frozen
