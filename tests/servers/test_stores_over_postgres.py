@@ -211,4 +211,9 @@ def test_nobody_listens_after_the_store_is_closed(postgres_server, patient_store
     assert "tierstore-ear" in threads
     for store in patient_stores:
         store.close()
-    assert "tierstore-ear" not in {thread.name for thread in threading.enumerate()}
+
+    def is_silent():  # a thread is gone a moment after it has let go of what closing waits for
+        return "tierstore-ear" not in {thread.name for thread in threading.enumerate()}
+
+    wait_for(is_silent, 5.0)
+    assert is_silent()
