@@ -71,8 +71,9 @@ def test_both_reach_the_region(told, folder):
         }  # fmt: skip
 
 
-def test_a_child_imports_what_a_thread_of_its_parent_was_importing(tmp_path):
-    run("fork_importing.py", tmp_path)
+@pytest.mark.parametrize("phase", ["finding", "running"])
+def test_a_child_imports_what_a_thread_of_its_parent_was_importing(tmp_path, phase):
+    run("fork_importing.py", tmp_path, phase)
 
 
 def test_forks_while_threads_write_and_flush(tmp_path):

@@ -66,14 +66,18 @@ def _await_imports() -> None:
     Verbs import what they need at first use. Who forks in an import waits for itself, not long.
     """
     for _ in range(IMPORT_WAITS):
-        if not any(map(_is_being_imported, list(sys.modules))):
+        if not _are_imports_under_way():
             return
         time.sleep(IMPORT_WAIT_S)
 
 
-def _is_being_imported(name: str) -> bool:
-    spec = getattr(sys.modules.get(name), "__spec__", None)
-    return name.startswith(OURS) and getattr(spec, "_initializing", False)
+def _are_imports_under_way() -> bool:
+    """Whether one of our modules is locked, from before it is looked for until it has run.
+
+    Until it was found it is not in `sys.modules`; only importlib knows.
+    """
+    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", ())
+    return any(name.startswith(OURS) for name in list(locks))
 
 
 def _next_untold() -> ForkAware | None:
