@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tierstore.policy import load
-from tierstore.policy.deciding import coordinator_url, is_strong_tiered
+from tierstore.policy.deciding import coordinator_url
 from tierstore.policy.match import Matcher
-from tierstore.policy.model import is_tiered, resolve_path
+from tierstore.policy.model import is_strong_tiered, is_tiered, resolve_path
 from tierstore.replica.cold import ColdLink
 from tierstore.replica.compacting import make_step
 from tierstore.replica.engine import Replica

@@ -49,7 +49,7 @@ def put_peer(connection: Connection, known: Peer | None, peer: Peer) -> None:
     resumes_at = None if peer.resumes_at is None else encode_bound(peer.resumes_at)
     columns = (
         peer.incarnation, peer.replica, peer.cursor, resumes_at, peer.reader, int(peer.is_late),
-        peer.joined_ms, peer.linker, peer.linker_until_ms, peer.whole,
+        peer.joined_ms, peer.linker, peer.linker_until_ms, peer.watermark,
     )  # fmt: skip
     if known is not None:
         connection.execute(statements.SET_PEER, (*columns, peer.region))

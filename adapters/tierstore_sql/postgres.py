@@ -18,8 +18,8 @@ from tierstore.errors import TierStoreError, UnavailableError
 from tierstore.region.capabilities import Capabilities
 from tierstore_sql.address import parse_address
 from tierstore_sql.arrays import ByteaArray, Int8Array, PackedArray, pack_bytes
-from tierstore_sql.dialects import GRACE_S, Postgres
 from tierstore_sql.listening import Listener
+from tierstore_sql.postgres_dialect import GRACE_S, Postgres
 from tierstore_sql.postgres_statements import READ_FEW
 from tierstore_sql.quick import NAME, TYPES, await_socket, fetch_point
 from tierstore_sql.region import SqlRegion

@@ -24,7 +24,6 @@ from tierstore.region.rows import RegionInfo, ReplicaState
 from tierstore.runtime import now_ms
 from tierstore_sql import directory, placing, statements, upkeep
 from tierstore_sql.commits import Commits
-from tierstore_sql.dialects import Sqlite
 from tierstore_sql.directory import Ledger
 from tierstore_sql.forgetting import Forgetting
 from tierstore_sql.moves import Moves
@@ -32,6 +31,7 @@ from tierstore_sql.paths import mask_url
 from tierstore_sql.peering import Peering
 from tierstore_sql.rows import decode_change, decode_row
 from tierstore_sql.session import Session
+from tierstore_sql.sqlite_dialect import Sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

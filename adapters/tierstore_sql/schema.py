@@ -200,7 +200,7 @@ Table(
     _whole("joined_ms"),
     _whole("linker"),
     _whole("linker_until_ms"),
-    _whole("whole"),
+    _whole("watermark"),
 )
 
 # Records of tierstore's own that a coordinator decides about, such as leases.

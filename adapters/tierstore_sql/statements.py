@@ -232,7 +232,7 @@ ASIDE = (
 
 _PEER = (
     "region, incarnation, replica, cursor, resumes_at, reader, is_late, joined_ms, linker,"
-    " linker_until_ms, whole"
+    " linker_until_ms, watermark"
 )
 PEERS = f"SELECT {_PEER} FROM ts_peer ORDER BY region"
 PEER = f"SELECT {_PEER} FROM ts_peer WHERE region = ?"
@@ -242,11 +242,11 @@ ADD_PEER = (
 )
 FORGET_PEERS = (
     "UPDATE ts_peer SET replica = 0, cursor = 0, resumes_at = ?, reader = 0, linker_until_ms = 0,"
-    " whole = 0"
+    " watermark = 0"
 )
 SET_PEER = (
     "UPDATE ts_peer SET incarnation = ?, replica = ?, cursor = ?, resumes_at = ?, reader = ?,"
-    " is_late = ?, joined_ms = ?, linker = ?, linker_until_ms = ?, whole = ? WHERE region = ?"
+    " is_late = ?, joined_ms = ?, linker = ?, linker_until_ms = ?, watermark = ? WHERE region = ?"
 )
 
 

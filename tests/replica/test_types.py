@@ -9,7 +9,8 @@ import pytest
 
 from tierstore.edge.typed import TypedEntry
 from tierstore.errors import CorruptionError, TypeMismatchError, UnavailableError
-from tierstore.replica.outbox import Frozen, Outbox
+from tierstore.replica.frozen import Frozen
+from tierstore.replica.outbox import Outbox
 
 RULES = [
     {"match": "jrn/n", "type": "counter"},

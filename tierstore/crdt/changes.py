@@ -71,6 +71,13 @@ def join(left: Record | None, right: Record) -> Record:
     return left if joined == left else joined
 
 
+def is_gap(error: Exception) -> bool:
+    """Whether a change could not be applied because another, that it needs, is not there."""
+    from tierstore.crdt.union import GapError  # only documents need it, and they load it
+
+    return isinstance(error, GapError)
+
+
 def version_of(record: Record) -> str:
     """`record.version` of what readers see of `record`, whatever regions remember besides."""
     if record.type in (SET, DOCUMENT) and record.payload:

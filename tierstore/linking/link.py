@@ -58,7 +58,7 @@ class Link:
         """The moment of the monotonic clock whose state of the source the target has, if any."""
         self.cursor = 0
         """Of its feed: where reading goes on. The one of `peer` is saved a little later."""
-        self.whole = 0
+        self.watermark = 0
         """Of its feed: up to where the target has everything, as for `cursor`."""
         self.position = 0
         """Of the source's feed, when it was asked last."""
@@ -90,7 +90,7 @@ class Link:
         """Save and acknowledge how far the link has got, as far as a step knows."""
         peer = self.peer
         if peer is not None and peer.resumes_at is None:
-            moved = replace(peer, cursor=self.cursor, whole=self.whole)
+            moved = replace(peer, cursor=self.cursor, watermark=self.watermark)
             if moved != peer:
                 self.peer = peer = self._save(peer, moved)
             self._acknowledge(peer)
@@ -125,7 +125,7 @@ class Link:
         self._check(standing, peer)
         if peer.resumes_at == "":
             peer = self._save(peer, replace(peer, cursor=standing.position))
-        self.peer, self.cursor, self.whole = peer, peer.cursor, peer.whole
+        self.peer, self.cursor, self.watermark = peer, peer.cursor, peer.watermark
         self.position, self._told = standing.position, target.incarnation
         self._renew_at_s = self._runtime.monotonic() + RENEW_S
         return peer
@@ -164,7 +164,7 @@ class Link:
         replica = begun.replica or mint_replica_id(self._runtime)
         begun = replace(
             begun, incarnation=source.incarnation, replica=replica, cursor=0, resumes_at="",
-            whole=0,
+            watermark=0,
         )  # fmt: skip
         return self._save(peer, begun)
 
@@ -218,9 +218,9 @@ class Link:
             return True
         after = replace(peer, resumes_at=page.next_key)
         if after.resumes_at is None:  # the cursor is where its feed was when this began
-            after = replace(after, whole=peer.cursor)
+            after = replace(after, watermark=peer.cursor)
         self.peer = self.take(as_changes(page.rows), peer, after)
-        self.cursor, self.whole = self.peer.cursor, self.peer.whole
+        self.cursor, self.watermark = self.peer.cursor, self.peer.watermark
         return True
 
     def _follow(self, peer: Peer) -> bool:
@@ -246,11 +246,11 @@ class Link:
 
     def _settle(self, peer: Peer, page: ChangesPage) -> None:
         """Join the news of a page; move on, at once if there was any, else now and then."""
-        whole = page.cursor if page.is_complete else self.whole
-        moved = replace(peer, cursor=page.cursor, whole=whole)
+        watermark = page.cursor if page.is_complete else self.watermark
+        moved = replace(peer, cursor=page.cursor, watermark=watermark)
         is_due = self._runtime.monotonic() >= self._save_at_s
         self.peer = self.take(page.changes, peer, moved, is_due=is_due)
-        self.cursor, self.whole = page.cursor, whole
+        self.cursor, self.watermark = page.cursor, watermark
         if is_due:
             self._save_at_s = self._runtime.monotonic() + SAVE_S
             self._acknowledge(self.peer)

@@ -28,13 +28,9 @@ def is_decided(rule: Rule) -> bool:
     return rule.consistency == "strong" or rule.type == "bounded_counter"
 
 
-def is_strong_tiered(policy: Policy) -> bool:
-    """Whether strong keys may go cold."""
-    return any(
-        rule.consistency == "strong"
-        and (not isinstance(rule.hotness.cold_per_s, str) or not rule.place.allows("regional"))
-        for rule in policy.rules
-    )
+def is_decided_elsewhere(policy: Policy, rule: Rule) -> bool:
+    """Whether keys of `rule` lie in another database than the region's."""
+    return is_decided(rule) and coordinator_url(policy) is not None
 
 
 def _revealed(url: Url) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tierstore.policy.checks import Subject, reads
+from tierstore.policy.deciding import is_decided_elsewhere
 from tierstore.policy.faults import Fault, child, policy_error
-from tierstore.policy.model import TIERS, is_decided_elsewhere, is_located
+from tierstore.policy.model import TIERS, is_located
 from tierstore.policy.signing import SHORT_KEY, is_short
 from tierstore.tiers.registry import SHARED_EDGES, client_fault
 from tierstore.units import format_rate, format_size

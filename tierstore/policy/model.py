@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from tierstore.frozen import frozen, replace
+from tierstore.policy.deciding import is_decided_elsewhere
 from tierstore.policy.url import Secret, Url
 
 TYPE_CHECKING = False
@@ -226,24 +227,26 @@ def barred_tiers(policy: Policy, rule: Rule) -> tuple[TierName, ...]:
 
 def is_located(policy: Policy, rule: Rule, tier: TierName) -> bool:
     """Whether `tier` is where `rule.place.residency` lets values stand."""
+    if not rule.place.residency:
+        return True
     described: EdgeTier | RegionalTier | ColdTier | Coordinator = getattr(policy, tier)
     if tier == "regional" and is_decided_elsewhere(policy, rule):
         described = policy.coordinator
-    return not rule.place.residency or described.location in rule.place.residency
-
-
-def is_decided_elsewhere(policy: Policy, rule: Rule) -> bool:
-    """Whether the policy names another database than the region's for keys of `rule`."""
-    is_decided = rule.consistency == "strong" or rule.type == "bounded_counter"
-    return is_decided and policy.coordinator.url not in (Url("regional"), policy.regional.url)
+    return described.location in rule.place.residency
 
 
 def is_tiered(policy: Policy) -> bool:
     """Whether keys of any rule may go cold."""
-    return any(
-        not isinstance(rule.hotness.cold_per_s, str) or not rule.place.allows("regional")
-        for rule in policy.rules
-    )
+    return any(map(_may_go_cold, policy.rules))
+
+
+def is_strong_tiered(policy: Policy) -> bool:
+    """Whether strong keys may go cold."""
+    return any(rule.consistency == "strong" and _may_go_cold(rule) for rule in policy.rules)
+
+
+def _may_go_cold(rule: Rule) -> bool:
+    return not isinstance(rule.hotness.cold_per_s, str) or not rule.place.allows("regional")
 
 
 def without_peers(policy: Policy) -> Policy:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tierstore.crdt import register
-from tierstore.crdt.changes import change
+from tierstore.crdt.changes import change, is_gap
 from tierstore.crdt.types import is_typed
-from tierstore.crdt.union import GapError
 from tierstore.errors import DecodingError, EncodingError, InvalidKeyError, ValueTooLargeError
 from tierstore.keys import check_key
 from tierstore.record import ELSEWHERE, REGISTER, Record, with_payload
@@ -205,7 +204,7 @@ def _merge(plan: Plan, index: int, row: Row | None, delta: Delta, terms: Terms) 
     try:
         return _change(plan, row, delta, terms)
     except (DecodingError, EncodingError, ValueTooLargeError) as exc:
-        if isinstance(exc, GapError) and delta.record.stamp >= _oldest(terms):
+        if is_gap(exc) and delta.record.stamp >= _oldest(terms):
             # A restored region is sent again what another replica saw before that one's changes.
             plan.held.append(delta)
             return APPLIED

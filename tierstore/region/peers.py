@@ -54,7 +54,7 @@ class Peer:
     linker: int = 0
     """Which process may run the link from there, until `linker_until_ms`."""
     linker_until_ms: int = 0
-    whole: int = 0
+    watermark: int = 0
     """The position of its feed up to which everything was taken over."""
 
     @property
@@ -62,7 +62,7 @@ class Peer:
         """How far its states were taken over; None: nobody has begun to."""
         if not self.replica:
             return None
-        return self.incarnation, self.replica, self.cursor, self.resumes_at, self.whole
+        return self.incarnation, self.replica, self.cursor, self.resumes_at, self.watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def advanced(known: Peer | None, page: PeerPage, *, is_late: bool, now_ms: int) 
     return replace(
         known or Peer(after.region, after.incarnation, 0),
         incarnation=after.incarnation, replica=after.replica, cursor=after.cursor,
-        resumes_at=after.resumes_at, is_late=is_late, joined_ms=now_ms, whole=after.whole,
+        resumes_at=after.resumes_at, is_late=is_late, joined_ms=now_ms, watermark=after.watermark,
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def forgotten(peer: Peer) -> Peer:
 
     It takes another id there, by which that one can tell that it lost its way.
     """
-    return replace(peer, replica=0, cursor=0, resumes_at="", reader=0, whole=0)
+    return replace(peer, replica=0, cursor=0, resumes_at="", reader=0, watermark=0)
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tierstore.region.batch import Batch, Delta
     from tierstore.region.protocol import BatchReply, Registration
     from tierstore.replica.deadline import Deadline
-    from tierstore.replica.outbox import Frozen
+    from tierstore.replica.frozen import Frozen
     from tierstore.replica.state import ReplicaState
 
 QUARANTINED_KEYS_MAX = 10_000

@@ -12,7 +12,7 @@ from tierstore.region.batch import TOUCH, Delta, encode_delta
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tierstore.policy.model import Policy
-    from tierstore.replica.outbox import Frozen
+    from tierstore.replica.frozen import Frozen
     from tierstore.replica.state import ReplicaState
     from tierstore.tiers.journal.file import JournalFile
 

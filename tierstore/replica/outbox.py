@@ -13,6 +13,7 @@ from __future__ import annotations
 from tierstore.edge.entry import CHANGED, CLEAN, TOUCH_DIRTY
 from tierstore.record import REGISTER
 from tierstore.region.batch import CHANGE, PUT, Delta
+from tierstore.replica.frozen import Frozen
 from tierstore.replica.overlay import DELTA_OVERHEAD_BYTES, after, delta_size, joined, written
 from tierstore.replica.portions import chunks, runs_of
 
@@ -23,45 +24,12 @@ if TYPE_CHECKING:
     from tierstore.edge.entry import Entry
     from tierstore.policy.model import Rule
     from tierstore.record import Record
-    from tierstore.region.batch import Batch, Heat
     from tierstore.region.protocol import Change
     from tierstore.replica.heat import HeatKeeper
     from tierstore.tiers.journal.content import JournalState
 
-HEAT_BYTES = 16
 NEVER = 1 << 62
 """The number of a batch that no region will ever say it has."""
-
-
-class Frozen:
-    """A numbered batch on its way. `batch` is made, and `persisted`, outside the lock."""
-
-    __slots__ = (
-        "batch", "deltas", "heat", "is_out", "journaled", "lost_digest", "number",
-        "persisted", "size_bytes", "tick",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        number: int,
-        deltas: dict[str, Delta],
-        *,
-        journaled: bool,
-        heat: list[Heat] | None = None,
-    ) -> None:
-        self.number = number
-        self.deltas = deltas
-        self.heat = heat or []
-        self.size_bytes = sum(delta_size(delta) for delta in deltas.values())
-        self.size_bytes += sum(len(news.key) + HEAT_BYTES for news in self.heat)
-        self.journaled = journaled
-        self.batch: Batch | None = None
-        self.persisted = False
-        self.is_out = False
-        """Whether it may have been sent: only then a region may have it."""
-        self.lost_digest: bytes | None = None
-        """Of the batch of this number that may have been sent by a process that died with it."""
-        self.tick = 0
 
 
 class Outbox:

@@ -58,7 +58,7 @@ def _changed(state: Record | None, delta: Delta) -> Record | None:
     record = delta.record
     if state is not None and state.type != record.type:
         return state  # the region will refuse it
-    from tierstore.crdt.changes import change
+    from tierstore.crdt.changes import change, is_gap
 
     now_ms = physical_ms(record.stamp)
     is_elsewhere = state is not None and state.payload == ELSEWHERE and state.is_live(now_ms)
@@ -67,15 +67,9 @@ def _changed(state: Record | None, delta: Delta) -> Record | None:
     try:
         return change(state, record, resets=delta.op == RESET, now_ms=now_ms, actor=0)
     except DecodingError as error:
-        if _is_gap(error):  # what it was made on was left to an operator, or lost by a restore
+        if is_gap(error):  # what it was made on was left to an operator, or lost by a restore
             return state
         raise
-
-
-def _is_gap(error: DecodingError) -> bool:
-    from tierstore.crdt.union import GapError
-
-    return isinstance(error, GapError)
 
 
 def _without_payload(told: Record) -> Record:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from tierstore.region.batch import freeze
 from tierstore.region.lives import BATCHES
-from tierstore.replica.outbox import Frozen
+from tierstore.replica.frozen import Frozen
 from tierstore.runtime import mint_replica_id
 
 TYPE_CHECKING = False

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tierstore.region.batch import Batch, Delta
     from tierstore.replica.deadline import Deadline
-    from tierstore.replica.outbox import Frozen
+    from tierstore.replica.frozen import Frozen
     from tierstore.replica.state import ReplicaState
 
 RETIRED = "its replica was silent for longer than the horizon"

@@ -275,7 +275,7 @@ def _is_behind(peers: Sequence[Peer], life: int, position: int) -> bool:
         )
     if life_of_peer(known) != life:
         raise lost(f"it has seen another life of region {known.region}, which was restored")
-    return known.whole < position
+    return known.watermark < position
 
 
 def life_of_peer(peer: Peer) -> int:

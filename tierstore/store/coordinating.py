@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tierstore.errors import TierStoreError
-from tierstore.policy.deciding import coordinator_url, is_decided, is_strong_tiered
+from tierstore.policy.deciding import coordinator_url, is_decided
+from tierstore.policy.model import is_strong_tiered
 from tierstore.store.results import Finding
 from tierstore.store.wiring import figures_of
 

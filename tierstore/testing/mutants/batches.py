@@ -7,7 +7,8 @@ from typing import Any
 from tierstore.errors import UnavailableError
 from tierstore.region import apply
 from tierstore.replica.flush import Flusher
-from tierstore.replica.outbox import Frozen, Outbox
+from tierstore.replica.frozen import Frozen
+from tierstore.replica.outbox import Outbox
 from tierstore.replica.state import ReplicaState
 from tierstore.testing.mutants.laws import CHAIN, RETIRED
 from tierstore.testing.mutants.laws_of_replicas import NO_WAY_BACK

@@ -84,7 +84,7 @@ def _sqlite() -> Any:
     """The class that opens databases; loaded when it is needed, as adapters are."""
     import importlib
 
-    return importlib.import_module(f"{load_region('sqlite').__module__[:-7]}.dialects").Sqlite
+    return importlib.import_module(f"{load_region('sqlite').__module__[:-7]}.sqlite_dialect").Sqlite
 
 
 @plants(Central, "read_live")

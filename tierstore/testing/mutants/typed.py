@@ -18,7 +18,8 @@ from tierstore.region.outcomes import SUPERSEDED
 from tierstore.replica import changing
 from tierstore.replica.bumping import Bumper
 from tierstore.replica.flush import Flusher
-from tierstore.replica.outbox import Frozen, Outbox
+from tierstore.replica.frozen import Frozen
+from tierstore.replica.outbox import Outbox
 from tierstore.testing.mutants.laws_of_changes import FORMER_LIFE, OWN_TIME, REFUSED, SET_ASIDE
 from tierstore.testing.mutants.mutant import Mutant
 from tierstore.testing.mutants.planting import both, plants

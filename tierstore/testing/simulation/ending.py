@@ -49,6 +49,26 @@ def settle_and_check(
     """What must not be, after healing the nodes of `core_names`; empty if all is well."""
     core = [node for node in cluster.nodes if node.name in core_names]
     past = converging.remember(cluster)
+    if left := _settle(cluster, workload, nemesis, core):
+        return left
+    facts = Facts.of(workload.history, cluster, nemesis, core_names)
+    if len(cluster.sites) > 1:
+        facts.leave_out(cluster.damaged)
+    kept = () if cluster.options.is_mortal or cluster.options.horizon_s else nemesis.kept
+    doubts = Doubts(facts, nemesis.restores, kept)
+    doubts.apply()
+    _let_statements_end(cluster)
+    done = progress.check(cluster, core)
+    found = [
+        *registers.check(facts), *_check_typed(cluster, workload, facts, doubts),
+        *converging.check(cluster), *invariants.check(cluster, core), *workload.excesses, *done,
+        *workload.followed(core),
+    ]  # fmt: skip
+    return found or converging.mend(cluster, past)
+
+
+def _settle(cluster: Cluster, workload: Workload, nemesis: Nemesis, core: list[Node]) -> list[str]:
+    """Heal the nodes of `core`, and let come to rest what has to; what did not is told."""
     _heal(cluster, workload, nemesis, core)
     _pass_time(cluster, SETTLE_S)
     for _ in range(MORE_MAX):
@@ -73,22 +93,7 @@ def settle_and_check(
     left += _do_finally(cluster, workload, core, "look")
     workload.let_go()
     left += _do_finally(cluster, workload, core, "follow")
-    if left:
-        return left
-    facts = Facts.of(workload.history, cluster, nemesis, core_names)
-    if len(cluster.sites) > 1:
-        facts.leave_out(cluster.damaged)
-    kept = () if cluster.options.is_mortal or cluster.options.horizon_s else nemesis.kept
-    doubts = Doubts(facts, nemesis.restores, kept)
-    doubts.apply()
-    _let_statements_end(cluster)
-    done = progress.check(cluster, core)
-    found = [
-        *registers.check(facts), *_check_typed(cluster, workload, facts, doubts),
-        *converging.check(cluster), *invariants.check(cluster, core), *workload.excesses, *done,
-        *workload.followed(core),
-    ]  # fmt: skip
-    return found or converging.mend(cluster, past)
+    return left
 
 
 def _heal(cluster: Cluster, workload: Workload, nemesis: Nemesis, core: list[Node]) -> None:

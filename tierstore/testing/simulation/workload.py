@@ -14,7 +14,7 @@ from tierstore.errors import (
     UnavailableError,
     ValueTooLargeError,
 )
-from tierstore.replica.outbox import HEAT_BYTES
+from tierstore.replica.frozen import HEAT_BYTES
 from tierstore.testing.history import History
 from tierstore.testing.simulation.following import Follower
 from tierstore.testing.simulation.scheduler import NS_PER_MS
