@@ -125,7 +125,7 @@ class Commits:
             if answer is not None:
                 raise _NothingWrittenError(timed(answer, ledger))
         rows = read_cells(opened, commit)
-        number = draw_number(ledger) if opened.number is None else opened.number
+        number = ledger.draw_number() if opened.number is None else opened.number
         version = Version(incarnation, number)
         plan = plan_commit(rows, commit, self._terms(ledger), version)
         if plan.verdict != "committed":
@@ -192,16 +192,17 @@ def read_cells(opened: Opened, commit: Commit) -> dict[Cell, Row]:
 
     Raises CorruptionError for one that is damaged.
     """
-    private = [cell.key for cell in commit.cells() if cell.space == PRIVATE]
-    rows = {Cell(DATA, key): row for key, row in read_data(opened, commit).items()}
+    cells = commit.cells()
+    keys = [cell.key for cell in cells if cell.space == DATA]
+    private = [cell.key for cell in cells if cell.space == PRIVATE]
+    rows = {Cell(DATA, key): row for key, row in read_data(opened, commit, keys).items()}
     found = read_private(opened.ledger.connection, private)
     return rows | {Cell(PRIVATE, key): row for key, row in found.items()}
 
 
-def read_data(opened: Opened, commit: Commit) -> dict[str, Row]:
+def read_data(opened: Opened, commit: Commit, keys: list[str]) -> dict[str, Row]:
     """`read_cells` of those that are the users' keys."""
     connection, dialect = opened.ledger.connection, opened.ledger.dialect
-    keys = data_keys(commit)
     if opened.bare is None:
         rows, _, corrupt = directory.read_bare_rows(connection, dialect, keys, locking=True)
     else:
@@ -214,14 +215,6 @@ def read_data(opened: Opened, commit: Commit) -> dict[str, Row]:
     for key, reason in corrupt.items():
         raise CorruptionError(reason, key=key, tier="regional")
     return rows
-
-
-def draw_number(ledger: Ledger) -> int:
-    """The next number of the sequence."""
-    if ledger.dialect.counts_in_region:
-        ledger.connection.execute(statements.COUNT_NUMBER)
-    (number,) = ledger.connection.execute(statements.NUMBER).fetchone()
-    return int(number)
 
 
 def carry_out(ledger: Ledger, plan: CommitPlan, commit: Commit, version: Version) -> None:

@@ -78,7 +78,6 @@ def _create(connection: Connection, dialect: Dialect, runtime: Runtime) -> None:
     connection.execute(
         statements.CREATE_REGION, (SCHEMA_VERSION, region, born_ms, born_ms, -born_ms)
     )
-    connection.execute(statements.COUNT_FROM)
     connection.execute(statements.RAISE_NUMBER, (at_ms(born_ms),))
     for statement in dialect.completions:
         connection.execute(statement)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tierstore_sql.driver import Connection, Dialect
 
 PAGE_BYTES_MAX = 4 << 20
-_REGION_TYPES = (bytes, int, int, int, int, int, int, int, int, int, int)
+_REGION_TYPES = (bytes, *[int] * 11)
 _REPLICA_TYPES = (int, int, bytes, bytes, int, int, int, int, int)
 
 
@@ -71,6 +71,7 @@ class Ledger:
         self.has_mover = found[10] > 0
         """Whether any process ever moved keys of this region."""
         self.regains = _regains(found[11])
+        self._number: int = found[12]
 
     @property
     def info(self) -> RegionInfo:
@@ -103,8 +104,21 @@ class Ledger:
     def save(self) -> None:
         """Write the region's own row, in a transaction that is alone."""
         guard = -(self.position + self.incarnation)
-        numbers = (self.position, self.time_ms, self.floor, self.forgotten, guard)
+        numbers = (self.position, self.time_ms, self.floor, self.forgotten, guard, self._number)
         self.connection.execute(statements.SET_REGION, numbers)
+
+    def draw_number(self) -> int:
+        """The next number for a commit; `count` has to follow."""
+        if self.dialect.counts_in_region:
+            self._number += 1
+            return self._number
+        (number,) = self.connection.execute(statements.NUMBER).fetchone()
+        return int(number)
+
+    def raise_number(self, least: int) -> None:
+        """Give numbers above `least` from now on."""
+        self._number = max(self._number, least)
+        self.connection.execute(statements.RAISE_NUMBER, (least,))
 
     def put_rows(self, rows: Collection[Row], kept: Sequence[Any] | None = None) -> None:
         """Write rows, each at the next feed position; with them an operation that is `kept`."""

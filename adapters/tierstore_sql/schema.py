@@ -24,7 +24,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from tierstore.stamp import at_ms
 from tierstore_sql.postgres_statements import SEQUENCE
-from tierstore_sql.statements import ADD_PEER, COUNT_FROM, RAISE_NUMBER
+from tierstore_sql.statements import ADD_PEER, RAISE_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,8 @@ def _whole(name: str, *, default: str | None = "0", nullable: bool = False) -> C
 
 
 # `guard` is a checksum that costs a read next to nothing, of what every reply says: here with
-# position and incarnation, in `ts_replica` with `applied`, it adds up to zero.
+# position and incarnation, in `ts_replica` with `applied`, it adds up to zero. `number` is the one
+# that was given to a commit last, where the database has no sequences.
 Table(
     "ts_region",
     metadata,
@@ -55,6 +56,7 @@ Table(
     _whole("aside_total"),
     _whole("guard"),
     Column("region", Text, nullable=False),
+    _whole("number"),
 )
 
 # What a life that began after a restore is told of: empty before the first of them.
@@ -225,16 +227,9 @@ _operation = Table(
     _whole("number"),
     _whole("expires_ms"),
     Column("answer", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,  # a page less to write for each commit
 )
 Index("ts_operation_expires", _operation.c.expires_ms)
-
-# The number given last to a commit, where the database has no sequences.
-Table(
-    "ts_number",
-    metadata,
-    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
-    _whole("last"),
-)
 
 
 def definitions(dialect: Dialect, *names: str) -> Iterator[str]:
@@ -291,9 +286,9 @@ def _to_5(connection: Connection, dialect: Dialect) -> None:
         connection.execute(statement)
     for region, *rest in known:
         connection.execute(ADD_PEER, (region.decode(), *rest, 0))
-    for statement in definitions(dialect, "ts_private", "ts_operation", "ts_number"):
+    for statement in definitions(dialect, "ts_private", "ts_operation"):
         connection.execute(statement)
-    connection.execute(COUNT_FROM)
+    connection.execute("ALTER TABLE ts_region ADD COLUMN number BIGINT DEFAULT '0' NOT NULL")
     if dialect.name == "postgresql":
         connection.execute(SEQUENCE)
     (incarnation,) = connection.execute("SELECT incarnation FROM ts_region").fetchone()

@@ -16,7 +16,7 @@ _REPLICA = "replica, applied, digest, answer, acknowledged, registered_ms, seen_
 
 TABLES = (
     "ts_region", "ts_replica", "ts_directory", "ts_held", "ts_aside", "ts_object", "ts_intent",
-    "ts_lease", "ts_stay", "ts_peer", "ts_life", "ts_private", "ts_operation", "ts_number",
+    "ts_lease", "ts_stay", "ts_peer", "ts_life", "ts_private", "ts_operation",
 )  # fmt: skip
 
 _UNSOUND = "r.position + r.incarnation + r.guard + coalesce(p.applied + p.guard, 0)"
@@ -59,7 +59,7 @@ def region(position: str, now_ms: str, drawn: str, is_sole: str) -> str:
     return (
         f"SELECT {now_ms}, r.region, r.incarnation, r.position + r.incarnation + r.guard,"
         f" {position}, {drawn}, {is_sole}, r.time_ms, r.floor, r.forgotten,"
-        f" (SELECT COUNT(*) FROM ts_lease), {_REGAINS} FROM ts_region r"
+        f" (SELECT COUNT(*) FROM ts_lease), {_REGAINS}, r.number FROM ts_region r"
     )
 
 
@@ -73,7 +73,10 @@ CREATE_REGION = (
     " VALUES (1, ?, ?, ?, ?, ?)"
 )
 SET_SCHEMA_VERSION = "UPDATE ts_region SET schema_version = ?"
-SET_REGION = "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, guard = ?"
+SET_REGION = (
+    "UPDATE ts_region SET position = ?, time_ms = ?, floor = ?, forgotten = ?, guard = ?,"
+    " number = ? WHERE one = 1"
+)
 SET_INCARNATION = "UPDATE ts_region SET incarnation = ?"
 SET_REGAINS = (
     "INSERT INTO ts_life (one, regains) VALUES (1, ?)"
@@ -282,10 +285,8 @@ _KINDS = [
 SCAN_PAGE = {kind: _scan(*kind) for kind in _KINDS}
 """By (bounded, reverse, values): a page from a lower bound on, below an upper one if bounded."""
 
-COUNT_FROM = "INSERT INTO ts_number (one, last) VALUES (1, 0)"
-COUNT_NUMBER = "UPDATE ts_number SET last = last + 1"
-NUMBER = "SELECT last FROM ts_number"
-RAISE_NUMBER = "UPDATE ts_number SET last = max(last, ?)"
+NUMBER = "SELECT number + 1 FROM ts_region"
+RAISE_NUMBER = "UPDATE ts_region SET number = max(number, ?)"
 
 _PRIVATE = "SELECT key, header, payload FROM ts_private WHERE "
 PRIVATE = _PRIVATE + "key = ?"

@@ -85,7 +85,7 @@ def reincarnate(ledger: Ledger, regains: str) -> None:
     ledger.regains = regains
     execute(statements.SET_INCARNATION, (ledger.incarnation,))
     execute(statements.SET_REGAINS, (REGAINS.index(regains),))
-    execute(statements.RAISE_NUMBER, (at_ms(ledger.incarnation),))
+    ledger.raise_number(at_ms(ledger.incarnation))
     ledger.save()
     if regains == BATCHES:
         execute(statements.SEE_ALL, (ledger.time_ms,))

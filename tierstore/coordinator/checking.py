@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 def check_commit(commit: Commit) -> None:
     """Raise ValueTooLargeError or InvalidArgumentError unless a commit may be asked for."""
-    cells = commit.cells()
-    if len(cells) > CELLS_MAX:
+    count = len(set(commit.named()))
+    if count > CELLS_MAX:
         raise ValueTooLargeError(
-            f"a commit names at most {CELLS_MAX} keys, this one {len(cells)}: make several of it"
+            f"a commit names at most {CELLS_MAX} keys, this one {count}: make several of it"
         )
-    if commit.size_bytes > COMMIT_BYTES_MAX:
+    size_bytes = commit.size_bytes
+    if size_bytes > COMMIT_BYTES_MAX:
         most = format_size(COMMIT_BYTES_MAX)
-        raise ValueTooLargeError(f"a commit has at most {most}, this one {commit.size_bytes} bytes")
+        raise ValueTooLargeError(f"a commit has at most {most}, this one {size_bytes} bytes")
     if len(commit.answer) > ANSWER_BYTES_MAX:
         raise ValueTooLargeError(
             f"what an operation returns has at most {ANSWER_BYTES_MAX} bytes to be kept,"
@@ -49,6 +50,8 @@ def refuse_eventual(reply: ReadReply) -> None:
 
 def refusal(commit: Commit, reply: CommitReply) -> TierStoreError | None:
     """The error that an answer to `commit` means; None if it is "committed" or a "conflict"."""
+    if reply.verdict in ("committed", "conflict"):
+        return None
     if reply.verdict == "mismatch":
         return _mismatch([cell.key for cell in reply.conflicts])
     named = shown(commit.operation_id)

@@ -17,7 +17,7 @@ of tierstore's own, such as leases: no feed tells of them, no scan shows them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tierstore.errors import InvalidArgumentError
 from tierstore.record import Record, format_version
@@ -40,16 +40,14 @@ COMMIT_BYTES_MAX = 32 << 20
 ANSWER_BYTES_MAX = 4096
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cell:
+class Cell(NamedTuple):
     """A key in one of the two spaces."""
 
     space: int
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """Which write of a key: equal only to itself; of one key, later ones are higher."""
 
     incarnation: int
@@ -98,15 +96,16 @@ class Commit:
 
     def cells(self) -> list[Cell]:
         """Every cell that it names, in order, once."""
-        return sorted({*self._named()})
+        return sorted(set(self.named()))
 
     @property
     def size_bytes(self) -> int:
         """Bytes of keys and values."""
-        keys = sum(len(cell.key.encode()) for cell in self._named())
+        keys = sum(len(cell.key.encode()) for cell in self.named())
         return keys + sum(len(write.payload or b"") for write in self.writes)
 
-    def _named(self) -> list[Cell]:
+    def named(self) -> list[Cell]:
+        """The cells of its checks and those of its writes."""
         return [check.cell for check in self.checks] + [write.cell for write in self.writes]
 
 
@@ -191,7 +190,7 @@ def plan_commit(
     Rows may lack their payloads, but for those that are extended. `version` is what this gives.
     """
     plan = CommitPlan()
-    eventual = [cell for cell in commit.cells() if _is_eventual(rows.get(cell))]
+    eventual = sorted(cell for cell, row in rows.items() if row.consistency != STRONG)
     if eventual:
         return CommitPlan(conflicts=dict.fromkeys(eventual), verdict="mismatch")
     for cell, wanted in _demands(rows, commit, terms.now_ms):
@@ -202,10 +201,6 @@ def plan_commit(
         for write in commit.writes:
             _write(plan, rows.get(write.cell), write, terms, version)
     return plan
-
-
-def _is_eventual(row: Row | None) -> bool:
-    return row is not None and row.consistency != STRONG
 
 
 def live_version(row: Row | None, now_ms: int) -> Version | None:
@@ -252,10 +247,9 @@ def _write(plan: CommitPlan, row: Row | None, write: Write, terms: Terms, versio
     if write.op == DELETE and cell.space == PRIVATE:
         plan.removed.append(cell)
         return
-    new = replace(
-        with_record(row, cell.key, record_after(row, write, terms.now_ms, version), terms),
-        consistency=STRONG,
-    )
+    new = with_record(row, cell.key, record_after(row, write, terms.now_ms, version), terms)
+    if new.consistency != STRONG:
+        new = replace(new, consistency=STRONG)
     if row is not None and row.cold is not None and new.cold is None:
         plan.released.append(decode_pointer(row.cold, key=row.key).name)
     plan.writes[cell] = new

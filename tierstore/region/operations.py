@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING
 from tierstore.errors import InvalidArgumentError
 from tierstore.region.commits import CommitReply, Version
 from tierstore.units import shown
-from tierstore.values.msgpack import pack
 
 if TYPE_CHECKING:
-    from tierstore.region.commits import Commit
+    from tierstore.region.commits import Commit, Write
 
 WINDOW_MS = 3_600_000
 NAMED_MS = 86_400_000
@@ -81,18 +80,19 @@ def digest_request(commit: Commit) -> bytes:
     """The 16-byte digest of what a commit asks for, whatever its operation id."""
     if commit.request:
         return blake2b(commit.request, digest_size=DIGEST_BYTES).digest()
-    checks = [
-        [check.cell.space, check.cell.key, None if check.version is None else str(check.version)]
-        for check in commit.checks
-    ]
-    writes = [
-        [
-            write.cell.space, write.cell.key, write.op, write.payload, write.ttl_ms,
-            dict(sorted(write.metadata.items())) if write.metadata else None,
-        ]
-        for write in commit.writes
-    ]  # fmt: skip
-    return blake2b(pack([checks, writes]), digest_size=DIGEST_BYTES).digest()
+    checks = [(*check.cell, check.version and tuple(check.version)) for check in commit.checks]
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    digest.update(ascii((checks, [_told(write) for write in commit.writes])).encode())
+    for write in commit.writes:
+        digest.update(write.payload or b"")
+    return digest.digest()
+
+
+def _told(write: Write) -> tuple[object, ...]:
+    """What a write says, as data that `ascii` tells apart, but for its payload."""
+    size_bytes = None if write.payload is None else len(write.payload)
+    metadata = sorted(write.metadata.items()) if write.metadata else None
+    return *write.cell, write.op, size_bytes, write.ttl_ms, metadata
 
 
 def expiry_ms(operation_id: str, now_ms: int) -> int:

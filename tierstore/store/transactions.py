@@ -142,9 +142,9 @@ class Transaction:
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values of those of `keys` that have one. Raises what `get` raises."""
         found: dict[str, Any] = {}
-        names = {key: self._place(key)[0] for key in check_keys(keys)}
-        rows = self._rows(names.values())
-        for key, full in names.items():
+        places = {key: self._place(key) for key in check_keys(keys)}
+        rows = self._rows(dict(places.values()))
+        for key, (full, _) in places.items():
             record = self._record_of(full, rows.get(full))
             if record is not None and record.payload is not None:
                 found[key] = unpack(full, record.payload, "regional")
@@ -161,7 +161,7 @@ class Transaction:
         now, though it will count from the commit.
         """
         full, rule = self._place(key)
-        row = self._rows([full]).get(full)
+        row = self._rows({full: rule}).get(full)
         record = self._record_of(full, row)
         payload = None if record is None else record.payload
         value = None if payload is None else unpack(full, payload, "regional")
@@ -180,7 +180,7 @@ class Transaction:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Replace value, TTL and metadata of a strong key when the block ends. See `Store.put`."""
-        self._place(key)
+        self._running()
         self._note(self._store._write(key, value, ttl, metadata))
 
     def delete(self, key: str) -> None:
@@ -240,11 +240,12 @@ class Transaction:
         require_strong(key, rule)
         return full, rule
 
-    def _rows(self, keys: Iterable[str]) -> dict[str, Row | None]:
-        work, core = self._running(), self._core
+    def _rows(self, rules: Mapping[str, Rule]) -> dict[str, Row | None]:
+        """The rows of those keys of `rules` that the block has not put or deleted."""
+        work = self._running()
         written = {key for key, write in work.writes.items() if write.op != EXTEND}
-        found = work.read([key for key in keys if key not in written], self._deadline())
-        core.homes.warm({key: core.rule_for(key) for key in found})
+        found = work.read([key for key in rules if key not in written], self._deadline())
+        self._core.homes.warm({key: rules[key] for key in found})
         return found
 
     def _record_of(self, full: str, row: Row | None) -> Record | None:

@@ -52,7 +52,7 @@ def old(path, version):
 def dump(path):
     """Every row of every table, and the statements that made it."""
     with sqlite3.connect(path) as connection:
-        lines = list(connection.iterdump())
+        lines = [" ".join(line.split()) for line in connection.iterdump()]
     connection.close()
     return lines
 
@@ -138,7 +138,7 @@ def test_it_is_migrated_once_and_equals_a_new_one(old, open_region, tmp_path):
     assert f'INSERT INTO "ts_region" VALUES(1,{SCHEMA_VERSION},' in "\n".join(migrated)
 
 
-STEPS = {1: 11, 2: 2, 3: 1, 4: 11}
+STEPS = {1: 11, 2: 2, 3: 1, 4: 10}
 """How many statements lead from a schema to the next one."""
 
 
