@@ -59,11 +59,12 @@ class Terms:
     is_tiered: bool = False
     actor: int = 1
     """Who the region is in counters and sets."""
+    stamp_max: int = field(init=False, repr=False)
+    """The highest stamp that may be in a row now."""
 
-    @property
-    def stamp_max(self) -> int:
-        """The highest stamp that may be in a row now."""
-        return at_ms(self.now_ms + self.max_drift_ms + 1) - 1
+    def __post_init__(self) -> None:
+        highest = at_ms(self.now_ms + self.max_drift_ms + 1) - 1
+        object.__setattr__(self, "stamp_max", highest)
 
 
 @dataclass(slots=True)
@@ -262,9 +263,10 @@ def join_register(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> in
     new = (register.join if delta.op == PUT else register.touch)(old, delta.record)
     if new is None:
         return SUPERSEDED
-    if new is not old and new != old:
+    has_won = new is delta.record
+    if has_won or (new is not old and new != old):
         put(plan, row, with_record(row, delta.key, new, terms))
-    return APPLIED if _has_won(new, delta.record) else SUPERSEDED
+    return APPLIED if has_won or _has_won(new, delta.record) else SUPERSEDED
 
 
 def _has_won(new: Record, record: Record) -> bool:
