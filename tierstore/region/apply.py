@@ -264,7 +264,7 @@ def join_register(plan: Plan, row: Row | None, delta: Delta, terms: Terms) -> in
     if new is None:
         return SUPERSEDED
     has_won = new is delta.record
-    if has_won or (new is not old and new != old):
+    if new is not old and (has_won or new != old):
         put(plan, row, with_record(row, delta.key, new, terms))
     return APPLIED if has_won or _has_won(new, delta.record) else SUPERSEDED
 
