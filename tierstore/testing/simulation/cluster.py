@@ -76,6 +76,8 @@ class Cluster:
         limits = _limits_of(self.policy)
         self.sites = [Site(self, n, limits, folder) for n in range(options.regions)]
         self.server_clock = self.sites[0].clock
+        self.beside: Any = None
+        """The region of eventual keys, if the only site is a coordinator elsewhere."""
         self.actors: set[int] = set()
         """Of regions in their former lives."""
         sites = [self.sites[n % options.regions] for n in range(options.machines)]

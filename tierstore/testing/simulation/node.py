@@ -32,6 +32,7 @@ class Node:
         self.machine = machine
         self.to_region = Weather(rates=cluster.options.rates)
         self.to_cold = Weather(rates=cluster.options.rates)
+        self.to_beside = Weather(rates=cluster.options.rates)
         self.neighbours = Neighbours(cluster, machine.site) if cluster.options.is_direct else None
         """The regions that the stores of this node link theirs to."""
         self.lives = 0
@@ -95,10 +96,12 @@ class Node:
         )  # fmt: skip
         plan = DiskPlan(cluster.scheduler, self.process, self.machine.disk, cluster.teller)
         self._journals = FaultyJournalDirectory(self.machine.disk.path, as_plan(plan))
+        region, beside = self._reach_region(runtime), cluster.beside
         self._store = wire(
             self._policy(),
             runtime,
-            region=self._reach_region(runtime),
+            region=region if beside is None else self._reach("beside", beside, beside),
+            coordinator=None if beside is None else region,
             objects=self._reach("cold", self.machine.site.objects, self.machine.site.objects),
             journals=None if self.is_ephemeral else self._journals,
             opener=None if self.neighbours is None else self.neighbours.opener(self.process),
@@ -128,6 +131,7 @@ class Node:
         """Let everything of this node work again; it may still be down."""
         self.to_region.clear()
         self.to_cold.clear()
+        self.to_beside.clear()
         for weather in self.weathers.values():
             weather.clear()
         self._cluster.scheduler.resume(self.process)
@@ -146,7 +150,7 @@ class Node:
             self.process,
             cluster.server,
             Chance(cluster.seed, "wire", self.life, name),
-            self.to_region if name == "region" else self.to_cold,
+            {"region": self.to_region, "beside": self.to_beside, "cold": self.to_cold}[name],
             cluster.options.latency_ms_max,
             cluster.teller,
             cluster.played,

@@ -32,6 +32,7 @@ GOALS = frozenset((
     "power of the region was cut",
     "region began another life",
     "region restored without some commits",
+    "scan of two databases",
     "strong copy was read",
     "strong deed after a restore",
     "strong key read from cold",

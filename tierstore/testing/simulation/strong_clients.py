@@ -17,6 +17,7 @@ from tierstore.region.commits import parse_version
 from tierstore.runtime.chance import Chance
 from tierstore.testing.simulation.scheduler import NS_PER_MS, NS_PER_S
 from tierstore.testing.simulation.strong_deeds import COLD_KEYS, WiderDeeds
+from tierstore.testing.simulation.strong_elsewhere import BesideDeeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +43,14 @@ ROUND = 8
 """How many deeds of skew are about the same pair of absent keys."""
 
 
-class Client(WiderDeeds):
+class Client(WiderDeeds, BesideDeeds):
     """One task of one life of a node."""
 
     def __init__(self, workload: StrongWorkload, node: Node, number: int) -> None:
         self.name = f"{node.name}.{node.lives}.{number}"
         self._workload = workload
         self._told = workload.told
+        self._hits, self._cluster = workload.hits, workload.cluster
         self._store: Any = node.store
         self._scheduler = workload.cluster.scheduler
         self._chance = Chance(workload.cluster.seed, "strong client", self.name)
@@ -77,6 +79,8 @@ class Client(WiderDeeds):
             self._store.get(key, timeout=TIMEOUT_S)  # which can be read, too
         self.look_at_lasting()
         self.audit()
+        if self._cluster.beside is not None:
+            self.count_hits()
         self._told.counted = self._store.get("n/0", 0, timeout=TIMEOUT_S)
         for name in sorted(self._told.attempted):
             is_done = self._store.outcome(name, timeout=TIMEOUT_S) == "applied"

@@ -19,6 +19,7 @@ from tierstore.policy import load
 from tierstore.runtime.chance import Chance
 from tierstore.testing.history import History
 from tierstore.testing.plan import Crash
+from tierstore.testing.simulation import strong_escrow_restoring
 from tierstore.testing.simulation.cluster import Cluster
 from tierstore.testing.simulation.guards import sealed
 from tierstore.testing.simulation.nemesis import Nemesis
@@ -40,6 +41,8 @@ WINDOWS = (
     "skew", "jump", "disk full", "disk slow",
 )  # fmt: skip
 ENDS = ("leave", "leave", "retire", "disk lost", "taken for lost")
+ENDS_IF_RESTORED = ("leave",)
+"""Of a disk that is gone nobody can tell what it sold in which life of the coordinator."""
 SOON_MS = 100
 LATE_S = 6
 """After so long, no call is under way any more."""
@@ -162,18 +165,24 @@ def play_escrow(
     chance = Chance(seed, "escrow")
     options = _draw(chance, rates)
     faults = [_draw_fault(chance, WINDOWS) for _ in range(chance.choice((0, 6, 16)))]
-    ends = [_draw_fault(chance, ENDS) for _ in range(chance.choice((0, 2, 5)))]
+    wider = Chance(seed, "escrow features")
+    is_restored = wider.random() < strong_escrow_restoring.SHARE
+    kinds = ENDS_IF_RESTORED if is_restored else ENDS
+    ends = [_draw_fault(chance, kinds) for _ in range(chance.choice((0, 2, 5)))]
     base = MEMORY_BACKED if os.path.isdir(MEMORY_BACKED) else None  # a sale is a sync
     with TemporaryDirectory(prefix="tierstore-", dir=base) as folder:
         cluster = Cluster(seed, options, folder, policy=load(dict(POLICY)))
         workload = SellingWorkload(cluster, deeds, operations)
+        if is_restored:
+            strong_escrow_restoring.let_restore(cluster, workload, wider)
         try:
             with sealed():
                 found = _play(cluster, workload, faults, ends)
         finally:
             cluster.close()
     till = workload.books.till
-    return StrongRun(found, cluster.reached, sum(till.sold.values()), len(till.gifts))
+    kinds = ("restored",) if is_restored else ("plain",)
+    return StrongRun(found, cluster.reached, sum(till.sold.values()), len(till.gifts), kinds)
 
 
 def _draw(chance: Chance, rates: Rates | None) -> Options:

@@ -58,6 +58,12 @@ class Books:
         self.void_notes: set[tuple[str, int]] = set()
         """By key and holder, those that an operator took for lost."""
         self.broken: list[str] = []
+        self.life = 0
+        """How often the coordinator was restored."""
+        self._ended: list[Note] = []
+        """Notes of grants that ended, in order."""
+        self._forgiven: Counter[str] = Counter()
+        """By key, how much of grants that ended is known to no backup that was restored."""
         self._cluster = cluster
         self._region = cluster.inspect("region")
         self._watch()
@@ -81,7 +87,10 @@ class Books:
         held.update((note.key, note) for note in notes)
         for key in gone:
             note = held.pop(key, None)
-            if note is not None and (key, note.holder) in self.void_notes:
+            if note is None:
+                continue
+            self._ended.append(note)
+            if (key, note.holder) in self.void_notes:
                 self.void_notes.discard((key, note.holder))
                 self._cluster.reached["rights taken back from a disk that came back"] += 1
         self.audit()
@@ -102,6 +111,32 @@ class Books:
                 self.void_notes.add((note.key, note.holder))
                 operator.reclaim(note.key, note.holder, note.spent, self._deadline())
 
+    # Restores
+
+    def known(self) -> tuple[set[str], int]:
+        """What a backup that is made now has: gifts for sure, and how many grants that ended."""
+        return set(self.till.confirmed), len(self._ended)
+
+    def note_restored(self, known: tuple[set[str], int]) -> None:
+        """The coordinator has forgotten what came after a backup; its gifts may be given again."""
+        self.life += 1
+        self.till.confirmed, ended = known
+        for note in self._ended[ended:]:
+            self._forgiven[note.key] += note.spent
+
+    def _sold_by(self, grant: Grant) -> int | None:
+        """What an operator knows that a holder sold of whom nothing will be heard."""
+        name = grant.key, grant.holder
+        if name in self.lost or not self.life or self._is_known(grant):
+            return self.lost.get(name)
+        ended = [note.spent for note in self._ended if (note.key, note.holder) == name]
+        return min(grant.held, max(grant.spent, *ended, 0))
+
+    def _is_known(self, grant: Grant) -> bool:
+        """Whether a disk has a note of it, and not of one that was asked for later."""
+        note = self._note_of(grant)
+        return note is not None and (note.epoch != 0 or grant.epoch in note.intents)
+
     # The coordinator's records
 
     def ledgers(self) -> dict[str, Ledger]:
@@ -119,7 +154,7 @@ class Books:
         """Let an operator say what those had sold whose disk is gone."""
         operator = self._operator()
         for grant in self.grants():
-            sold = self.lost.get((grant.key, grant.holder))
+            sold = self._sold_by(grant)
             if sold is None:
                 continue
             try:
@@ -164,23 +199,41 @@ class Books:
         for key, ledger in self.ledgers().items():
             if ledger.pool + ledger.sold != ledger.given:
                 found.append(f"{key}: not every unit is in the pool or sold: {ledger}")
+            if self.life:
+                found += self._of_restored(key, ledger)
         return found
+
+    def _of_restored(self, key: str, ledger: Ledger) -> Iterator[str]:
+        """Who sold before the restore and still had a note is heard, and nobody counts twice."""
+        sold, doubtful = self.till.sold[key], self.till.doubtful[key]
+        if not sold - self._forgiven[key] <= ledger.sold <= sold + doubtful:
+            yield (
+                f"{key}: {ledger.sold} are known as sold, of {sold} and {doubtful} in doubt,"
+                f" {self._forgiven[key]} of them by grants that ended before the restore"
+            )
 
     def _found(self) -> Iterator[str]:
         grants = self.grants()
         ledgers = self.ledgers()
         for key, ledger in ledgers.items():
             own = [grant for grant in grants if grant.key == key]
-            yield from self._of_ledger(key, ledger, own)
+            yield from self._of_books(key, ledger, own)
+            if not self.life:
+                yield from self._of_ledger(key, ledger, own)
+        if self.life:
+            return  # what was granted since the backup is nobody's until it is reported
         for grant in grants:
             yield from self._of_grant(grant)
         yield from self._of_notes({(grant.key, grant.holder) for grant in grants})
 
-    def _of_ledger(self, key: str, ledger: Ledger, grants: list[Grant]) -> Iterator[str]:
+    def _of_books(self, key: str, ledger: Ledger, grants: list[Grant]) -> Iterator[str]:
         held, spent = sum(g.held for g in grants), sum(g.spent for g in grants)
-        is_whole = ledger.given == ledger.pool + ledger.closed + held and ledger.pool >= 0
+        is_whole = ledger.given == ledger.pool + ledger.closed + held
+        is_whole = is_whole and (ledger.pool >= 0 or self.life > 0)
         if not is_whole or ledger.sold != ledger.closed + spent or ledger.holders != len(grants):
             yield f"{key}: the books are wrong: {ledger}, {grants}"
+
+    def _of_ledger(self, key: str, ledger: Ledger, grants: list[Grant]) -> Iterator[str]:
         certain, most = self.till.given(key)
         if not certain <= ledger.given <= most:
             yield f"{key}: {ledger.given} are given, of {certain} to {most}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tierstore.policy import load
+from tierstore.testing.simulation import strong_elsewhere
 from tierstore.testing.simulation.options import Options, Rates
 
 if TYPE_CHECKING:
@@ -40,26 +41,31 @@ class Features:
     is_long: bool = False
     """Whether calls arrive hours late, and clients come back after hours."""
 
+    is_elsewhere: bool = False
+    """Whether eventual keys are in another database, which fails apart from this one."""
+
     @property
     def deeds(self) -> tuple[str, ...]:
         """What clients do besides."""
-        return DEEDS_COLD * self.is_cold + DEEDS_HOURS * self.is_long
+        deeds = DEEDS_COLD * self.is_cold + DEEDS_HOURS * self.is_long
+        return deeds + strong_elsewhere.DEEDS * self.is_elsewhere
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What there is, in words."""
         names = {"restored": self.is_restored, "file": self.is_file, "cold": self.is_cold,
-                 "hours": self.is_long}  # fmt: skip
+                 "hours": self.is_long, "elsewhere": self.is_elsewhere}  # fmt: skip
         return tuple(name for name, is_there in names.items() if is_there) or ("plain",)
 
     @property
     def policy(self) -> Policy:
         """That of all nodes."""
         rule = {"name": "strong", "match": "**", "consistency": "strong"}
+        beside = [strong_elsewhere.RULE] if self.is_elsewhere else []
         given: dict[str, object] = {
             "version": 1,
             "tiers": {"edge": {"url": "memory://"}},
-            "rules": [rule | _COLD if self.is_cold else rule],
+            "rules": [*beside, rule | _COLD if self.is_cold else rule],
         }
         if self.is_cold:
             given |= {"movement": {"interval": "500ms"}, "cold": {"retain": "8s"}}
@@ -87,10 +93,12 @@ class Features:
         return options
 
 
-def draw_features(chance: Chance) -> Features:
+def draw_features(chance: Chance, *, is_elsewhere: bool = False) -> Features:
     """What a world has. Where hours pass, or objects are swept, nothing is restored."""
     kind = chance.choice(
         ("plain", "plain", "restored", "restored", "restored", "cold", "cold", "long")
     )
     is_file = chance.random() < (FILES_OF_HOURS if kind == "long" else FILES)
-    return Features(kind == "restored", is_file, kind == "cold", kind == "long")
+    return Features(
+        kind == "restored", is_file, kind == "cold", kind == "long", is_elsewhere=is_elsewhere
+    )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tierstore.runtime.chance import Chance
 from tierstore.testing.history import History
 from tierstore.testing.plan import Crash
+from tierstore.testing.simulation import strong_elsewhere
 from tierstore.testing.simulation.cluster import Cluster
 from tierstore.testing.simulation.guards import sealed
 from tierstore.testing.simulation.nemesis import Nemesis
@@ -63,6 +64,7 @@ class StrongWorkload:
         self.cluster = cluster
         self.history = History(lambda: cluster.scheduler.now_ns)
         self.told = Told(now_ms=lambda: cluster.server_clock.time_ns() // NS_PER_MS)
+        self.hits = strong_elsewhere.Hits()
         self.deeds = deeds
         self.left = operations
         self._running: set[str] = set()
@@ -98,13 +100,15 @@ def play_strong(
     """
     chance, wider = Chance(seed, "strong"), Chance(seed, "strong features")
     if features is None:
-        features = draw_features(wider)
+        features = draw_features(wider, is_elsewhere=strong_elsewhere.is_drawn(seed))
         deeds = deeds + features.deeds
     options = features.fit(_draw(chance, rates), wider)
     faults = tuple(_draw_fault(chance) for _ in range(chance.choice((0, 4, 12))))
     base = MEMORY_BACKED if os.path.isdir(MEMORY_BACKED) else None
     with TemporaryDirectory(prefix="tierstore-", dir=base) as folder:
         cluster = Cluster(seed, options, folder, policy=features.policy)
+        if features.is_elsewhere:
+            strong_elsewhere.set_apart(cluster)
         workload = StrongWorkload(cluster, deeds, operations)
         try:
             with sealed():
@@ -152,15 +156,16 @@ def _play(
         if not is_done:
             return ["clients did not come to an end"]
         cluster.stop_faults()
-        if features.is_long:  # until what is late has come
-            cluster.scheduler.run(cluster.scheduler.now_ns + LATE_MS_MAX * NS_PER_MS)
+        late_ns = cluster.late_ms_max * NS_PER_MS
+        cluster.scheduler.run(cluster.scheduler.now_ns + late_ns)  # until what is late has come
         node = cluster.nodes[0]
         node.crash()
         node.start()
         last = Client(workload, node, 99)
         task = cluster.scheduler.spawn(node.process, last.name, last.finish)
         cluster.scheduler.run(2 * most_ns, lambda: task.is_over)
-        return [*cluster.broken, *judge(workload.told, workload.history)]
+        found = judge(workload.told, workload.history)
+        return [*cluster.broken, *found, *workload.hits.judge()]
     except (Exception, Crash):
         return [f"something broke that must not:\n{traceback.format_exc()}"]
 
@@ -176,6 +181,8 @@ def _begin(cluster: Cluster, workload: Any, nemesis: Nemesis, features: Features
     file = cluster.sites[0].file
     if file is not None:
         let_power_fail(cluster, nemesis, file, Chance(cluster.seed, "power"))
+    if features.is_elsewhere:
+        strong_elsewhere.let_region_fail(cluster, nemesis)
     if features.is_restored:
         let_restore(cluster, workload, Chance(cluster.seed, "operator"))
     for node in cluster.nodes:
