@@ -143,7 +143,7 @@ def test_a_clock_that_was_set_back_leaves_nobody_hungry_for_long(world, a):
     now_ms = world.ledger().hungry_ms - 3_600_000
     assert now_ms
     assert not world.ledger().is_hungry(now_ms)
-    request = Request(KEY, 9, 1, (), known=False, spent=0, need=20)
+    request = Request(KEY, 9, 1, (), known=False, spent=0, borns=(0,), need=20)
     assert plan_exchange(world.ledger(), None, request, now_ms).ledger.is_hungry(now_ms)
 
 

@@ -184,10 +184,10 @@ class Escrow:
             )
         known = holding.incarnation or (note.incarnation if note.epoch else incarnation)
         if holding.intended == incarnation:
-            return known != incarnation
+            return known != incarnation or not note.epoch
         epoch = int.from_bytes(self._runtime.random_bytes(EPOCH_BYTES), "big") | 1
         self._purse.intend(holding, region, incarnation, epoch)
-        return known != incarnation
+        return known != incarnation or not note.epoch
 
     def _begin_again(self, holding: Holding, plan: Plan) -> None:
         """Begin another grant where an operator has ended this one. Raises FencedError."""
@@ -220,6 +220,7 @@ class Escrow:
                 epochs=holding.candidates,
                 known=holding.is_confirmed or note.epoch != 0,
                 spent=holding.written,
+                borns=holding.borns,
                 after=0 if anew else holding.number,
                 returned=returned,
                 need=missing,
@@ -238,7 +239,7 @@ class Escrow:
                 raise UnavailableError(
                     f"the rights to {note.key!r} are of region {note.region}, this is {region}"
                 )
-            if note.epoch and note.incarnation != incarnation:
+            if not note.epoch or note.incarnation != incarnation:
                 self._report_anew(purse, holding, incarnation, deadline)
             ask = partial(_last_request, holding)
             plan, _ = self._ledgers.exchange(note.key, note.holder, ask, deadline)
@@ -393,6 +394,7 @@ def _last_request(holding: Holding, _: Grant | None, *, ends: bool = True) -> Re
         epochs=candidates,
         known=note.epoch != 0,
         spent=holding.written,
+        borns=holding.borns,
         ends=ends,
         anew=not ends,
     )

@@ -67,6 +67,8 @@ class Grant:
     returned: int = 0
     spent: int = 0
     """As far as it was reported."""
+    born: int = 0
+    """The epoch in which it began, which no other grant of its holder has; 0: nobody knows."""
 
     @property
     def held(self) -> int:
@@ -88,6 +90,8 @@ class Request:
     """The holder was told that it has a grant: if there is none, somebody ended it."""
     spent: int
     """All that the holder has sold of this grant, as its journal has it."""
+    borns: tuple[int, ...]
+    """In which epoch the grant may have begun; of a new one the first counts. 0: in any."""
     after: int = 0
     """The number of what was agreed last, as far as the holder knows."""
     returned: int = 0
@@ -120,9 +124,12 @@ def plan_exchange(ledger: Ledger, grant: Grant | None, request: Request, now_ms:
     verdict = _objection(grant, request)
     if verdict != "agreed":
         return Plan(verdict, ledger, grant)
+    before = ledger
+    if grant is not None and _is_over(grant, request):
+        ledger, grant = _closed(ledger, grant), None
     if grant is None and request.ends:  # a first request that arrives late must find a change
         return Plan(verdict, ledger, None, changes=ledger.given > 0)
-    old = grant or Grant(request.key, request.holder)
+    old = grant or Grant(request.key, request.holder, born=request.borns[0] or request.epoch)
     spent = max(old.spent, request.spent)
     owed = max(0, spent - old.held)  # only a coordinator that lost grants has to make them good
     held = old.held + owed
@@ -139,7 +146,22 @@ def plan_exchange(ledger: Ledger, grant: Grant | None, request: Request, now_ms:
     left = replace(ledger, pool=pool - more, sold=ledger.sold + spent - old.spent)
     if request.need > max(0, pool):
         left = left.note_hunger(now_ms)
-    return _settled(ledger, grant, request, left, new)
+    return _settled(before, grant, request, left, new)
+
+
+def _is_over(grant: Grant, request: Request) -> bool:
+    """Whether the holder has ended `grant`, and the coordinator has lost that: it lives anew."""
+    return request.anew and bool(grant.born) and not {0, grant.born} & {*request.borns}
+
+
+def _closed(ledger: Ledger, grant: Grant) -> Ledger:
+    """The ledger without a grant of which nothing more will be heard."""
+    return replace(
+        ledger,
+        pool=ledger.pool + grant.held - grant.spent,
+        closed=ledger.closed + grant.spent,
+        holders=ledger.holders - 1,
+    )
 
 
 def _settled(

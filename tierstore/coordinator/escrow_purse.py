@@ -60,9 +60,9 @@ class Holding:
     """The rights of this process to one key. Its numbers change under the lock of its `Purse`."""
 
     __slots__ = (
-        "agreed_s", "asking", "demand", "epoch", "held", "incarnation", "intended", "is_confirmed",
-        "is_kept", "is_refused", "is_short", "note", "number", "reported", "returned", "returning",
-        "spent", "written",
+        "agreed_s", "asking", "born", "demand", "epoch", "held", "incarnation", "intended",
+        "is_confirmed", "is_kept", "is_refused", "is_short", "note", "number", "reported",
+        "returned", "returning", "spent", "written",
     )  # fmt: skip
 
     def __init__(self, note: Note, runtime: Runtime, *, is_kept: bool) -> None:
@@ -77,7 +77,7 @@ class Holding:
         self.is_kept = is_kept  # whether the note is on disk
         self.is_confirmed = False
         self.is_refused = False  # it has no grant, as there was nothing in the pool
-        self.epoch = self.incarnation = 0  # of what is confirmed
+        self.epoch = self.incarnation = self.born = 0  # of what is confirmed
         self.intended = 0  # the life of the coordinator in which this opening asks for its epoch
         self.held = 0  # granted and not returned
         self.spent = self.written = note.spent  # sold; and of that, what is on disk
@@ -98,6 +98,12 @@ class Holding:
         return tuple({self.epoch, self.note.epoch, *self.note.intents} - {0})
 
     @property
+    def borns(self) -> tuple[int, ...]:
+        """The epochs in which the grant may have begun."""
+        note = self.note
+        return (note.born,) if note.epoch else note.intents or (0,)
+
+    @property
     def rights(self) -> int:
         """How much may be sold now."""
         if not self.is_confirmed:
@@ -108,7 +114,7 @@ class Holding:
         """Take over what was agreed."""
         if grant.held > self.held or not self.is_confirmed:
             self.agreed_s = now_s
-        self.epoch, self.incarnation = grant.epoch, incarnation
+        self.epoch, self.incarnation, self.born = grant.epoch, incarnation, grant.born
         self.held, self.returned = grant.held, grant.returned
         self.reported, self.number = grant.spent, grant.number
         self.returning = self.intended = 0
@@ -121,8 +127,9 @@ class Holding:
         if not self.epoch:
             return replace(note, spent=self.spent)
         return replace(
-            note, incarnation=self.incarnation, epoch=self.epoch, intents=(), spent=self.spent
-        )
+            note, incarnation=self.incarnation, epoch=self.epoch, intents=(), spent=self.spent,
+            born=self.born,
+        )  # fmt: skip
 
 
 class Purse:

@@ -53,7 +53,7 @@ def encode_grant(grant: Grant) -> bytes:
     return pack(
         [
             RECORD_FORMAT, grant.key, grant.holder, grant.epoch, grant.number, grant.granted,
-            grant.returned, grant.spent,
+            grant.returned, grant.spent, grant.born,
         ]
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ def encode_grant(grant: Grant) -> bytes:
 def decode_grant(row: Row) -> Grant:
     """The grant that a record holds. Raises CorruptionError."""
     key, *numbers = _fields(row.key, row)
-    if not isinstance(key, str) or len(numbers) != 6 or not _are_whole(numbers):
+    if not isinstance(key, str) or len(numbers) not in (6, 7) or not _are_whole(numbers):
         raise _unreadable(row.key)
     return Grant(key, *numbers)
 

@@ -90,6 +90,8 @@ class Books:
             if note is None:
                 continue
             self._ended.append(note)
+            if self.life and note.incarnation != self._incarnation():  # known to the former life
+                self._forgiven[key] += note.spent
             if (key, note.holder) in self.void_notes:
                 self.void_notes.discard((key, note.holder))
                 self._cluster.reached["rights taken back from a disk that came back"] += 1
@@ -123,6 +125,10 @@ class Books:
         self.till.confirmed, ended = known
         for note in self._ended[ended:]:
             self._forgiven[note.key] += note.spent
+
+    def _incarnation(self) -> int:
+        life: int = self._region.connect(TIMEOUT_S).incarnation
+        return life
 
     def _sold_by(self, grant: Grant) -> int | None:
         """What an operator knows that a holder sold of whom nothing will be heard."""

@@ -59,6 +59,8 @@ class Note:
     spent: int = 0
     ends: bool = False
     """It was going to be given up: nothing may be sold of it."""
+    born: int = 0
+    """The epoch in which the grant began; 0: it is not known, or nothing was sold of it."""
 
 
 class EscrowFile:
@@ -146,9 +148,8 @@ class EscrowFile:
 
     def _decode(self, body: bytes) -> tuple[int, Note]:
         try:
-            number, key, holder, region, incarnation, epoch, intents, spent, ends = unpack(body)
-            note = Note(key, holder, region, incarnation, epoch, tuple(intents), spent, ends)
-            return number, note
+            number, key, holder, region, incarnation, epoch, intents, *rest = unpack(body)
+            return number, Note(key, holder, region, incarnation, epoch, tuple(intents), *rest)
         except (DecodingError, TypeError, ValueError) as exc:
             raise self._damaged("a note is not readable") from exc
 
@@ -206,7 +207,7 @@ def _row(note: Note, number: int) -> tuple[str, bytes, int]:
     body = pack(
         [
             number, note.key, note.holder, note.region, note.incarnation, note.epoch,
-            list(note.intents), note.spent, note.ends,
+            list(note.intents), note.spent, note.ends, note.born,
         ]
     )  # fmt: skip
     return note.key, body, zlib.crc32(note.key.encode() + body)
