@@ -26,15 +26,18 @@ class SellingWorld:
 
     name: str
     deeds: tuple[str, ...]
+    is_restored: bool = False
 
     def run(self, seed: int) -> list[str]:
         """What was violated in the world of `seed`."""
-        return play_escrow(seed, deeds=self.deeds, operations=90).violations
+        run = play_escrow(seed, deeds=self.deeds, operations=90, is_restored=self.is_restored)
+        return run.violations
 
 
 SELLING = SellingWorld("bounded counters", DEEDS)
 BRIEF = SellingWorld("sellers who do not stay", ("hasty",))
 DOZING = SellingWorld("sellers who doze", ("doze",))
+RESTORED = SellingWorld("bounded counters restored", DEEDS, is_restored=True)
 
 
 @plants(Ledgers, "exchange")
@@ -49,6 +52,11 @@ def grants_expire(right: Any) -> Any:
         return right(self, key, holder, ask, deadline)
 
     return exchange
+
+
+@plants(escrow_plan, "_is_over")
+def former_grant_goes_on(right: Any) -> Any:
+    return lambda grant, request: False
 
 
 @plants(escrow_plan, "plan_exchange")
@@ -251,5 +259,11 @@ MUTANTS = (
         "sells of rights that are being given back.",
         "a ticket that two edges sell, as one of them rests",
         sold_while_it_ends, (DOZING,), 3,
+    ),
+    Mutant(
+        "former-grant-goes-on",
+        "takes a grant that had ended since the backup for the one that came after it.",
+        "an edge that can sell no more, or whose sales are not charged, after a restore",
+        former_grant_goes_on, (RESTORED,), 19,
     ),
 )  # fmt: skip

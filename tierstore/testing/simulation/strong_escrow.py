@@ -159,14 +159,23 @@ def closing(node: Node) -> Callable[[], None]:
 
 
 def play_escrow(
-    seed: int, rates: Rates | None = None, deeds: tuple[str, ...] = DEEDS, operations: int = 120
+    seed: int,
+    rates: Rates | None = None,
+    deeds: tuple[str, ...] = DEEDS,
+    operations: int = 120,
+    *,
+    is_restored: bool | None = None,
 ) -> StrongRun:
-    """Play the world of `seed` to its end, and judge it; with `rates`, these and no others."""
+    """Play the world of `seed` to its end, and judge it; with `rates`, these and no others.
+
+    Whether the coordinator `is_restored` on the way is drawn, too, unless it is told.
+    """
     chance = Chance(seed, "escrow")
     options = _draw(chance, rates)
     faults = [_draw_fault(chance, WINDOWS) for _ in range(chance.choice((0, 6, 16)))]
     wider = Chance(seed, "escrow features")
-    is_restored = wider.random() < strong_escrow_restoring.SHARE
+    if is_restored is None:
+        is_restored = wider.random() < strong_escrow_restoring.SHARE
     kinds = ENDS_IF_RESTORED if is_restored else ENDS
     ends = [_draw_fault(chance, kinds) for _ in range(chance.choice((0, 2, 5)))]
     base = MEMORY_BACKED if os.path.isdir(MEMORY_BACKED) else None  # a sale is a sync
