@@ -158,7 +158,8 @@ class Escrow:
             with self._purse.lock:
                 holding.returning = max(holding.returning, min(surplus, holding.rights))
             ask = partial(self._request, holding, need, is_anew)
-            plan, _now = self._ledgers.exchange(holding.key, holding.note.holder, ask, deadline)
+            holder = holding.note.holder
+            plan, _ = self._ledgers.exchange(holding.key, holder, ask, incarnation, deadline)
             if plan.verdict == "agreed":
                 break
             self._begin_again(holding, plan)
@@ -242,7 +243,7 @@ class Escrow:
             if not note.epoch or note.incarnation != incarnation:
                 self._report_anew(purse, holding, incarnation, deadline)
             ask = partial(_last_request, holding)
-            plan, _ = self._ledgers.exchange(note.key, note.holder, ask, deadline)
+            plan, _ = self._ledgers.exchange(note.key, note.holder, ask, incarnation, deadline)
             if plan.verdict != "agreed":
                 self._begin_again(holding, plan)
         purse.forget([holding], self._ground.holder)
@@ -256,7 +257,8 @@ class Escrow:
         that the coordinator has lost; one that is there does.
         """
         ask = partial(_last_request, holding, ends=False)
-        plan, _ = self._ledgers.exchange(holding.key, holding.note.holder, ask, deadline)
+        holder = holding.note.holder
+        plan, _ = self._ledgers.exchange(holding.key, holder, ask, incarnation, deadline)
         if plan.verdict == "agreed":
             purse.move(holding, incarnation)
 

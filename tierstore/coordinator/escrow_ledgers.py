@@ -82,16 +82,21 @@ class Ledgers:
         key: str,
         holder: int,
         ask: Callable[[Grant | None], Request],
+        life: int,
         deadline: Deadline,
     ) -> tuple[Plan, int]:
         """What `ask` says of the grant as it is, carried out; and the coordinator's time.
 
+        It happens in this `life` of the coordinator or never: one that was restored from a backup
+        has the records on which an earlier request was planned, and its holder would not know.
         Raises UnavailableError and OutcomeUnknownError, after which it may yet happen; a later
         step that is agreed ends that doubt.
         """
         cells = ledger_key(key), grant_key(key, holder)
 
         def plan_of(reply: PrivateReply) -> Plan:
+            if reply.incarnation != life:
+                raise UnavailableError("the coordinator has begun another life: try again")
             held = reply.rows.get(cells[1])
             grant = None if held is None else decode_grant(held)
             request = ask(grant)
@@ -109,7 +114,7 @@ class Ledgers:
                 *([_put(cells[1], encode_grant(new))] if new is not None else []),
                 *([Write(Cell(PRIVATE, cells[1]), DELETE)] if new is None else []),
             ]
-            return Commit(_checks(cells, rows), tuple(writes))
+            return Commit(_checks(cells, rows), tuple(writes), life=life)
 
         return self._step(cells, plan_of, commit_of, deadline)
 

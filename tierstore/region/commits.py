@@ -93,6 +93,8 @@ class Commit:
     """What tells this request from others of the same id; empty: its checks and writes do."""
     answer: bytes = b""
     """What is kept with the operation, for who asks again; at most `ANSWER_BYTES_MAX`."""
+    life: int = 0
+    """The life of the coordinator in which it means something, else it is a conflict; 0: in any."""
 
     def cells(self) -> list[Cell]:
         """Every cell that it names, in order, once."""
@@ -189,6 +191,8 @@ def plan_commit(
 
     Rows may lack their payloads, but for those that are extended. `version` is what this gives.
     """
+    if commit.life not in (0, version.incarnation):
+        return CommitPlan(verdict="conflict")
     plan = CommitPlan()
     eventual = sorted(cell for cell, row in rows.items() if row.consistency != STRONG)
     if eventual:

@@ -361,6 +361,14 @@ class TestLosesTheObjectThatIsReplaced(BrokenRegion):
             plan.released.clear()
 
 
+class TestTakesEveryLifeForTheSame(BrokenRegion):
+    caught_by = ("test_what_was_meant_for_one_life_does_not_happen_in_another",)
+
+    class region_class(Sending):  # noqa: N801
+        def other(self, commit):
+            return replace(commit, life=0)
+
+
 class TestSaysCommittedAndWritesNothing(BrokenRegion):
     caught_by = ("test_what_is_put_is_read_under_the_version_of_the_reply",)
     region_class = Writing

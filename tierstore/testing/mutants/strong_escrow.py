@@ -42,16 +42,21 @@ RESTORED = SellingWorld("bounded counters restored", DEEDS, is_restored=True)
 
 @plants(Ledgers, "exchange")
 def grants_expire(right: Any) -> Any:
-    def exchange(self: Any, key: str, holder: int, ask: Any, deadline: Any) -> Any:
+    def exchange(self: Any, key: str, holder: int, ask: Any, life: int, deadline: Any) -> Any:
         for grant in list(self.grants(deadline, key)):
             if grant.holder != holder and grant.number > 2:
                 try:
                     self.reclaim(key, grant.holder, grant.spent, deadline)
                 except InvalidArgumentError:
                     continue
-        return right(self, key, holder, ask, deadline)
+        return right(self, key, holder, ask, life, deadline)
 
     return exchange
+
+
+@plants(escrow_ledgers, "Commit", is_local=True)
+def life_not_named(right: Any) -> Any:
+    return lambda *what, life=0: right(*what)
 
 
 @plants(escrow_plan, "_is_over")
@@ -264,6 +269,12 @@ MUTANTS = (
         "former-grant-goes-on",
         "takes a grant that had ended since the backup for the one that came after it.",
         "an edge that can sell no more, or whose sales are not charged, after a restore",
-        former_grant_goes_on, (RESTORED,), 19,
+        former_grant_goes_on, (RESTORED,), 20,
+    ),
+    Mutant(
+        "life-not-named",
+        "lets an end that was asked for before a restore happen after it.",
+        "sales that are charged twice after a restore",
+        life_not_named, (RESTORED,), 19,
     ),
 )  # fmt: skip

@@ -64,6 +64,8 @@ class Books:
         """Notes of grants that ended, in order."""
         self._forgiven: Counter[str] = Counter()
         """By key, how much of grants that ended is known to no backup that was restored."""
+        self._repeated: Counter[str] = Counter()
+        """By key, how much may be charged twice: its end was heard of by the backup alone."""
         self._cluster = cluster
         self._region = cluster.inspect("region")
         self._watch()
@@ -125,6 +127,10 @@ class Books:
         self.till.confirmed, ended = known
         for note in self._ended[ended:]:
             self._forgiven[note.key] += note.spent
+        granted = {(grant.key, grant.holder) for grant in self.grants()}
+        for note in [note for notes in self.notes.values() for note in notes.values()]:
+            if note.ends and (note.key, note.holder) not in granted:
+                self._repeated[note.key] += note.spent
 
     def _incarnation(self) -> int:
         life: int = self._region.connect(TIMEOUT_S).incarnation
@@ -212,7 +218,8 @@ class Books:
     def _of_restored(self, key: str, ledger: Ledger) -> Iterator[str]:
         """Who sold before the restore and still had a note is heard, and nobody counts twice."""
         sold, doubtful = self.till.sold[key], self.till.doubtful[key]
-        if not sold - self._forgiven[key] <= ledger.sold <= sold + doubtful:
+        most = sold + doubtful + self._repeated[key]
+        if not sold - self._forgiven[key] <= ledger.sold <= most:
             yield (
                 f"{key}: {ledger.sold} are known as sold, of {sold} and {doubtful} in doubt,"
                 f" {self._forgiven[key]} of them by grants that ended before the restore"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -159,6 +160,19 @@ class Committing(CommitBench):
         assert later.incarnation == info.incarnation > seen[-1].incarnation
         assert later.number > seen[-1].number + 1000
         assert committer.commit(has("k", seen[-1])).verdict == "conflict"
+
+    def test_what_was_meant_for_one_life_does_not_happen_in_another(
+        self, committer: Committer, region: Region
+    ) -> None:
+        """Although the backup has what the request was planned on."""
+        life = committer.put("k").incarnation
+        meant = replace(committer.request(put("k", b"\x02"), put(":k", b"\x02")), life=life)
+        region.reincarnate(TIMEOUT_S)
+        refused = committer.region.commit(meant, TIMEOUT_S)
+        assert (refused.verdict, committer.payload("k")) == ("conflict", b"\x01")
+        assert committer.records("k") == {}
+        meant = replace(meant, life=refused.incarnation)
+        assert committer.region.commit(meant, TIMEOUT_S).verdict == "committed"
 
     def test_a_delete_leaves_a_tombstone_that_the_feed_tells_of(
         self, committer: Committer, sender: Sender
