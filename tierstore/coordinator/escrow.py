@@ -154,12 +154,11 @@ class Escrow:
         if holding.note.ends:
             self._finish(self._purse, holding, deadline)
         for _ in range(2):
-            is_anew = self._begin(holding, region, incarnation)
+            is_anew, note = self._begin(holding, region, incarnation), holding.note
             with self._purse.lock:
                 holding.returning = max(holding.returning, min(surplus, holding.rights))
             ask = partial(self._request, holding, need, is_anew)
-            holder = holding.note.holder
-            plan, _ = self._ledgers.exchange(holding.key, holder, ask, incarnation, deadline)
+            plan, _ = self._ledgers.exchange(note.key, note.holder, ask, incarnation, deadline)
             if plan.verdict == "agreed":
                 break
             self._begin_again(holding, plan)
@@ -184,10 +183,9 @@ class Escrow:
                 f" is {region}: point the policy at the region that granted them"
             )
         known = holding.incarnation or (note.incarnation if note.epoch else incarnation)
-        if holding.intended == incarnation:
-            return known != incarnation or not note.epoch
-        epoch = int.from_bytes(self._runtime.random_bytes(EPOCH_BYTES), "big") | 1
-        self._purse.intend(holding, region, incarnation, epoch)
+        if holding.intended != incarnation:
+            epoch = int.from_bytes(self._runtime.random_bytes(EPOCH_BYTES), "big") | 1
+            self._purse.intend(holding, region, incarnation, epoch)
         return known != incarnation or not note.epoch
 
     def _begin_again(self, holding: Holding, plan: Plan) -> None:
@@ -256,9 +254,8 @@ class Escrow:
         A grant that has ended leaves nothing by which a report that comes again is told from one
         that the coordinator has lost; one that is there does.
         """
-        ask = partial(_last_request, holding, ends=False)
-        holder = holding.note.holder
-        plan, _ = self._ledgers.exchange(holding.key, holder, ask, incarnation, deadline)
+        note, ask = holding.note, partial(_last_request, holding, ends=False)
+        plan, _ = self._ledgers.exchange(note.key, note.holder, ask, incarnation, deadline)
         if plan.verdict == "agreed":
             purse.move(holding, incarnation)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierstore.testing.conformance.region.applying import Applying
 from tierstore.testing.conformance.region.changing import Changing
-from tierstore.testing.conformance.region.committing import Committing, Repeating
+from tierstore.testing.conformance.region.committing import Committing
 from tierstore.testing.conformance.region.comparing import Comparing
 from tierstore.testing.conformance.region.concurrency import Concurrency
 from tierstore.testing.conformance.region.connecting import Connecting
@@ -20,6 +20,7 @@ from tierstore.testing.conformance.region.merging import Merging
 from tierstore.testing.conformance.region.moving import Garbage, Moving
 from tierstore.testing.conformance.region.peering import Peering
 from tierstore.testing.conformance.region.reading import Reading
+from tierstore.testing.conformance.region.repeating import Repeating
 from tierstore.testing.conformance.region.resuming import Resuming
 from tierstore.testing.conformance.region.reviewing import Reviewing
 from tierstore.testing.conformance.region.scanning import Scanning
